@@ -1,0 +1,1 @@
+"""Integers, arithmetic and stages; numpy only."""

@@ -1,0 +1,226 @@
+"""The primitives of the kernels' arithmetic, each written once, and the presets that combine them.
+
+Nothing else in qdbg rounds, saturates, wraps or narrows: the ops call these functions by the
+names that the formulas on the screen use.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qdbg.core.quantity import Array
+
+INT16 = (-(2**15), 2**15 - 1)
+INT32 = (-(2**31), 2**31 - 1)
+
+
+def f32(x: Array | float) -> Array:
+    """Round to float32, half to even. A float64 operation on float32 operands, then this, is one
+    float32 operation: +, −, ·, / and their double rounding agree (53 ≥ 2·24 + 2 bits)."""
+    with np.errstate(over="ignore", invalid="ignore"):
+        return np.asarray(x, dtype=np.float64).astype(np.float32)
+
+
+def f64(x: Array | float) -> Array:
+    """Widen to float64: exact for int32 and float32."""
+    return np.asarray(x, dtype=np.float64)
+
+
+def rne(x: Array) -> Array:
+    """Round to the nearest integer, half to even, keeping the floating type."""
+    rounded: Array = np.rint(x)
+    return rounded
+
+
+def rne32(x: Array) -> Array:
+    """Round half to even to int32 as x86's cvtps2dq does: NaN and |x| ≥ 2³¹ give −2³¹."""
+    rounded = np.rint(f64(x))
+    inside = (rounded >= INT32[0]) & (rounded <= INT32[1])
+    return np.where(inside, rounded, INT32[0]).astype(np.int64).astype(np.int32)
+
+
+def saturate(x: Array, low: float, high: float) -> Array:
+    """min(max(x, low), high), keeping the type; NaN goes to the low end, as maxps(low, x) does."""
+    bounded: Array = np.minimum(np.fmax(x, low), high)
+    return bounded
+
+
+def sat16(x: Array) -> Array:
+    """Saturate to int16, kept in int32."""
+    return saturate(x, *INT16)
+
+
+def sat32(x: Array) -> Array:
+    """Saturate to int32; NaN gives −2³¹."""
+    return saturate(f64(x), *INT32).astype(np.int64).astype(np.int32)
+
+
+def wrap32(x: Array) -> Array:
+    """Keep the lowest 32 bits, as an int32 register does."""
+    return np.asarray(x, dtype=np.int64).astype(np.int32)
+
+
+def i32(x: Array) -> Array:
+    """Widen integers to int32: exact for uint8 and int8."""
+    return np.asarray(x).astype(np.int32)
+
+
+def fma32(x: Array, y: Array | float, z: Array | float) -> Array:
+    """x·y + z in float32 with a single rounding.
+
+    The product of two float32 values is exact in float64. Their sum with z is rounded *to odd*
+    there (the inexact neighbour with an odd last bit), after which rounding once more to float32
+    gives what one rounding gives (Boldo and Melquiond, 2008).
+    """
+    product = f64(x) * f64(y)
+    addend = f64(z)
+    with np.errstate(over="ignore", invalid="ignore"):
+        total: Array = np.asarray(product + addend)
+        back = total - product
+        lost = (product - (total - back)) + (addend - back)
+        even: Array = (total.view(np.int64) & 1) == 0
+        nudge = np.isfinite(total) & np.isfinite(lost) & (lost != 0) & even
+        toward = np.where(lost > 0, np.inf, -np.inf)
+        odd = np.where(nudge, np.nextafter(total, toward), total)
+    return f32(odd)
+
+
+def exact_sums(x: Array, w: Array) -> Array:
+    """Σₖ x[n,k]·w[c,k] without loss: int64 [n, C] from integers [n, K] and [C, K].
+
+    float64 BLAS is exact here: each partial sum is an integer below 2⁵³.
+    """
+    return (f64(x) @ f64(w).T).astype(np.int64)
+
+
+def blocks_of_k(size: int, blocked: bool) -> tuple[tuple[int, int], ...]:
+    """The ranges of k in which pairs are formed: one, or oneDNN's blocks on AVX2.
+
+    oneDNN's matmul splits K in two halves from 257 on and in blocks of 384 from 768 on.
+    """
+    if not blocked or size <= 256:  # noqa: PLR2004 - oneDNN's own block limit
+        return ((0, size),)
+    step = -(-size // 2) if size < 768 else 384  # noqa: PLR2004 - oneDNN's own block limit
+    return tuple((start, min(start + step, size)) for start in range(0, size, step))
+
+
+def pair_starts(size: int, blocked: bool) -> Array:
+    """The first k of each pair, int64; a pair at the end of a block may have one member."""
+    return np.concatenate(
+        [np.arange(a, b, 2) for a, b in blocks_of_k(size, blocked)] or [np.arange(0)]
+    )
+
+
+def pair_members(size: int, blocked: bool) -> tuple[Array, Array, Array]:
+    """first k, second k and whether the second exists, per pair."""
+    first = pair_starts(size, blocked)
+    ends = np.array([b for _, b in blocks_of_k(size, blocked)])
+    end_of = ends[np.searchsorted(ends, first, side="right")] if size else first
+    has_second = first + 1 < end_of
+    return first, np.where(has_second, first + 1, first), has_second
+
+
+def pair_sums(x: Array, w: Array, blocked: bool) -> Array:
+    """x[n,2i]·w[c,2i] + x[n,2i+1]·w[c,2i+1] before saturation: int32 [n, C, pairs]."""
+    first, second, has_second = pair_members(x.shape[-1], blocked)
+    x32, w32 = i32(x), i32(w)
+    head = x32[:, None, first] * w32[None, :, first]
+    tail = x32[:, None, second] * w32[None, :, second]
+    return head + np.where(has_second, tail, 0)
+
+
+def saturating_pair_sums(x: Array, w: Array, blocked: bool) -> Array:
+    """Σᵢ sat16(pair i): int64 [n, C]. Exact sums, corrected by each saturating pair's excess.
+
+    A pair can leave int16 only where two weights of one sign add up to 129 or more (255·128 =
+    32640 fits), so that channels without such a pair need no further look.
+    """
+    totals = exact_sums(x, w)
+    live = np.flatnonzero(may_saturate(w, blocked))
+    room = max(1, 2**24 // max(1, w.shape[0] * w.shape[1]))
+    for start in range(0, x.shape[0] if live.size else 0, room):
+        pairs = pair_sums(x[start : start + room], w[live], blocked)
+        totals[start : start + room, live] -= (pairs - sat16(pairs)).sum(axis=-1)
+    return totals
+
+
+def cut_pairs(x: Array, w: Array, blocked: bool) -> Array:
+    """Where pairs leave int16, per output, as `cut_sides` codes it: int8 [n, C]."""
+    sides = np.zeros((x.shape[0], w.shape[0]), dtype=np.int8)
+    live = np.flatnonzero(may_saturate(w, blocked))
+    room = max(1, 2**24 // max(1, w.shape[0] * w.shape[1]))
+    for start in range(0, x.shape[0] if live.size else 0, room):
+        pairs = pair_sums(x[start : start + room], w[live], blocked)
+        above = np.asarray((pairs > INT16[1]).any(axis=-1))
+        below = np.asarray((pairs < INT16[0]).any(axis=-1))
+        sides[start : start + room, live] = cut_sides(above, below)
+    return sides
+
+
+def cut_sides(above: Array, below: Array) -> Array:
+    """int8: 1 where a value was cut off from above, −1 from below, 2 from both sides, else 0."""
+    sides: Array = np.where(above & below, 2, above.astype(np.int8) - below.astype(np.int8))
+    return sides.astype(np.int8)
+
+
+def may_saturate(w: Array, blocked: bool) -> Array:
+    """bool [C]: whether some input bytes make a pair of this channel leave int16."""
+    first, second, has_second = pair_members(w.shape[-1], blocked)
+    w32 = i32(w)
+    head, tail = w32[:, first], np.where(has_second, w32[:, second], 0)
+    up = np.maximum(head, 0) + np.maximum(tail, 0)
+    down = np.minimum(head, 0) + np.minimum(tail, 0)
+    outside = (up * 255 > INT16[1]) | (down * 255 < INT16[0])
+    reaches: Array = np.asarray(outside.any(axis=-1))
+    return reaches
+
+
+@dataclass(frozen=True, slots=True)
+class Arithmetic:
+    """What one engine does on one CPU level; each field is one assumption that can be changed."""
+
+    name: str
+    """`fbgemm-avx2`, `textbook` …: what --arith takes."""
+    library: str
+    """Who computes Linear: FBGEMM, oneDNN, QNNPACK; `by hand` for the textbook."""
+    quantize: str
+    """`fused`: the zero point is added before rounding, in one FMA; `divide`: x / scale is
+    rounded first."""
+    accumulator: str
+    """`exact`, `pairs` (int16-saturating pairs) or `pairs-blocked` (pairs restart at oneDNN's
+    blocks of K)."""
+    bias: str
+    """`int32`: rounded to accumulator units; `int32-reciprocal`: the same through a float32
+    reciprocal; `float32`: added to the accumulator as float; `real`: added in real units."""
+    multiplier: str
+    """`float64`, or the float32 order of operations of `fbgemm`, `qnnpack`, `onednn` or
+    `onednn-avx2`."""
+
+    @property
+    def blocked(self) -> bool:
+        """Whether pairs restart at oneDNN's blocks of K."""
+        return self.accumulator == "pairs-blocked"
+
+
+def _presets() -> dict[str, Arithmetic]:
+    found = {}
+    for level in ("avx2", "avx512", "vnni"):
+        exact = level == "vnni"
+        flat = "exact" if exact else "pairs"
+        blocked = "pairs-blocked" if level == "avx2" else flat
+        order = "onednn-avx2" if level == "avx2" else "onednn"
+        for engine, row in {
+            "fbgemm": ("FBGEMM", "fused", flat, "float32", "fbgemm"),
+            "x86": ("FBGEMM", "fused", flat, "float32", "fbgemm"),
+            "onednn": ("oneDNN", "fused", blocked, "real", order),
+            "qnnpack": ("QNNPACK", "fused", "exact", "int32-reciprocal", "qnnpack"),
+        }.items():
+            found[f"{engine}-{level}"] = Arithmetic(f"{engine}-{level}", *row)
+    found["textbook"] = Arithmetic("textbook", "by hand", "divide", "exact", "int32", "float64")
+    return found
+
+
+ARITHMETICS: dict[str, Arithmetic] = _presets()
+"""Every arithmetic by name: each engine on each CPU level, and the textbook's."""

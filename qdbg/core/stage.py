@@ -1,0 +1,84 @@
+"""Stages: one formula each, with its arithmetic and its explanation in one function."""
+
+from __future__ import annotations
+
+import inspect
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+
+from qdbg.core.quantity import Array
+
+Values: TypeAlias = Mapping[str, Any]
+"""Operands and results by the names that the formulas use: `x_q`, `w_scale`, `acc` …"""
+
+
+@dataclass(frozen=True, slots=True)
+class Stage:
+    """One step of an op: a formula, and the numpy that is that formula."""
+
+    name: str
+    """`mac`, `bias`, `requantize` …: what the steps list shows."""
+    output: str
+    """The symbol of the result, `acc`."""
+    form: str
+    """The result's type as a reader wants it, `int32 [C]`."""
+    formula: str
+    """In the symbols of the parameters, `s[c] = f32(v[c] · M[c])`."""
+    explanation: str
+    """The docstring, in plain words."""
+    parameters: tuple[str, ...]
+    compute: Callable[..., Array]
+    saturates: Callable[..., Array] | None = None
+    """Same parameters: int8 in the shape of the result, as `arithmetic.cut_sides` codes it."""
+    constant: bool = False
+    """A number per layer (a multiplier, say) and not a step on the data."""
+
+    def run(self, values: Values) -> Array:
+        """Compute the result from the operands in `values`."""
+        return self.compute(*(values[name] for name in self.parameters))
+
+    def cut(self, values: Values) -> Array | None:
+        """Where the stage cut a value off, or None for a stage that never does."""
+        if self.saturates is None:
+            return None
+        return self.saturates(*(values[name] for name in self.parameters))
+
+
+def stage(
+    name: str,
+    *,
+    output: str,
+    formula: str,
+    saturates: Callable[..., Array] | None = None,
+    constant: bool = False,
+) -> Callable[[Callable[..., Array]], Stage]:
+    """Make a Stage of a function whose parameters are the operands of `formula`.
+
+    `output` is the symbol and its type: `acc  int32 [C]`. Raises TypeError when the function has
+    no docstring or when a parameter does not occur in the formula: a formula that forgets an
+    operand is wrong on the screen.
+    """
+
+    def make(compute: Callable[..., Array]) -> Stage:
+        parameters = tuple(inspect.signature(compute).parameters)
+        symbols = set(re.findall(r"\w+", formula))
+        unused = [p for p in parameters if p not in symbols]
+        if unused or not compute.__doc__:
+            raise TypeError(f"stage {name}: {unused or 'docstring'} missing from {formula!r}")
+        symbol, _, form = output.partition(" ")
+        explanation = inspect.cleandoc(compute.__doc__).replace("\n", " ")
+        return Stage(
+            name,
+            symbol,
+            form.strip(),
+            formula,
+            explanation,
+            parameters,
+            compute,
+            saturates,
+            constant,
+        )
+
+    return make

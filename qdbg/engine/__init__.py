@@ -1,0 +1,1 @@
+"""Simulating recorded calls and comparing the integers."""

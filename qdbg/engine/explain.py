@@ -1,0 +1,141 @@
+"""The formula of a stage with the numbers of one element in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from types import MappingProxyType
+
+import numpy as np
+
+from qdbg.core.arithmetic import pair_members
+from qdbg.core.quantity import Array
+from qdbg.core.stage import Stage
+from qdbg.engine.simulate import Simulation
+from qdbg.engine.trace import Step
+
+SHOWN_TERMS = 4
+"""How many terms of a sum stand in a formula; the drill-down shows them all."""
+
+ABSENT = -1
+"""The place of a pair's second member where there is none."""
+
+_SUM = re.compile(r"Σ([ₖᵢ])")
+_SYMBOL = re.compile(r"([A-Za-z_]\w*)(\[[^\]]*\])?(\()?")
+_FUNCTIONS = frozenset({"f32", "rne", "sat16", "sat32", "min", "max", "fma32"})
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One formula, twice."""
+
+    symbols: str
+    """`s[c] = f32(v[c]·M[c])`"""
+    numbers: str
+    """`s[8] = f32(1400.0·0.0382119) = 53.4967`"""
+    explanation: str
+
+
+def number(value: object) -> str:
+    """A number as it is: integers plain, float32 with the fewest digits that mean exactly it,
+    float64 with nine significant digits and `…` where more follow."""
+    if isinstance(value, np.integer | int):
+        return str(int(value))
+    if isinstance(value, np.float32):
+        return str(value)
+    exact = float(np.asarray(value))
+    short = f"{exact:.9g}"
+    return short if float(short) == exact else f"{short}…"
+
+
+def element_of(array: Array, index: tuple[int, ...]) -> object:
+    """The entry that belongs to the element: per-channel arrays go by the last index, and arrays
+    with one column by the row."""
+    if array.ndim == 0:
+        return array[()]
+    if array.ndim < len(index):
+        return array[index[-array.ndim :]]
+    return array[tuple(min(i, n - 1) for i, n in zip(index, array.shape, strict=True))]
+
+
+def explain(step: Step, element: int) -> tuple[Line, ...]:
+    """The stage's own line first, then one for each constant that it uses, and theirs."""
+    if step.stage is None or step.simulation is None:
+        return ()
+    index = step.index_of(element)
+    made = step.simulation
+    stages, seen = [step.stage], {step.stage.output}
+    for stage in stages:
+        for name in stage.parameters:
+            if name in made.constants and name not in seen:
+                seen.add(name)
+                stages.append(made.constants[name])
+    return tuple(line(stage, made, index) for stage in stages)
+
+
+def line(stage: Stage, made: Simulation, index: tuple[int, ...]) -> Line:
+    """One stage's formula for one element, in symbols and in numbers."""
+    left, _, right = stage.formula.partition(" = ")
+    position = str(index[-1]) if len(index) and "[" in left else ""
+    name = left.partition("[")[0] + (f"[{position}]" if position else "")
+    result = number(element_of(made.values[stage.output], index))
+    return Line(
+        stage.formula,
+        f"{name} = {_with_numbers(right, made, index)} = {result}",
+        stage.explanation,
+    )
+
+
+def _with_numbers(formula: str, made: Simulation, index: tuple[int, ...]) -> str:
+    found = _SUM.search(formula)
+    if found is None:
+        return _substitute(formula, lambda name, place: _value(made, name, place, index))
+    before, body = formula[: found.start()], formula[found.end() :].strip()
+    return _with_numbers(before, made, index) + _terms(body, found.group(1), made, index)
+
+
+def _terms(body: str, variable: str, made: Simulation, index: tuple[int, ...]) -> str:
+    size = int(made.values["w_q"].shape[-1])
+    places: list[dict[str, int]] = [{"k": k} for k in range(size)]
+    if variable == "ᵢ":
+        members = zip(*pair_members(size, made.arithmetic.blocked), strict=True)
+        places = [{"2i": a, "2i+1": b if both else ABSENT} for a, b, both in members]
+    shown = places if len(places) <= SHOWN_TERMS else places[: SHOWN_TERMS - 1]
+
+    def term(at: Mapping[str, int]) -> str:
+        return _substitute(body, lambda name, place: _value(made, name, place, index, at))
+
+    joined = " + ".join(term(at) for at in shown)
+    return joined if len(shown) == len(places) else f"{joined} + … ({len(places)} terms)"
+
+
+def _value(
+    made: Simulation,
+    name: str,
+    place: str,
+    index: tuple[int, ...],
+    places: Mapping[str, int] = MappingProxyType({}),
+) -> str:
+    array = np.asarray(made.values[name])
+    letters = place.strip("[]").split(",")
+    inner = [places[letter] for letter in letters if letter in places]
+    if not inner:
+        return number(element_of(array, index))
+    if inner[0] == ABSENT:
+        return "0"
+    row = index[-1] if "c" in letters else index[0]
+    return number(array[row, inner[0]])
+
+
+def _substitute(formula: str, value: Callable[[str, str], str]) -> str:
+    def replaced(match: re.Match[str]) -> str:
+        name, place, call = match.group(1), match.group(2) or "", match.group(3) or ""
+        if call and name in _FUNCTIONS:
+            return match.group(0)
+        text = value(name, place)
+        before = formula[: match.start()].rstrip()
+        signed = text.startswith("-") and before[-1:] in {"−", "·", "+", "/"}
+        return (f"({text})" if signed else text) + call
+
+    return _SYMBOL.sub(replaced, formula)

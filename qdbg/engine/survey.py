@@ -1,0 +1,65 @@
+"""How every arithmetic would fare on one recording."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+from qdbg.core.arithmetic import ARITHMETICS, Arithmetic
+from qdbg.core.program import Recording
+from qdbg.engine.trace import Trace
+
+
+@dataclass(frozen=True, slots=True)
+class Fare:
+    """Arithmetics that are one and the same, and what they leave."""
+
+    names: tuple[str, ...]
+    """`fbgemm-avx2`, `fbgemm-avx512` … that agree in every assumption."""
+    library: str
+    differences: int
+    """Elements that differ from the captured ones, over all calls that are simulated."""
+    elements: int
+    """Elements compared."""
+    max_delta: float
+    """The largest |Δ| of a quantized result; 0 where none differs."""
+    not_simulated: int
+    """Calls that are not simulated."""
+
+    @property
+    def name(self) -> str:
+        """The first name stands for all."""
+        return self.names[0]
+
+
+def same_arithmetics() -> dict[Arithmetic, tuple[str, ...]]:
+    """The presets, those with equal assumptions together."""
+    groups: dict[Arithmetic, tuple[str, ...]] = {}
+    for name, arithmetic in ARITHMETICS.items():
+        key = replace(arithmetic, name="")
+        groups[key] = (*groups.get(key, ()), name)
+    return groups
+
+
+def survey(recording: Recording, feed: str = "captured") -> tuple[Fare, ...]:
+    """Simulate the recording under every arithmetic and count what each leaves."""
+    return tuple(
+        _fare(Trace(recording, ARITHMETICS[names[0]], feed), names)
+        for names in same_arithmetics().values()
+    )
+
+
+def _fare(trace: Trace, names: tuple[str, ...]) -> Fare:
+    compared = [c for c in trace.comparisons if c.status != "not simulated"]
+    quantized = [
+        c.max_delta
+        for c, node in zip(trace.comparisons, trace.nodes, strict=True)
+        if node.output is not None
+    ]
+    return Fare(
+        names,
+        trace.arithmetic.library,
+        sum(c.differences for c in compared),
+        sum(c.elements for c in compared),
+        max(quantized, default=0),
+        len(trace.nodes) - len(compared),
+    )

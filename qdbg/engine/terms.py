@@ -1,0 +1,112 @@
+"""What lies behind one accumulator: each product, each pair, and what saturation took away."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qdbg.core.arithmetic import INT32, Arithmetic, i32, pair_members, sat16
+from qdbg.core.quantity import Array
+from qdbg.engine.explain import Line, line
+from qdbg.engine.trace import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """One input times its weight."""
+
+    k: int
+    x: int
+    """x_q as the kernel multiplies it: centred for exact sums, the raw byte for pairs."""
+    w: int
+    product: int
+
+
+@dataclass(frozen=True, slots=True)
+class Term:
+    """What is added to the accumulator at once: one product, or a pair of them."""
+
+    products: tuple[Product, ...]
+    total: int
+    """The sum of the products."""
+    kept: int
+    """What is added: `total`, or int16's bound where the pair saturates."""
+    running: int
+    """The accumulator after this term."""
+
+    @property
+    def excess(self) -> int:
+        """What saturation took away: total − kept."""
+        return self.total - self.kept
+
+
+@dataclass(frozen=True, slots=True)
+class Terms:
+    """All the terms of one accumulator."""
+
+    rows: tuple[Term, ...]
+    paired: bool
+    headroom: float
+    """The largest running |sum| as a part of int32's range."""
+
+    @property
+    def saturating(self) -> tuple[Term, ...]:
+        """The terms that saturate."""
+        return tuple(term for term in self.rows if term.excess)
+
+    @property
+    def excess(self) -> int:
+        """What saturation took away from the accumulator, in its units."""
+        return sum(term.excess for term in self.rows)
+
+
+def terms(step: Step, element: int) -> Terms | None:
+    """The products behind the output element that the step's element belongs to.
+
+    None where the op has no products. For the stage that centres the inputs, an element is an
+    input and not an output: None as well.
+    """
+    made = step.simulation
+    if made is None or step.stage is None or "w_q" not in made.values:
+        return None
+    if step.stage.output == "x_c":
+        return None
+    row, channel = step.index_of(element)
+    paired = made.arithmetic.accumulator != "exact"
+    x = made.values["x_q" if paired else "x_c"][row]
+    w = i32(made.values["w_q"])[channel]
+    if not paired:
+        w = w - i32(made.values["w_zp"]).reshape(-1)[channel % np.size(made.values["w_zp"])]
+    return _collect(i32(x), w, _groups(len(w), made.arithmetic), paired)
+
+
+def _groups(size: int, arithmetic: Arithmetic) -> list[tuple[int, ...]]:
+    """Which k are added up before anything else happens to them."""
+    if arithmetic.accumulator == "exact":
+        return [(k,) for k in range(size)]
+    members = zip(*pair_members(size, arithmetic.blocked), strict=True)
+    return [(int(a), int(b)) if both else (int(a),) for a, b, both in members]
+
+
+def _collect(x: Array, w: Array, groups: list[tuple[int, ...]], paired: bool) -> Terms:
+    rows = []
+    running = 0
+    for ks in groups:
+        products = tuple(Product(k, int(x[k]), int(w[k]), int(x[k]) * int(w[k])) for k in ks)
+        total = sum(p.product for p in products)
+        kept = int(sat16(np.asarray(total))) if paired else total
+        running += kept
+        rows.append(Term(products, total, kept, running))
+    largest = max((abs(row.running) for row in rows), default=0)
+    return Terms(tuple(rows), paired, largest / INT32[1])
+
+
+def way(step: Step, element: int) -> tuple[Line, ...]:
+    """Every stage of the element's call with its numbers, from the accumulator to the result."""
+    made = step.simulation
+    if made is None or step.stage is None:
+        return ()
+    index = step.index_of(element)
+    same = [s for s in made.stages if made.values[s.output].shape == step.shape]
+    return tuple(line(stage, made, index) for stage in same)

@@ -1,0 +1,221 @@
+"""The whole run as steps: one stage of one call each, computed when someone looks."""
+
+from __future__ import annotations
+
+from collections import OrderedDict
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import accumulate
+
+import numpy as np
+
+from qdbg.core.arithmetic import ARITHMETICS, Arithmetic
+from qdbg.core.op import NotSimulated, Operand
+from qdbg.core.program import INPUT, Layer, Node, Recording
+from qdbg.core.quantity import Array, QTensor
+from qdbg.core.stage import Stage
+from qdbg.engine.compare import Comparison, compare, delta, differs
+from qdbg.engine.simulate import Simulation, simulate
+
+FEEDS = ("captured", "simulated")
+"""What a simulated call is fed: PyTorch's own integers (each call on its own) or the simulated
+ones (differences propagate)."""
+
+KEPT_CALLS = 64
+"""How many simulated calls are kept at a time; the others are computed again when needed."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Step:
+    """One stage of one call."""
+
+    index: int
+    """Its place in the run, from 0."""
+    call: int
+    node: Node
+    layer: Layer | None
+    stage: Stage | None
+    """None where the call is not simulated: there is only what PyTorch computed."""
+    simulation: Simulation | None
+    simulated: Array | None
+    captured: Array | None
+    """In the shape of `simulated`; None where PyTorch does not expose this stage."""
+    reason: str | None
+    """Why the call is not simulated."""
+
+    @property
+    def name(self) -> str:
+        """Unique in the run and stable: `fc1:linear.mac`."""
+        return f"{self.node.name}.{self.stage.name.replace(' ', '_') if self.stage else 'result'}"
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """The shape of the elements that the cursor moves over."""
+        shown = self.simulated if self.simulated is not None else self.captured
+        return shown.shape if shown is not None else ()
+
+    @property
+    def size(self) -> int:
+        """How many elements there are."""
+        return int(np.prod(self.shape, dtype=np.int64))
+
+    def index_of(self, element: int) -> tuple[int, ...]:
+        """The element's position, from its flat index."""
+        return tuple(int(i) for i in np.unravel_index(element, self.shape)) if self.shape else ()
+
+    @property
+    def different(self) -> Array | None:
+        """bool: where simulated and captured differ; None where nothing can be compared."""
+        if self.simulated is None or self.captured is None:
+            return None
+        return differs(_same_type(self.simulated, self.captured), self.captured)
+
+    @property
+    def delta(self) -> Array | None:
+        """Simulated − captured; None where nothing can be compared."""
+        if self.simulated is None or self.captured is None:
+            return None
+        return delta(_same_type(self.simulated, self.captured), self.captured)
+
+    @property
+    def differences(self) -> int:
+        """How many elements differ."""
+        different = self.different
+        return 0 if different is None else int(np.count_nonzero(different))
+
+    @property
+    def cut(self) -> Array | None:
+        """int8 per element, as `cut_sides` codes it; None for a stage that never cuts."""
+        if self.stage is None or self.simulation is None:
+            return None
+        return self.stage.cut(self.simulation.values)
+
+    @property
+    def saturations(self) -> int:
+        """How many elements the stage cut off."""
+        cut = self.cut
+        return 0 if cut is None else int(np.count_nonzero(cut))
+
+
+def _same_type(simulated: Array, captured: Array) -> Array:
+    if captured.dtype == np.float32:
+        return np.asarray(simulated, dtype=np.float32)
+    return np.asarray(simulated)
+
+
+class Trace:
+    """A recording under one arithmetic. Raises CommandError for no arithmetic of that name."""
+
+    def __init__(
+        self, recording: Recording, arithmetic: Arithmetic, feed: str = "captured"
+    ) -> None:
+        self.recording = recording
+        self.arithmetic = arithmetic
+        self.feed = feed
+        self._cache: OrderedDict[int, Simulation | NotSimulated] = OrderedDict()
+
+    @property
+    def nodes(self) -> tuple[Node, ...]:
+        """The calls in the order in which they ran."""
+        return self.recording.program.nodes
+
+    def layer(self, call: int) -> Layer | None:
+        """The layer that made the call, where the file has it."""
+        return self.recording.program.layers.get(self.nodes[call].layer)
+
+    def simulation(self, call: int) -> Simulation | NotSimulated:
+        """The call under this arithmetic, or why it is not simulated."""
+        if call not in self._cache:
+            self._cache[call] = self._simulate(call)
+            while len(self._cache) > KEPT_CALLS:
+                self._cache.popitem(last=False)
+        self._cache.move_to_end(call)
+        return self._cache[call]
+
+    def _simulate(self, call: int) -> Simulation | NotSimulated:
+        node = self.nodes[call]
+        try:
+            inputs = tuple(self._operand(i) for i in node.inputs)
+            return simulate(node, self.layer(call), inputs, self.arithmetic)
+        except NotSimulated as reason:
+            return reason
+
+    def _operand(self, source: int) -> Operand:
+        if source == INPUT:
+            return self.recording.input
+        if source < 0:
+            raise NotSimulated("one of its operands was made where qdbg does not see it")
+        node, value = self.nodes[source], self.recording.values[source]
+        if self.feed == "simulated":
+            made = self.simulation(source)
+            value = made.result if isinstance(made, Simulation) else value
+        return value if node.output is None else QTensor(value, node.output)
+
+    @cached_property
+    def comparisons(self) -> tuple[Comparison, ...]:
+        """Per call how its simulated result compares with the captured one."""
+        return tuple(self._compare(call) for call in range(len(self.nodes)))
+
+    def _compare(self, call: int) -> Comparison:
+        captured = self.recording.values[call]
+        made = self.simulation(call)
+        if isinstance(made, NotSimulated):
+            return Comparison("not simulated", str(made), 0, captured.size, 0)
+        return compare(made.result, captured)
+
+    @property
+    def differences(self) -> int:
+        """How many elements of all calls differ."""
+        return sum(c.differences for c in self.comparisons)
+
+    @property
+    def exit_status(self) -> int:
+        """0 all equal, 1 differences, 3 nothing differs but something is not simulated."""
+        if self.differences:
+            return 1
+        return 3 if any(c.status == "not simulated" for c in self.comparisons) else 0
+
+    @cached_property
+    def stage_names(self) -> tuple[tuple[str, ...], ...]:
+        """Per call the names of its steps."""
+        return tuple(self._stage_names(call) for call in range(len(self.nodes)))
+
+    def _stage_names(self, call: int) -> tuple[str, ...]:
+        made = self.simulation(call)
+        if isinstance(made, NotSimulated):
+            return ("result",)
+        return tuple(stage.name for stage in made.stages)
+
+    @cached_property
+    def first_steps(self) -> tuple[int, ...]:
+        """Per call the index of its first step, and at the end the number of all steps."""
+        return tuple(accumulate((len(names) for names in self.stage_names), initial=0))
+
+    def __len__(self) -> int:
+        """The number of steps."""
+        return self.first_steps[-1]
+
+    def call_of(self, step: int) -> int:
+        """The call that a step belongs to."""
+        return int(np.searchsorted(self.first_steps, step, side="right")) - 1
+
+    def step(self, index: int) -> Step:
+        """The step with its numbers."""
+        call = self.call_of(index)
+        node, made = self.nodes[call], self.simulation(call)
+        value = self.recording.values[call]
+        if isinstance(made, NotSimulated):
+            layer = self.layer(call)
+            return Step(index, call, node, layer, None, None, None, value, str(made))
+        stage = made.stages[index - self.first_steps[call]]
+        simulated = made.values[stage.output]
+        last = stage is made.stages[-1]
+        captured = value.reshape(simulated.shape) if last else None
+        return Step(index, call, node, self.layer(call), stage, made, simulated, captured, None)
+
+
+def arithmetic_for(recording: Recording, name: str = "auto") -> Arithmetic | None:
+    """The arithmetic of that name; `auto` is that of the captured engine and CPU level."""
+    if name == "auto":
+        name = f"{recording.environment.engine}-{recording.environment.cpu}"
+    return ARITHMETICS.get(name)

@@ -1,0 +1,132 @@
+"""oneDNN's way from the accumulator to the output byte: real units, zero point before rounding."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qdbg.core.arithmetic import f32, f64, rne32, saturate
+from qdbg.core.quantity import Array
+from qdbg.core.stage import Stage, stage
+from qdbg.ops._clamp import outside
+
+
+@stage("unit", output="x_s float32", formula="x_s = f32(1 / f32(1 / x_scale))", constant=True)
+def onednn_input_scale(x_scale: Array) -> Array:
+    """The input's scale as oneDNN gets it: PyTorch hands over reciprocals."""
+    return f32(1 / f64(f32(1 / x_scale)))
+
+
+@stage(
+    "unit",
+    output="w_s float32 [C]",
+    formula="w_s[c] = f32(1 / f32(1 / w_scale[c]))",
+    constant=True,
+)
+def onednn_weight_scale(w_scale: Array) -> Array:
+    """The weights' scale as oneDNN gets it: PyTorch hands over reciprocals."""
+    return f32(1 / f64(f32(1 / w_scale)))
+
+
+@stage(
+    "unit",
+    output="w_s float32 [C]",
+    formula="w_s[c] = f32(1 / f32(1 / f32(w_scale[c])))",
+    constant=True,
+)
+def onednn_weight_scale_per_channel(w_scale: Array) -> Array:
+    """The weights' scale as oneDNN gets it: PyTorch hands over reciprocals of float32 scales."""
+    return f32(1 / f64(f32(1 / f64(f32(w_scale)))))
+
+
+@stage(
+    "multiplier",
+    output="M float32",
+    formula="M = f32(1 / f32(1 / f32(1 / y_scale)))",
+    constant=True,
+)
+def onednn_multiplier(y_scale: Array) -> Array:
+    """How many output steps one real unit is worth, in float32."""
+    return f32(1 / f64(f32(1 / f64(f32(1 / y_scale)))))
+
+
+@stage("dequantize", output="d float32 [C]", formula="d[c] = f32(f32(f32(acc[c])·x_s)·w_s[c])")
+def onednn_dequantize(acc: Array, x_s: Array, w_s: Array) -> Array:
+    """oneDNN turns the accumulator into a real value first: times the input's scale, then times
+    the weights' scale."""
+    return f32(f64(f32(f64(f32(acc)) * x_s)) * w_s)
+
+
+@stage("dequantize", output="d float32 [C]", formula="d[c] = f32(f32(acc[c])·f32(x_s·w_s[c]))")
+def onednn_dequantize_avx2(acc: Array, x_s: Array, w_s: Array) -> Array:
+    """oneDNN turns the accumulator into a real value first. On AVX2 the two scales are multiplied
+    with each other before."""
+    return f32(f64(f32(acc)) * f32(f64(x_s) * w_s))
+
+
+@stage("bias", output="v float32 [C]", formula="v[c] = f32(d[c] + b[c])")
+def onednn_bias(d: Array, b: Array) -> Array:
+    """Add the bias in real units, in float32: it is never rounded to an integer."""
+    return f32(f64(d) + b)
+
+
+@stage("bias", output="v float32 [C]", formula="v[c] = d[c]")
+def onednn_no_bias(d: Array) -> Array:
+    """This layer has no bias."""
+    return d
+
+
+@stage("relu", output="u float32 [C]", formula="u[c] = max(v[c], 0)")
+def onednn_relu(v: Array) -> Array:
+    """The fused ReLU, on the real value."""
+    return saturate(v, 0, np.inf)
+
+
+@stage("requantize", output="s float32 [C]", formula="s[c] = f32(u[c]·M)")
+def onednn_requantize_relu(u: Array, M: Array) -> Array:
+    """Bring the real value to the scale of the output."""
+    return f32(f64(u) * M)
+
+
+@stage("requantize", output="s float32 [C]", formula="s[c] = f32(v[c]·M)")
+def onednn_requantize(v: Array, M: Array) -> Array:
+    """Bring the real value to the scale of the output."""
+    return f32(f64(v) * M)
+
+
+@stage("zero point", output="z float32 [C]", formula="z[c] = f32(s[c] + y_zp)")
+def onednn_zero_point(s: Array, y_zp: Array) -> Array:
+    """Add the output's zero point *before* rounding: with an odd zero point, a tie goes to the
+    other neighbour than it would after rounding."""
+    return f32(f64(s) + y_zp)
+
+
+@stage(
+    "clamp",
+    output="t float32 [C]",
+    formula="t[c] = min(max(z[c], qmin), qmax)",
+    saturates=outside,
+)
+def onednn_clamp(z: Array, qmin: Array, qmax: Array) -> Array:
+    """Keep the value inside the output's integer range, still as float32."""
+    return saturate(z, float(qmin), float(qmax))
+
+
+@stage("round", output="y_q byte [C]", formula="y_q[c] = rne(t[c])")
+def onednn_round(t: Array) -> Array:
+    """Round to the nearest integer; a tie (.5) goes to the even neighbour."""
+    return rne32(t)
+
+
+def way_back(*, bias: bool, relu: bool, per_channel: bool, avx2: bool = False) -> tuple[Stage, ...]:
+    """The stages from `acc` to `y_q`; on AVX2 the two scales are multiplied first."""
+    return (
+        onednn_input_scale,
+        onednn_weight_scale_per_channel if per_channel else onednn_weight_scale,
+        onednn_multiplier,
+        onednn_dequantize_avx2 if avx2 else onednn_dequantize,
+        onednn_bias if bias else onednn_no_bias,
+        *((onednn_relu, onednn_requantize_relu) if relu else (onednn_requantize,)),
+        onednn_zero_point,
+        onednn_clamp,
+        onednn_round,
+    )

@@ -1,0 +1,43 @@
+"""Identity and Dropout: at inference the integers pass unchanged."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qdbg.core.arithmetic import Arithmetic
+from qdbg.core.op import Example, NotSimulated, Op, Operand
+from qdbg.core.program import Layer, Node
+from qdbg.core.quantity import Array, QTensor
+from qdbg.core.stage import Stage, Values, stage
+
+
+@stage("copy", output="y_q byte [I]", formula="y_q[i] = x_q[i]")
+def copy(x_q: Array) -> Array:
+    """Nothing happens to the integers: at inference this layer passes them on."""
+    return x_q
+
+
+def operands(node: Node, layer: Layer | None, inputs: tuple[Operand, ...]) -> dict[str, Array]:
+    """x_q: integers, or float32 where the model is not quantized yet. Raises NotSimulated."""
+    del node, layer
+    if len(inputs) != 1:
+        raise NotSimulated(f"it has {len(inputs)} tensor operands where one is known")
+    x = inputs[0]
+    return {"x_q": x.q if isinstance(x, QTensor) else x}
+
+
+def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+    """The same for every arithmetic."""
+    del arithmetic, values
+    return (copy,)
+
+
+OPS = (
+    Op(
+        "identity",
+        "Identity",
+        operands,
+        stages,
+        (Example("textbook", {"x_q": np.array([7, 255], np.uint8)}, (7, 255)),),
+    ),
+)
