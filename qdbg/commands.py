@@ -1,0 +1,176 @@
+"""The command table: one row per command feeds bindings, footer, help, palette and README."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+GROUPS = ("Move in time", "Move on the screen", "Stop points", "Look", "Session")
+
+
+@dataclass(frozen=True, slots=True)
+class Command:
+    """One thing the user can do."""
+
+    id: str
+    """Stable: what sessions record, scripts name and key maps bind."""
+    keys: tuple[str, ...]
+    """Textual's key names, the one to show first."""
+    label: str
+    """For the footer and the palette."""
+    help: str
+    group: str
+    argument: str = ""
+    """What the command takes after its id, in words; empty for none."""
+    recorded: bool = False
+    """The debugger runs it, and sessions keep and replay it."""
+
+
+_KEY_SIGNS = {
+    "left": "←",
+    "right": "→",
+    "up": "↑",
+    "down": "↓",
+    "enter": "⏎",
+    "escape": "esc",
+    "right_square_bracket": "]",
+    "left_square_bracket": "[",
+    "right_curly_bracket": "}",
+    "left_curly_bracket": "{",
+    "greater_than_sign": ">",
+    "less_than_sign": "<",
+    "apostrophe": "'",
+    "colon": ":",
+    "question_mark": "?",
+    "plus": "+",
+    "f1": "F1",
+    "f5": "F5",
+    "f9": "F9",
+    "f10": "F10",
+    "f11": "F11",
+}
+
+
+def key_sign(key: str) -> str:
+    """A key as people write it: `]`, `ctrl+s`, `→`."""
+    return _KEY_SIGNS.get(key, key)
+
+
+def _moves() -> tuple[Command, ...]:
+    group = "Move in time"
+    rows = (
+        ("next", ("n", "right", "f10"), "next", "next stage"),
+        ("back", ("N", "left"), "back", "back one stage"),
+        ("finish", ("f",), "end of layer", "run to the end of this layer, then of the next one"),
+        ("finish-back", ("F",), "end of layer before", "back to the end of the layer before"),
+        ("continue", ("c", "f5"), "continue", "run to the next difference or breakpoint"),
+        ("continue-back", ("C",), "continue back", "run backwards to a difference or breakpoint"),
+        ("end", ("r",), "run to end", "run to the end of the model"),
+        ("start", ("R",), "run to start", "back to the first stage"),
+        ("next-difference", ("right_square_bracket",), "next ≠", "next element that differs"),
+        ("previous-difference", ("left_square_bracket",), "previous ≠", "the one before it"),
+        (
+            "next-layer-difference",
+            ("right_curly_bracket",),
+            "next layer ≠",
+            "next layer with a difference",
+        ),
+        (
+            "previous-layer-difference",
+            ("left_curly_bracket",),
+            "previous layer ≠",
+            "the layer before with a difference",
+        ),
+        ("next-saturation", ("greater_than_sign",), "next ↑↓", "next element that saturates"),
+        ("previous-saturation", ("less_than_sign",), "previous ↑↓", "the one before it"),
+    )
+    return tuple(
+        Command(id_, keys, label, text, group, recorded=True) for id_, keys, label, text in rows
+    )
+
+
+COMMANDS: tuple[Command, ...] = (
+    *_moves(),
+    Command(
+        "go",
+        ("colon",),
+        "go to",
+        "go to a layer, stage or element",
+        "Move in time",
+        "a place: fc1, fc1.mac, fc1.mac[8], or a mark 'a",
+        recorded=True,
+    ),
+    Command(
+        "element",
+        (),
+        "element",
+        "select an element of this stage",
+        "Move on the screen",
+        "its number, from 0",
+        recorded=True,
+    ),
+    Command("down", ("j", "down"), "down", "next element", "Move on the screen"),
+    Command("up", ("k", "up"), "up", "element before", "Move on the screen"),
+    Command("first", ("g", "home"), "first", "first element", "Move on the screen"),
+    Command("last", ("G", "end"), "last", "last element", "Move on the screen"),
+    Command("page-down", ("ctrl+d", "pagedown"), "page down", "a page down", "Move on the screen"),
+    Command("page-up", ("ctrl+u", "pageup"), "page up", "a page up", "Move on the screen"),
+    Command(
+        "into",
+        ("s", "enter", "f11"),
+        "into",
+        "the whole computation of this element",
+        "Move on the screen",
+    ),
+    Command("out", ("o", "escape"), "out", "back to the table", "Move on the screen"),
+    Command(
+        "break",
+        ("b", "f9"),
+        "breakpoint",
+        "set or clear a breakpoint here, or at a place",
+        "Stop points",
+        "a place (fc1, fc1.mac, fc1.mac[8]), difference or saturation; nothing: here",
+        recorded=True,
+    ),
+    Command("breakpoints", ("B",), "breakpoints", "list the stop points", "Stop points"),
+    Command(
+        "mark",
+        ("m",),
+        "mark",
+        "name this place with a letter",
+        "Stop points",
+        "a letter",
+        recorded=True,
+    ),
+    Command("jump", ("apostrophe",), "go to mark", "go back to a named place", "Stop points"),
+    Command(
+        "arithmetic",
+        ("a",),
+        "arithmetic",
+        "choose which arithmetic is simulated",
+        "Look",
+        "auto, textbook, or an engine and level such as fbgemm-avx2",
+        recorded=True,
+    ),
+    Command(
+        "feed",
+        ("i",),
+        "feed",
+        "feed each layer PyTorch's integers, or the simulated ones",
+        "Look",
+        "captured or simulated; nothing: the other one",
+        recorded=True,
+    ),
+    Command("layers", ("L",), "layers", "weights, scales and zero points of the file", "Look"),
+    Command("explain", ("e",), "explain", "show or hide the explanation", "Look"),
+    Command("theme", ("t",), "theme", "dark or light", "Look"),
+    Command("picture", ("P",), "picture", "save the screen as an SVG picture", "Session"),
+    Command("save", ("ctrl+s",), "save", "save the session under sessions/", "Session"),
+    Command("sessions", ("S",), "sessions", "open another session", "Session"),
+    Command("palette", ("ctrl+p",), "palette", "find and run any command", "Session"),
+    Command("help", ("question_mark", "f1"), "help", "this list of keys", "Session"),
+    Command("quit", ("q", "ctrl+q"), "quit", "leave qdbg", "Session"),
+)
+"""Every command, by group in the order of the help screen."""
+
+BY_ID: dict[str, Command] = {command.id: command for command in COMMANDS}
+"""The table by id."""

@@ -1,0 +1,290 @@
+"""The debugger: a cursor over a trace, stop points and a history. No I/O, no clock, no screen."""
+
+from __future__ import annotations
+
+import string
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from qdbg.commands import BY_ID
+from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.program import Recording
+from qdbg.engine.trace import FEEDS, Step, Trace, arithmetic_for
+from qdbg.errors import CommandError
+from qdbg.places import Place, find_place
+from qdbg.stops import KINDS, Flags, Mark, Stop, arrival, first_flagged, hit, seek
+
+
+@dataclass(frozen=True, slots=True)
+class Executed:
+    """One command of the history, with where it led."""
+
+    command: str
+    """As it would be typed: `break fc1.mac`."""
+    stop: str
+    """The name of the step: the same place under every arithmetic."""
+    element: int
+    reason: str
+
+
+class Debugger:
+    """Step through a recording in both directions.
+
+    Raises CommandError for an arithmetic that does not exist. The commands are those of the
+    command table that are recorded; `execute` runs one as it would be typed.
+    """
+
+    def __init__(
+        self, recording: Recording, arithmetic: str = "auto", feed: str = "captured"
+    ) -> None:
+        self.recording = recording
+        self.arithmetic = arithmetic
+        self.trace = _trace(recording, arithmetic, feed)
+        self.breakpoints: list[str] = ["difference"]
+        self.marks: dict[str, tuple[str, int]] = {}
+        self.history: list[Executed] = []
+        self.stop = Stop(Mark(0, 0), arrival(self.trace.step(0), "start"))
+        self._elements: dict[tuple[int, tuple[int, ...]], int] = {}
+
+    @property
+    def step(self) -> Step:
+        """The step under the cursor."""
+        return self.trace.step(self.stop.mark.step)
+
+    @property
+    def element(self) -> int:
+        """The flat index of the element under the cursor."""
+        return self.stop.mark.element
+
+    def execute(self, command: str) -> Stop:
+        """Run one command, `break fc1.mac` say, and return where it led.
+
+        Raises CommandError for an unknown command or argument; nothing has changed then.
+        """
+        name, _, argument = command.strip().partition(" ")
+        known = BY_ID.get(name)
+        if known is None or not known.recorded:
+            raise CommandError(
+                f"there is no debugger command {name!r}",
+                remedy="Commands: " + ", ".join(c.id for c in BY_ID.values() if c.recorded),
+            )
+        argument = argument.strip()
+        if argument and not known.argument:
+            raise CommandError(f"{name} takes no argument, but {argument!r} follows it")
+        self.stop = _HANDLERS[name](self, argument)
+        self._remember()
+        self._record(f"{name} {argument}".strip())
+        return self.stop
+
+    def _record(self, command: str) -> None:
+        """Keep the command; of several selections of an element in a row only the last counts."""
+        done = Executed(command, self.step.name, self.element, self.stop.reason)
+        selects = command.startswith("element ")
+        if selects and self.history and self.history[-1].command.startswith("element "):
+            self.history.pop()
+        self.history.append(done)
+
+    # ------------------------------------------------------------------ moving the cursor
+
+    def _remember(self) -> None:
+        step = self.step
+        self._elements[step.call, step.shape] = self.stop.mark.element
+
+    def _element_at(self, step: Step) -> int:
+        """Keep the element where the shape stays; else the one last looked at there."""
+        here = self.step
+        if step.shape == here.shape:
+            return self.element
+        return self._elements.get((step.call, step.shape), 0)
+
+    def _move(self, index: int, reason: str) -> Stop:
+        step = self.trace.step(index)
+        return Stop(Mark(index, self._element_at(step)), arrival(step, reason))
+
+    def _stay(self, reason: str) -> Stop:
+        return Stop(self.stop.mark, reason)
+
+    def _next(self, _: str) -> Stop:
+        if self.stop.mark.step + 1 >= len(self.trace):
+            return self._stay("end of the run")
+        return self._move(self.stop.mark.step + 1, "next stage")
+
+    def _back(self, _: str) -> Stop:
+        if self.stop.mark.step == 0:
+            return self._stay("start of the run")
+        return self._move(self.stop.mark.step - 1, "back one stage")
+
+    def _ends(self) -> list[int]:
+        return [first - 1 for first in self.trace.first_steps[1:]]
+
+    def _finish(self, _: str) -> Stop:
+        later = [end for end in self._ends() if end > self.stop.mark.step]
+        return self._move(later[0], "end of layer") if later else self._stay("end of the run")
+
+    def _finish_back(self, _: str) -> Stop:
+        call = self.trace.call_of(self.stop.mark.step)
+        if call == 0:
+            return self._move(0, "start of the run")
+        return self._move(self._ends()[call - 1], "end of the layer before")
+
+    def _end(self, _: str) -> Stop:
+        return self._move(len(self.trace) - 1, "end of the run")
+
+    def _start(self, _: str) -> Stop:
+        return self._move(0, "start of the run")
+
+    def _element(self, argument: str) -> Stop:
+        size = self.step.size
+        if not argument.isdecimal() or int(argument) >= size:
+            raise CommandError(
+                f"{argument!r} is not an element of this stage", expected=f"0 to {size - 1}"
+            )
+        return Stop(Mark(self.stop.mark.step, int(argument)), f"element {int(argument)}")
+
+    # -------------------------------------------------------------------- running to a stop
+
+    def _continue(self, _: str) -> Stop:
+        return self._run(range(self.stop.mark.step + 1, len(self.trace)), "end of the run")
+
+    def _continue_back(self, _: str) -> Stop:
+        return self._run(range(self.stop.mark.step - 1, -1, -1), "start of the run")
+
+    def _run(self, steps: Iterable[int], otherwise: str) -> Stop:
+        last = self.stop.mark.step
+        for last in steps:
+            step = self.trace.step(last)
+            found = hit(self.trace, step, self.breakpoints, self._element_at(step))
+            if found is not None:
+                return found
+        return self._move(last, otherwise)
+
+    def _seek(self, flags: Flags, what: str, *, forward: bool) -> Stop:
+        found = seek(self.trace, self.stop.mark, flags, what, forward=forward)
+        return found or self._stay(f"no further {what} {'ahead' if forward else 'behind'}")
+
+    def _next_difference(self, _: str) -> Stop:
+        return self._seek(lambda step: step.different, "difference", forward=True)
+
+    def _previous_difference(self, _: str) -> Stop:
+        return self._seek(lambda step: step.different, "difference", forward=False)
+
+    def _next_saturation(self, _: str) -> Stop:
+        return self._seek(lambda step: step.cut, "saturation", forward=True)
+
+    def _previous_saturation(self, _: str) -> Stop:
+        return self._seek(lambda step: step.cut, "saturation", forward=False)
+
+    def _layer_difference(self, calls: Iterable[int], where: str) -> Stop:
+        for call in calls:
+            if self.trace.comparisons[call].differences:
+                step = self.trace.step(self.trace.first_steps[call + 1] - 1)
+                kept = self._element_at(step)
+                return first_flagged(step, step.different, kept, "layer with a difference")
+        return self._stay(f"no further layer with a difference {where}")
+
+    def _next_layer_difference(self, _: str) -> Stop:
+        call = self.trace.call_of(self.stop.mark.step)
+        at_end = self.stop.mark.step == self._ends()[call]
+        start = call + 1 if at_end else call
+        return self._layer_difference(range(start, len(self.trace.nodes)), "ahead")
+
+    def _previous_layer_difference(self, _: str) -> Stop:
+        call = self.trace.call_of(self.stop.mark.step)
+        return self._layer_difference(range(call - 1, -1, -1), "behind")
+
+    # ------------------------------------------------------------- places, marks, breakpoints
+
+    def _place(self, text: str) -> Place:
+        place = find_place(self.trace, text)
+        if place is None:
+            calls = ", ".join(node.layer or node.name for node in self.trace.nodes)
+            raise CommandError(
+                f"there is no place {text!r} in this run",
+                expected="a layer, layer.stage or layer.stage[element]",
+                remedy=f"Layers: {calls}",
+            )
+        return place
+
+    def _go(self, argument: str) -> Stop:
+        if argument.startswith("'"):
+            letter = argument[1:]
+            if letter not in self.marks:
+                set_ = ", ".join(sorted(self.marks)) or "none"
+                raise CommandError(f"there is no mark {letter!r}", remedy=f"Marks set: {set_}.")
+            name, element = self.marks[letter]
+            place = find_place(self.trace, name)
+            if place is None:
+                raise CommandError(f"mark {letter!r} stands at {name}, which {self._named()} lacks")
+            return _at(self._move(place.step, f"mark {letter}"), element)
+        place = self._place(argument)
+        stop = self._move(place.step, "went here")
+        return stop if place.element is None else _at(stop, place.element)
+
+    def _named(self) -> str:
+        return f"the arithmetic {self.trace.arithmetic.name}"
+
+    def _mark(self, argument: str) -> Stop:
+        if len(argument) != 1 or argument not in string.ascii_letters:
+            raise CommandError(f"{argument!r} is no name for a mark", expected="one letter")
+        self.marks[argument] = (self.step.name, self.element)
+        return self._stay(f"mark {argument} set")
+
+    def _break(self, argument: str) -> Stop:
+        spot = argument or self.step.name
+        if spot not in KINDS:
+            self._place(spot)
+        if spot in self.breakpoints:
+            self.breakpoints.remove(spot)
+            return self._stay(f"breakpoint at {spot} cleared")
+        self.breakpoints.append(spot)
+        return self._stay(f"breakpoint {len(self.breakpoints)} set at {spot}")
+
+    # -------------------------------------------------------------------- another simulation
+
+    def _arithmetic(self, argument: str) -> Stop:
+        trace = _trace(self.recording, argument, self.trace.feed)
+        mark = self._same_place(trace)
+        self.arithmetic, self.trace = argument, trace
+        reason = f"arithmetic {trace.arithmetic.name}"
+        return Stop(mark, arrival(trace.step(mark.step), reason))
+
+    def _feed(self, argument: str) -> Stop:
+        other = FEEDS[1] if self.trace.feed == FEEDS[0] else FEEDS[0]
+        feed = argument or other
+        if feed not in FEEDS:
+            raise CommandError(f"{feed!r} is no feed", expected=" or ".join(FEEDS))
+        trace = Trace(self.recording, self.trace.arithmetic, feed)
+        mark = self._same_place(trace)
+        self.trace = trace
+        return Stop(mark, arrival(trace.step(mark.step), f"fed with {feed} integers"))
+
+    def _same_place(self, trace: Trace) -> Mark:
+        """The cursor's place in another trace: the stage of that name, else the layer's end."""
+        here = self.step
+        place = find_place(trace, here.name)
+        step = place.step if place else trace.first_steps[here.call + 1] - 1
+        found = trace.step(step)
+        element = self.element if found.shape == here.shape else 0
+        return Mark(step, min(element, max(0, found.size - 1)))
+
+
+def _at(stop: Stop, element: int) -> Stop:
+    return Stop(Mark(stop.mark.step, element), stop.reason)
+
+
+def _trace(recording: Recording, name: str, feed: str) -> Trace:
+    arithmetic = arithmetic_for(recording, name)
+    if arithmetic is None:
+        raise CommandError(
+            f"there is no arithmetic {name!r}", expected=", ".join(("auto", *ARITHMETICS))
+        )
+    if feed not in FEEDS:
+        raise CommandError(f"{feed!r} is no feed", expected=" or ".join(FEEDS))
+    return Trace(recording, arithmetic, feed)
+
+
+_HANDLERS: dict[str, Callable[[Debugger, str], Stop]] = {
+    command.id: getattr(Debugger, "_" + command.id.replace("-", "_"))
+    for command in BY_ID.values()
+    if command.recorded
+}

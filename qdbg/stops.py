@@ -1,0 +1,90 @@
+"""Where the debugger can stop, and why: pure functions over a trace."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+
+from qdbg.core.quantity import Array
+from qdbg.engine.trace import Step, Trace
+from qdbg.places import find_place
+
+KINDS = ("difference", "saturation")
+"""What a breakpoint can stop at besides a place."""
+
+Flags: TypeAlias = Callable[[Step], Array | None]
+"""Which elements of a step are looked for: bool or codes, None for none."""
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class Mark:
+    """An ordered point in the run."""
+
+    step: int
+    element: int
+    """Flat index in the step's shape."""
+
+
+@dataclass(frozen=True, slots=True)
+class Stop:
+    """Where the debugger stands, and why it stopped there."""
+
+    mark: Mark
+    reason: str
+
+
+def arrival(step: Step, reason: str) -> str:
+    """The reason, with what is to be seen at the step."""
+    facts = [reason]
+    if step.reason:
+        facts.append(f"not simulated: {step.reason}")
+    if step.differences:
+        facts.append(f"{step.differences} of {step.size} differ")
+    if step.saturations:
+        facts.append(f"{step.saturations} of {step.size} saturate")
+    return ", ".join(facts)
+
+
+def flagged(flags: Array | None) -> Array:
+    """The flat indices of the flagged elements."""
+    return np.flatnonzero(flags) if flags is not None else np.empty(0, np.int64)
+
+
+def first_flagged(step: Step, flags: Array | None, kept: int, reason: str) -> Stop:
+    """Arrive at the step: at the element `kept` if it is flagged, else at the first that is."""
+    found = flagged(flags)
+    element = int(found[0]) if found.size and kept not in found else kept
+    return Stop(Mark(step.index, element), arrival(step, reason))
+
+
+def hit(trace: Trace, step: Step, breakpoints: Sequence[str], kept: int) -> Stop | None:
+    """The stop at this step, if one of the breakpoints asks for it."""
+    for number, spot in enumerate(breakpoints, 1):
+        if spot == "difference" and step.differences:
+            return first_flagged(step, step.different, kept, spot)
+        if spot == "saturation" and step.saturations:
+            return first_flagged(step, step.cut, kept, spot)
+        place = None if spot in KINDS else find_place(trace, spot)
+        if place is not None and place.step == step.index:
+            element = kept if place.element is None else place.element
+            reason = arrival(step, f"breakpoint {number} at {spot}")
+            return Stop(Mark(step.index, element), reason)
+    return None
+
+
+def seek(trace: Trace, here: Mark, flags: Flags, what: str, *, forward: bool) -> Stop | None:
+    """The nearest flagged element after (before) `here`, in its step and then beyond."""
+    steps = range(here.step, len(trace)) if forward else range(here.step, -1, -1)
+    for index in steps:
+        step = trace.step(index)
+        elements = flagged(flags(step))
+        if index == here.step:
+            beyond = elements > here.element if forward else elements < here.element
+            elements = elements[beyond]
+        if elements.size:
+            element = int(elements[0 if forward else -1])
+            return Stop(Mark(index, element), arrival(step, what))
+    return None
