@@ -4,6 +4,9 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+FOOTER = {"next": 1, "back": 2, "continue": 4, "next-difference": 5}
+"""The places of the moves in the footer."""
+
 GROUPS = ("Move in time", "Move on the screen", "Stop points", "Look", "Session")
 
 
@@ -21,6 +24,8 @@ class Command:
     group: str
     argument: str = ""
     """What the command takes after its id, in words; empty for none."""
+    footer: int = 0
+    """Its place in the footer, 1 first; 0: not there."""
     recorded: bool = False
     """The debugger runs it, and sessions keep and replay it."""
 
@@ -84,7 +89,8 @@ def _moves() -> tuple[Command, ...]:
         ("previous-saturation", ("less_than_sign",), "previous ↑↓", "the one before it"),
     )
     return tuple(
-        Command(id_, keys, label, text, group, recorded=True) for id_, keys, label, text in rows
+        Command(id_, keys, label, text, group, footer=FOOTER.get(id_, 0), recorded=True)
+        for id_, keys, label, text in rows
     )
 
 
@@ -120,6 +126,7 @@ COMMANDS: tuple[Command, ...] = (
         "into",
         "the whole computation of this element",
         "Move on the screen",
+        footer=3,
     ),
     Command("out", ("o", "escape"), "out", "back to the table", "Move on the screen"),
     Command(
@@ -130,6 +137,7 @@ COMMANDS: tuple[Command, ...] = (
         "Stop points",
         "a place (fc1, fc1.mac, fc1.mac[8]), difference or saturation; nothing: here",
         recorded=True,
+        footer=9,
     ),
     Command("breakpoints", ("B",), "breakpoints", "list the stop points", "Stop points"),
     Command(
@@ -150,6 +158,7 @@ COMMANDS: tuple[Command, ...] = (
         "Look",
         "auto, textbook, or an engine and level such as fbgemm-avx2",
         recorded=True,
+        footer=6,
     ),
     Command(
         "feed",
@@ -159,16 +168,17 @@ COMMANDS: tuple[Command, ...] = (
         "Look",
         "captured or simulated; nothing: the other one",
         recorded=True,
+        footer=11,
     ),
     Command("layers", ("L",), "layers", "weights, scales and zero points of the file", "Look"),
     Command("explain", ("e",), "explain", "show or hide the explanation", "Look"),
     Command("theme", ("t",), "theme", "dark or light", "Look"),
     Command("picture", ("P",), "picture", "save the screen as an SVG picture", "Session"),
-    Command("save", ("ctrl+s",), "save", "save the session under sessions/", "Session"),
+    Command("save", ("ctrl+s",), "save", "save the session under sessions/", "Session", footer=10),
     Command("sessions", ("S",), "sessions", "open another session", "Session"),
     Command("palette", ("ctrl+p",), "palette", "find and run any command", "Session"),
-    Command("help", ("question_mark", "f1"), "help", "this list of keys", "Session"),
-    Command("quit", ("q", "ctrl+q"), "quit", "leave qdbg", "Session"),
+    Command("help", ("question_mark", "f1"), "help", "this list of keys", "Session", footer=7),
+    Command("quit", ("q", "ctrl+q"), "quit", "leave qdbg", "Session", footer=8),
 )
 """Every command, by group in the order of the help screen."""
 

@@ -47,6 +47,12 @@ def saturate(x: Array, low: float, high: float) -> Array:
     return bounded
 
 
+def at_least(x: Array, low: Array) -> Array:
+    """max(x, low) on integers."""
+    raised: Array = np.maximum(x, low)
+    return raised
+
+
 def sat16(x: Array) -> Array:
     """Saturate to int16, kept in int32."""
     return saturate(x, *INT16)

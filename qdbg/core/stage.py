@@ -32,12 +32,20 @@ class Stage:
     compute: Callable[..., Array]
     saturates: Callable[..., Array] | None = None
     """Same parameters: int8 in the shape of the result, as `arithmetic.cut_sides` codes it."""
+    unsaturated: Callable[..., Array] | None = None
+    """Same parameters: what the result would be if nothing were cut off on the way."""
     constant: bool = False
     """A number per layer (a multiplier, say) and not a step on the data."""
 
     def run(self, values: Values) -> Array:
         """Compute the result from the operands in `values`."""
         return self.compute(*(values[name] for name in self.parameters))
+
+    def whole(self, values: Values) -> Array | None:
+        """What the result would be without saturation, or None where the stage says nothing."""
+        if self.unsaturated is None:
+            return None
+        return self.unsaturated(*(values[name] for name in self.parameters))
 
     def cut(self, values: Values) -> Array | None:
         """Where the stage cut a value off, or None for a stage that never does."""
@@ -52,6 +60,7 @@ def stage(
     output: str,
     formula: str,
     saturates: Callable[..., Array] | None = None,
+    unsaturated: Callable[..., Array] | None = None,
     constant: bool = False,
 ) -> Callable[[Callable[..., Array]], Stage]:
     """Make a Stage of a function whose parameters are the operands of `formula`.
@@ -78,6 +87,7 @@ def stage(
             parameters,
             compute,
             saturates,
+            unsaturated,
             constant,
         )
 

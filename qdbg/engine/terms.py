@@ -110,3 +110,15 @@ def way(step: Step, element: int) -> tuple[Line, ...]:
     index = step.index_of(element)
     same = [s for s in made.stages if made.values[s.output].shape == step.shape]
     return tuple(line(stage, made, index) for stage in same)
+
+
+def lost_outputs(step: Step, element: int, found: Terms) -> float | None:
+    """What the pairs' lost excess is worth in steps of the result: excess · x_scale·w_scale /
+    y_scale. None for a call without these scales."""
+    made = step.simulation
+    if made is None or "y_scale" not in made.values:
+        return None
+    channel = step.index_of(element)[-1]
+    w_scale = np.asarray(made.values["w_scale"])
+    own = w_scale[channel] if w_scale.ndim else w_scale[()]
+    return float(found.excess * made.values["x_scale"] * own / made.values["y_scale"])

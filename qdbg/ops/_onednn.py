@@ -95,7 +95,7 @@ def onednn_requantize(v: Array, M: Array) -> Array:
 
 @stage("zero point", output="z float32 [C]", formula="z[c] = f32(s[c] + y_zp)")
 def onednn_zero_point(s: Array, y_zp: Array) -> Array:
-    """Add the output's zero point *before* rounding: with an odd zero point, a tie goes to the
+    """Add the output's zero point before rounding: with an odd zero point, a tie goes to the
     other neighbour than it would after rounding."""
     return f32(f64(s) + y_zp)
 

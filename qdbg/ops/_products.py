@@ -54,7 +54,7 @@ def _blocked_pairs_cut(x_q: Array, w_q: Array) -> Array:
 PAIR = "dot[c] = Σᵢ sat16(x_q[2i]·w_q[c,2i] + x_q[2i+1]·w_q[c,2i+1])"
 
 
-@stage("mac", output="dot int32 [C]", formula=PAIR, saturates=_pairs_cut)
+@stage("mac", output="dot int32 [C]", formula=PAIR, saturates=_pairs_cut, unsaturated=exact_sums)
 def mac_pairs(x_q: Array, w_q: Array) -> Array:
     """Multiply the raw bytes and add them two by two; each pair's sum is saturated to int16.
 
@@ -64,7 +64,13 @@ def mac_pairs(x_q: Array, w_q: Array) -> Array:
     return wrap32(saturating_pair_sums(x_q, w_q, blocked=False))
 
 
-@stage("mac", output="dot int32 [C]", formula=PAIR, saturates=_blocked_pairs_cut)
+@stage(
+    "mac",
+    output="dot int32 [C]",
+    formula=PAIR,
+    saturates=_blocked_pairs_cut,
+    unsaturated=exact_sums,
+)
 def mac_pairs_blocked(x_q: Array, w_q: Array) -> Array:
     """Multiply the raw bytes and add them two by two; each pair's sum is saturated to int16.
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, fma32, rne32, sat32
+from qdbg.core.arithmetic import Arithmetic, f32, f64, fma32, rne, rne32, sat32
 from qdbg.core.op import Example, Op, Operand, output_operands, real_operand
 from qdbg.core.program import Layer, Node
 from qdbg.core.quantity import Array
@@ -22,7 +22,7 @@ LARGEST = np.float32(2147483520)
 )
 def scale_fused(x: Array, y_scale: Array, y_zp: Array) -> Array:
     """Divide by the scale and add the zero point. PyTorch multiplies by the reciprocal and adds
-    the zero point in one float32 operation, *before* rounding."""
+    the zero point in one float32 operation, before rounding."""
     return fma32(x, f32(1 / f64(f32(y_scale))), f64(y_zp))
 
 
@@ -41,7 +41,7 @@ def scale_divide(x: Array, y_scale: Array) -> Array:
 @stage("round", output="r int32 [I]", formula="r[i] = rne(s[i])")
 def round_divided(s: Array) -> Array:
     """Round to the nearest integer; a tie (.5) goes to the even neighbour."""
-    return sat32(np.rint(s))
+    return sat32(rne(s))
 
 
 @stage("zero point", output="z int32 [I]", formula="z[i] = r[i] + y_zp")

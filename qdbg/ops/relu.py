@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, i32
+from qdbg.core.arithmetic import Arithmetic, at_least, i32
 from qdbg.core.op import Example, Op, Operand, output_operands, quantized_operand
 from qdbg.core.program import Layer, Node
 from qdbg.core.quantity import Array
@@ -14,7 +14,7 @@ from qdbg.core.stage import Stage, Values, stage
 @stage("relu", output="y_q byte [I]", formula="y_q[i] = max(x_q[i], x_zp)")
 def relu(x_q: Array, x_zp: Array) -> Array:
     """x_zp stands for the real value 0, so every integer below it becomes x_zp."""
-    return np.maximum(i32(x_q), i32(x_zp))
+    return at_least(i32(x_q), i32(x_zp))
 
 
 def operands(node: Node, layer: Layer | None, inputs: tuple[Operand, ...]) -> dict[str, Array]:

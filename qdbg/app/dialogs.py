@@ -1,0 +1,193 @@
+"""The small windows: choose from a list, type a place, press a letter, read the keys."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical, VerticalScroll
+from textual.content import Content
+from textual.events import Key
+from textual.screen import ModalScreen
+from textual.widgets import Input, Static
+
+from qdbg.app.grid import Grid, GridColumn, GridRow
+from qdbg.app.widgets import Part, join
+from qdbg.commands import COMMANDS, GROUPS, key_sign
+
+CSS = """
+.dialog { width: 84; max-width: 95%; height: auto; max-height: 90%; border: round $primary;
+          background: $surface; padding: 0 1; border-title-color: $foreground; }
+.dialog Static { height: auto; }
+.hint { color: $secondary; }
+.grid--header { color: $secondary; text-style: bold; }
+.grid--plain { color: $foreground; }
+.grid--muted { color: $secondary; }
+.grid--differs { color: $warning; text-style: bold; }
+.grid--selected { background: $block-cursor-background; }
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One row of a list to choose from."""
+
+    value: str
+    """What choosing it gives."""
+    row: GridRow
+
+
+@dataclass(frozen=True, slots=True)
+class Choices:
+    """A list to choose from."""
+
+    columns: tuple[GridColumn, ...]
+    choices: tuple[Choice, ...]
+
+    def __len__(self) -> int:
+        """The number of rows."""
+        return len(self.choices)
+
+    def row(self, index: int) -> GridRow:
+        """One row."""
+        return self.choices[index].row
+
+
+class Choose(ModalScreen[str | None]):
+    """Choose a row: its value, or None when the user leaves."""
+
+    CSS = "Choose { align: center middle; }" + CSS
+    BINDINGS: ClassVar = [
+        Binding("j,down", "move(1)", "down"),
+        Binding("k,up", "move(-1)", "up"),
+        Binding("enter,s", "choose", "choose"),
+        Binding("escape,q,o", "leave", "leave"),
+    ]
+
+    def __init__(self, title: str, choices: Choices, hint: str, selected: int = 0) -> None:
+        super().__init__()
+        self.heading, self.choices, self.hint, self.at = title, choices, hint, selected
+
+    def compose(self) -> ComposeResult:
+        """The list and the hint below it."""
+        with Vertical(classes="dialog", id="box"):
+            yield Grid(id="choices")
+            yield Static(self.hint, classes="hint", markup=False)
+
+    def on_mount(self) -> None:
+        """Show the list."""
+        self.query_one("#box").border_title = f" {self.heading} "
+        grid = self.query_one("#choices", Grid)
+        grid.styles.height = min(len(self.choices) + 1, max(3, self.app.size.height - 8))
+        self.call_after_refresh(grid.show, self.choices, self.at)
+
+    def action_move(self, rows: int) -> None:
+        """Another row."""
+        self.at = min(max(0, self.at + rows), len(self.choices) - 1)
+        self.query_one("#choices", Grid).select(self.at)
+
+    def action_choose(self) -> None:
+        """Take the row."""
+        self.dismiss(self.choices.choices[self.at].value if len(self.choices) else None)
+
+    def action_leave(self) -> None:
+        """Take nothing."""
+        self.dismiss(None)
+
+    def on_grid_picked(self, event: Grid.Picked) -> None:
+        """A click takes the row."""
+        self.at = event.index
+        self.action_choose()
+
+
+class Ask(ModalScreen[str | None]):
+    """Type one line: the text, or None when the user leaves."""
+
+    CSS = "Ask { align: center middle; }" + CSS
+    BINDINGS: ClassVar = [Binding("escape", "leave", "leave")]
+
+    def __init__(self, title: str, hint: str) -> None:
+        super().__init__()
+        self.heading, self.hint = title, hint
+
+    def compose(self) -> ComposeResult:
+        """The line and the hint below it."""
+        with Vertical(classes="dialog", id="box"):
+            yield Input(compact=True)
+            yield Static(self.hint, classes="hint", markup=False)
+
+    def on_mount(self) -> None:
+        """Name the window."""
+        self.query_one("#box").border_title = f" {self.heading} "
+
+    def on_input_submitted(self, event: Input.Submitted) -> None:
+        """The line is finished."""
+        self.dismiss(event.value.strip() or None)
+
+    def action_leave(self) -> None:
+        """Give nothing."""
+        self.dismiss(None)
+
+
+class AskLetter(ModalScreen[str | None]):
+    """Press one letter."""
+
+    CSS = "AskLetter { align: center middle; }" + CSS
+
+    def __init__(self, title: str, hint: str) -> None:
+        super().__init__()
+        self.heading, self.hint = title, hint
+
+    def compose(self) -> ComposeResult:
+        """Only the hint."""
+        with Vertical(classes="dialog", id="box"):
+            yield Static(self.hint, markup=False)
+
+    def on_mount(self) -> None:
+        """Name the window."""
+        self.query_one("#box").border_title = f" {self.heading} "
+
+    def on_key(self, event: Key) -> None:
+        """A letter is the answer, anything else leaves."""
+        event.stop()
+        letter = event.character or ""
+        self.dismiss(letter if letter.isascii() and letter.isalpha() else None)
+
+
+class Help(ModalScreen[None]):
+    """Every key, from the command table."""
+
+    CSS = "Help { align: center middle; } #keys { height: auto; max-height: 100%; }" + CSS
+    BINDINGS: ClassVar = [Binding("escape,q,question_mark,f1,o", "leave", "leave")]
+
+    def compose(self) -> ComposeResult:
+        """The table, scrolling where it is longer than the screen."""
+        with Vertical(classes="dialog", id="box"), VerticalScroll(id="keys"):
+            yield Static(_help_text(), markup=False)
+
+    def on_mount(self) -> None:
+        """Name the window."""
+        box = self.query_one("#box")
+        box.border_title = " keys "
+        box.border_subtitle = " ↑ ↓ scroll · esc leave "
+        self.query_one("#keys").focus()
+
+    def action_leave(self) -> None:
+        """Back to where the user was."""
+        self.dismiss(None)
+
+
+def _help_text() -> Content:
+    parts: list[Part] = [
+        "Lower case goes forward in time, upper case back. Each layer of the model is a few\n"
+        "stages; only a layer's result is shown by PyTorch and can be compared.\n"
+    ]
+    for group in GROUPS:
+        parts.append((f"\n{group}\n", "bold $accent"))
+        for command in COMMANDS:
+            if command.group == group:
+                keys = "  ".join(key_sign(key) for key in command.keys) or ": " + command.id
+                parts += [(f"  {keys:<18}", "bold"), f"{command.help}\n"]
+    return join(*parts)

@@ -1,0 +1,83 @@
+"""The drill-down: each product behind one element, and its whole way to the output byte."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Container, VerticalScroll
+from textual.events import Resize
+from textual.widgets import Footer, Static
+
+from qdbg.app import texts
+from qdbg.app.grid import Grid
+from qdbg.app.screen import CommandScreen
+from qdbg.app.sources import TermTable
+from qdbg.engine.table import Table
+from qdbg.engine.terms import terms
+
+
+class ElementScreen(CommandScreen):
+    """One element, from the products to the byte. The same keys move as on the main screen."""
+
+    CSS = """
+    #title, #stop { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    #stop { background: $surface; }
+    #both { height: 1fr; layout: horizontal; }
+    #terms { width: 72; height: 1fr; border: round $border; border-title-color: $foreground; }
+    #way { width: 1fr; height: 1fr; border: round $border; padding: 0 1;
+           border-title-color: $foreground; scrollbar-size-vertical: 1; }
+    ElementScreen.-narrow #both { layout: vertical; }
+    ElementScreen.-narrow #terms { width: 1fr; height: 2fr; }
+    ElementScreen.-narrow #way { width: 1fr; height: 3fr; }
+    ElementScreen.alone #terms { display: none; }
+    .grid--header { color: $secondary; text-style: bold; }
+    .grid--plain { color: $foreground; }
+    .grid--cut { color: $warning; text-style: bold; }
+    """
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+
+    def compose(self) -> ComposeResult:
+        """Two header lines, the products, the way, and the footer."""
+        yield Static(id="title", markup=False)
+        yield Static(id="stop", markup=False)
+        with Container(id="both"):
+            yield Grid(id="terms", selectable=False)
+            with VerticalScroll(id="way", can_focus=False):
+                yield Static(id="way-text", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Draw the state."""
+        self.show_state()
+
+    def on_resize(self, event: Resize) -> None:
+        """Draw again: the texts depend on the size."""
+        del event
+        self.call_after_refresh(self.show_state)
+
+    def show_state(self) -> None:
+        """Draw the element under the cursor."""
+        debugger = self.qdbg.debugger
+        step, element = debugger.step, debugger.element
+        trace = debugger.trace
+        result = trace.step(trace.first_steps[step.call + 1] - 1)
+        found = terms(step, element)
+        self.set_class(found is None, "alone")
+        grid = self.query_one("#terms", Grid)
+        if found is not None:
+            grid.show(TermTable(found))
+            kind = "pairs of products" if found.paired else "products"
+            grid.border_title = f" {kind} behind {self._element_name()} "
+            grid.border_subtitle = f" {texts.headroom(found)} "
+        self.query_one("#title", Static).update(texts.title_line(debugger, self.size.width))
+        self.query_one("#stop", Static).update(texts.stop_line(debugger, self.size.width))
+        way = self.query_one("#way", VerticalScroll)
+        way.border_title = f" the way of {self._element_name()} "
+        self.query_one("#way-text", Static).update(texts.way_panel(step, result, element, found))
+
+    def _element_name(self) -> str:
+        step = self.qdbg.debugger.step
+        position = Table(step).position(self.qdbg.debugger.element)
+        return f"{step.node.name}[{position}]"

@@ -1,0 +1,183 @@
+"""A table that draws only the rows on the screen, so that its size does not matter."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Protocol
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
+from textual.geometry import Region, Size
+from textual.message import Message
+from textual.scroll_view import ScrollView
+from textual.strip import Strip
+
+GAP = 2
+"""Blanks between two columns."""
+
+
+@dataclass(frozen=True, slots=True)
+class GridColumn:
+    """How wide a column is, and whether it may be left out where the screen is narrow."""
+
+    title: str
+    width: int
+    optional: bool = False
+    left: bool = False
+    """Aligned to the left: text, not numbers."""
+
+
+@dataclass(frozen=True, slots=True)
+class GridRow:
+    """One line of the table."""
+
+    cells: tuple[str, ...]
+    mark: str = " "
+    """In front of the row, `≠`."""
+    side: str = ""
+    """Behind the row, `↑`."""
+    role: str = "plain"
+    """`plain`, `differs`, `cut` or `muted`: a component class of the grid."""
+
+
+class GridSource(Protocol):
+    """What a grid shows."""
+
+    @property
+    def columns(self) -> tuple[GridColumn, ...]:
+        """The columns from left to right."""
+
+    def __len__(self) -> int:
+        """The number of rows."""
+
+    def row(self, index: int) -> GridRow:
+        """One row, made when it is drawn."""
+
+
+class Grid(ScrollView, can_focus=False):
+    """A header line and the visible rows of a GridSource."""
+
+    DEFAULT_CSS = "Grid { overflow-x: hidden; scrollbar-size-vertical: 1; }"
+    COMPONENT_CLASSES: ClassVar[set[str]] = {
+        "grid--header",
+        "grid--plain",
+        "grid--differs",
+        "grid--cut",
+        "grid--muted",
+        "grid--selected",
+    }
+
+    @dataclass
+    class Picked(Message):
+        """The user clicked a row."""
+
+        index: int
+
+    def __init__(self, *, selectable: bool = True, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.source: GridSource | None = None
+        self.selected = 0
+        self.selectable = selectable
+        self._shown: tuple[int, ...] = ()
+
+    def show(self, source: GridSource, selected: int = 0) -> None:
+        """Show another source, with one row selected and in view."""
+        self.source = source
+        self._layout_columns()
+        self.virtual_size = Size(self.size.width, len(source) + 1)
+        self.select(selected)
+        self.refresh()
+
+    def select(self, index: int) -> None:
+        """Select a row of the same source and scroll to it."""
+        before, self.selected = self.selected, index
+        rows = max(1, self.size.height - 1)
+        top = int(self.scroll_offset.y)
+        wanted = min(max(top, index - rows + 1), index)
+        if wanted != top:
+            self.scroll_to(y=wanted, animate=False, force=True, immediate=True)
+            self.refresh()
+        else:
+            for row in (before, index):
+                self.refresh(Region(0, row - top + 1, self.size.width, 1))
+
+    def on_resize(self, event: Resize) -> None:
+        """Choose the columns that fit."""
+        del event
+        if self.source is not None:
+            self.show(self.source, self.selected)
+
+    def _layout_columns(self) -> None:
+        assert self.source is not None  # noqa: S101 - callers look first
+        columns = self.source.columns
+        free = self.size.width - 5 - sum(c.width + GAP for c in columns if not c.optional)
+        shown = []
+        for place, column in enumerate(columns):
+            if column.optional:
+                free -= column.width + GAP
+                if free < 0:
+                    continue
+            shown.append(place)
+        self._shown = tuple(shown)
+
+    def render_line(self, y: int) -> Strip:
+        """One line of the screen: the header, or a row."""
+        width = self.size.width
+        if self.source is None:
+            return Strip.blank(width, self.rich_style)
+        if y == 0:
+            return self._line(self._header(), "grid--header")
+        index = int(self.scroll_offset.y) + y - 1
+        if index >= len(self.source):
+            return Strip.blank(width, self.rich_style)
+        row = self.source.row(index)
+        cursor = "▌" if self.selectable and index == self.selected else " "
+        text = f"{cursor}{row.mark} " + self._cells(row.cells) + f" {row.side}"
+        style = self.get_component_rich_style(f"grid--{row.role}")
+        if cursor == "▌":
+            style += Style(bgcolor=self.get_component_rich_style("grid--selected").bgcolor)
+        return self._strip(text, style)
+
+    def _header(self) -> str:
+        assert self.source is not None  # noqa: S101 - callers look first
+        return "   " + self._cells(tuple(c.title for c in self.source.columns))
+
+    def _cells(self, cells: tuple[str, ...]) -> str:
+        assert self.source is not None  # noqa: S101 - callers look first
+        columns = self.source.columns
+        parts = []
+        for place in self._shown:
+            column, text = columns[place], cells[place]
+            parts.append(text.ljust(column.width) if column.left else text.rjust(column.width))
+        return (" " * GAP).join(parts)
+
+    def _line(self, text: str, component: str) -> Strip:
+        return self._strip(text, self.get_component_rich_style(component))
+
+    def _strip(self, text: str, style: Style) -> Strip:
+        return Strip([Segment(text, style)]).adjust_cell_length(self.size.width, style)
+
+    def on_click(self, event: Click) -> None:
+        """Select the row that was clicked."""
+        offset = event.get_content_offset(self)
+        if offset is None or self.source is None or offset.y == 0:
+            return
+        index = int(self.scroll_offset.y) + offset.y - 1
+        if index < len(self.source):
+            self.post_message(self.Picked(index))
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """The wheel moves the rows; they are drawn anew."""
+        del event
+        self.refresh()
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """The wheel moves the rows; they are drawn anew."""
+        del event
+        self.refresh()
+
+    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
+        """The header stays, so every line changes when the rows move."""
+        super().watch_scroll_y(old_value, new_value)
+        self.refresh()

@@ -1,0 +1,156 @@
+"""The main screen: steps, table, formula, range, and how the arithmetics fare."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.events import Resize
+from textual.widgets import Footer, Static
+
+from qdbg.app import texts
+from qdbg.app.grid import Grid
+from qdbg.app.screen import CommandScreen
+from qdbg.app.sources import Rail, StepTable
+from qdbg.engine.survey import Fare
+
+
+class MainScreen(CommandScreen):
+    """The table of one stage, and everything around it."""
+
+    CSS = """
+    #title, #stop { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    #stop { background: $surface; }
+    #body { height: 1fr; }
+    #rail { width: 30; border: round $border; border-title-color: $secondary; }
+    #middle { width: 1fr; }
+    #table { height: 1fr; border: round $border; border-title-color: $foreground; }
+    #formula {
+        width: 42; border: round $border; padding: 0 1; border-title-color: $secondary;
+        scrollbar-size-vertical: 1;
+    }
+    #below { height: 6; padding: 0 2; display: none; }
+    #range { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
+    #survey { height: 2; background: $surface; text-overflow: ellipsis; }
+    #legend { height: 1; padding: 0 1; color: $secondary; text-wrap: nowrap; }
+    MainScreen.-narrow #rail { display: none; }
+    MainScreen.-narrow #formula { display: none; }
+    MainScreen.-narrow #below { display: block; }
+    MainScreen.-short #legend { display: none; }
+    MainScreen.-short #range { display: none; }
+    MainScreen.-short #below { height: 3; }
+    MainScreen.-tiny #below { display: none; }
+    MainScreen.-tiny #survey { height: 1; }
+    MainScreen.unexplained #formula { display: none; }
+    MainScreen.unexplained #below { display: none; }
+    .grid--header { color: $secondary; text-style: bold; }
+    .grid--plain { color: $foreground; }
+    .grid--muted { color: $secondary; }
+    .grid--differs { color: $warning; text-style: bold; }
+    .grid--cut { color: $accent; }
+    .grid--selected { background: $block-cursor-background; }
+    """
+
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    VERTICAL_BREAKPOINTS = [(0, "-short -tiny"), (16, "-short"), (23, "-tall")]
+
+    LEGEND = "≠ differs   ✓ equal   ↑ ↓ saturated   · PyTorch does not show it   ○ not simulated"
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.fares: tuple[Fare, ...] = ()
+        self._rail: Rail | None = None
+
+    def compose(self) -> ComposeResult:
+        """Two header lines, three panels, three lines below, and the footer."""
+        yield Static(id="title", markup=False)
+        yield Static(id="stop", markup=False)
+        with Horizontal(id="body"):
+            yield Grid(id="rail")
+            with Vertical(id="middle"):
+                yield Grid(id="table")
+                yield Static(id="below", markup=False)
+            with VerticalScroll(id="formula", can_focus=False):
+                yield Static(id="formula-text", markup=False)
+        yield Static(id="range", markup=False)
+        yield Static(self.LEGEND, id="legend", markup=False)
+        yield Static(id="survey", markup=False)
+        yield Footer(show_command_palette=False)
+
+    def on_mount(self) -> None:
+        """Draw the state, and count the differences of every arithmetic in the background."""
+        self.query_one("#rail", Grid).border_title = "steps"
+        self.query_one("#formula").border_title = "formula"
+        self.show_state()
+        self.count_fares()
+
+    def on_resize(self, event: Resize) -> None:
+        """Draw again: the texts depend on the size."""
+        del event
+        self.call_after_refresh(self.show_state)
+
+    def count_fares(self) -> None:
+        """Simulate every arithmetic in a thread; the line is filled when they are counted."""
+        self.run_worker(self._survey, thread=True, exclusive=True, group="survey")
+
+    def _survey(self) -> None:
+        from qdbg.engine.survey import survey  # noqa: PLC0415 - not before the first paint
+
+        debugger = self.qdbg.debugger
+        fares = survey(debugger.recording, debugger.trace.feed)
+        self.app.call_from_thread(self._counted, fares)
+
+    def _counted(self, fares: tuple[Fare, ...]) -> None:
+        self.fares = fares
+        self.show_state()
+
+    def show_state(self) -> None:
+        """Draw the step, the element, and everything that follows from them."""
+        debugger = self.qdbg.debugger
+        step, element = debugger.step, debugger.element
+        self.query_one("#title", Static).update(texts.title_line(debugger, self.size.width))
+        self.query_one("#stop", Static).update(texts.stop_line(debugger, self.size.width))
+        self._show_rail()
+        table = self.query_one("#table", Grid)
+        table.border_title = self._table_title()
+        table.show(StepTable(step), element)
+        if self.has_class("-narrow"):
+            self.query_one("#below", Static).update(texts.short_formula(step, element))
+        else:
+            text = texts.formula_panel(step, element)
+            self.query_one("#formula-text", Static).update(text)
+        self.query_one("#range", Static).update(texts.range_strip(step, self.size.width))
+        self.query_one("#survey", Static).update(texts.survey_lines(debugger, self.fares))
+
+    def _show_rail(self) -> None:
+        debugger = self.qdbg.debugger
+        if self._rail is None or self._rail.trace is not debugger.trace:
+            self._rail = Rail(debugger.trace)
+        rail = self.query_one("#rail", Grid)
+        rail.show(self._rail, self._rail.line_of(debugger.stop.mark.step))
+
+    def _table_title(self) -> str:
+        step = self.qdbg.debugger.step
+        shape = "×".join(str(n) for n in step.shape)
+        if step.stage is None:
+            return f" {step.node.name} › result   {step.node.dtype} {shape} "
+        form = step.stage.form.partition("[")[0].strip()
+        if form == "byte":
+            form = step.node.dtype
+        return f" {step.node.name} › {step.stage.name}   {step.stage.output}: {form} {shape} "
+
+    def on_grid_picked(self, event: Grid.Picked) -> None:
+        """A click selects an element, or goes to a step."""
+        event.stop()
+        if event.control is not None and event.control.id == "rail" and self._rail is not None:
+            line = self._rail.lines[event.index]
+            first = self.qdbg.debugger.trace.first_steps
+            step = line.step if line.step is not None else first[line.call]
+            self.qdbg.give("go", self.qdbg.debugger.trace.step(step).name)
+        else:
+            self.qdbg.give("element", str(event.index))
+
+    def page(self) -> int:
+        """Half the rows of the table."""
+        return max(1, self.query_one("#table", Grid).size.height // 2)

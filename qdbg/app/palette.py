@@ -1,0 +1,40 @@
+"""The command palette: every command of the table, found by what it does."""
+
+from __future__ import annotations
+
+from functools import partial
+from typing import TYPE_CHECKING, cast
+
+from textual.command import DiscoveryHit, Hit, Hits, Provider
+
+from qdbg.commands import COMMANDS, Command, key_sign
+
+if TYPE_CHECKING:
+    from qdbg.app.app import QdbgApp
+
+
+class CommandProvider(Provider):
+    """Gives the commands to Textual's palette."""
+
+    def _give(self, command: Command) -> None:
+        cast("QdbgApp", self.app).give(command.id)
+
+    async def discover(self) -> Hits:
+        """All commands, before anything is typed."""
+        for command in COMMANDS:
+            yield DiscoveryHit(_title(command), partial(self._give, command), help=command.help)
+
+    async def search(self, query: str) -> Hits:
+        """The commands whose words match."""
+        matcher = self.matcher(query)
+        for command in COMMANDS:
+            text = f"{_title(command)} {command.help}"
+            score = matcher.match(text)
+            if score > 0:
+                run = partial(self._give, command)
+                yield Hit(score, matcher.highlight(_title(command)), run, help=command.help)
+
+
+def _title(command: Command) -> str:
+    keys = " ".join(key_sign(key) for key in command.keys)
+    return f"{command.label}  {keys}" if keys else command.label

@@ -1,0 +1,53 @@
+"""The base of the screens that show the debugger: bindings from the command table."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, cast
+
+from textual.binding import Binding, BindingType
+from textual.screen import Screen
+
+from qdbg.commands import COMMANDS, Command
+
+if TYPE_CHECKING:
+    from qdbg.app.app import QdbgApp
+
+
+def bindings() -> list[BindingType]:
+    """One binding per command with keys; those of the footer first, in its order."""
+    rows = sorted(COMMANDS, key=lambda command: command.footer or len(COMMANDS))
+    return [_binding(command) for command in rows if command.keys]
+
+
+def _binding(command: Command) -> Binding:
+    return Binding(
+        ",".join(command.keys),
+        f"command('{command.id}')",
+        command.label,
+        show=bool(command.footer),
+        id=command.id,
+        tooltip=command.help,
+    )
+
+
+class CommandScreen(Screen[None]):
+    """A screen on which every command of the table can be given."""
+
+    BINDINGS = bindings()
+    COMMAND_PALETTE_BINDING = ""
+
+    @property
+    def qdbg(self) -> QdbgApp:
+        """The app, by its own type."""
+        return cast("QdbgApp", self.app)
+
+    def action_command(self, name: str) -> None:
+        """Give a command by its id."""
+        self.qdbg.give(name)
+
+    def show_state(self) -> None:
+        """Draw what the debugger's state is now."""
+
+    def page(self) -> int:
+        """How many rows a page is."""
+        return 10

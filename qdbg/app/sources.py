@@ -1,0 +1,180 @@
+"""What the grids show: the steps, the elements of a step, the terms behind one element."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from qdbg.app.grid import GridColumn, GridRow
+from qdbg.core.op import NotSimulated
+from qdbg.core.program import Layer
+from qdbg.engine.table import NOTHING, Table
+from qdbg.engine.terms import Term, Terms
+from qdbg.engine.trace import Step, Trace
+from qdbg.ops import registry
+
+MARKS = {"equal": "✓", "differs": "≠", "not simulated": "○"}
+"""The mark of a call, by its status."""
+
+
+def layer_title(trace: Trace, call: int) -> str:
+    """`fc1  Linear 4→16`."""
+    node, layer = trace.nodes[call], trace.layer(call)
+    op = registry().get(node.op)
+    title = op.title if op is not None else node.op
+    if layer is not None and layer.weight is not None:
+        outputs, inputs = layer.weight.q.shape
+        title += f" {inputs}→{outputs}"
+    return title
+
+
+class StepTable:
+    """The elements of a step."""
+
+    def __init__(self, step: Step) -> None:
+        self.table = Table(step)
+        first = GridColumn(self.table.letters, self.table.index_width)
+        rest = (GridColumn(c.title, c.width, c.operand) for c in self.table.columns)
+        self.columns = (first, *rest)
+
+    def __len__(self) -> int:
+        """The number of elements."""
+        return len(self.table)
+
+    def row(self, index: int) -> GridRow:
+        """One element."""
+        row = self.table.row(index)
+        mark = "≠" if row.differs else " "
+        role = "differs" if row.differs else "cut" if row.side else "plain"
+        return GridRow((self.table.position(index), *row.cells), mark, row.side, role)
+
+
+@dataclass(frozen=True, slots=True)
+class RailLine:
+    """A line of the step list: a call, or one of its stages."""
+
+    call: int
+    step: int | None
+
+
+class Rail:
+    """Every call with its stages, and how each fares."""
+
+    columns = (GridColumn("", 60, left=True),)
+
+    def __init__(self, trace: Trace) -> None:
+        self.trace = trace
+        self.lines: list[RailLine] = []
+        for call, first in enumerate(trace.first_steps[:-1]):
+            self.lines.append(RailLine(call, None))
+            steps = range(first, trace.first_steps[call + 1])
+            self.lines += [RailLine(call, step) for step in steps]
+
+    def __len__(self) -> int:
+        """Calls and stages together."""
+        return len(self.lines)
+
+    def line_of(self, step: int) -> int:
+        """The line that shows the step."""
+        return step + self.trace.call_of(step) + 1
+
+    def row(self, index: int) -> GridRow:
+        """One line."""
+        line = self.lines[index]
+        status = self.trace.comparisons[line.call].status
+        if line.step is None:
+            node = self.trace.nodes[line.call]
+            text = f"{node.layer or node.name}  {layer_title(self.trace, line.call)}"
+            role = "differs" if status == "differs" else "plain"
+            return GridRow((text,), MARKS[status], "", role)
+        name = self.trace.stage_names[line.call][line.step - self.trace.first_steps[line.call]]
+        last = line.step == self.trace.first_steps[line.call + 1] - 1
+        mark = MARKS[status] if last else NOTHING
+        role = "differs" if last and status == "differs" else "muted"
+        return GridRow((f"  {mark} {name}",), " ", "", role)
+
+
+class TermTable:
+    """The products behind one accumulator, a line each, and a line for each pair's sum."""
+
+    def __init__(self, terms: Terms) -> None:
+        self.terms = terms
+        self.columns = (
+            GridColumn("k", 3),
+            GridColumn("x", 4),
+            GridColumn("w", 5),
+            GridColumn("x·w", 7),
+            *(
+                (GridColumn("pair sum", 8), GridColumn("kept", 7), GridColumn("lost", 7))
+                if terms.paired
+                else ()
+            ),
+            GridColumn("running sum", 11),
+        )
+        self._lines: list[tuple[Term, int]] = [
+            (term, place) for term in terms.rows for place in range(len(term.products))
+        ]
+
+    def __len__(self) -> int:
+        """One line per product."""
+        return len(self._lines)
+
+    def row(self, index: int) -> GridRow:
+        """One product; the pair's sum stands at its last product."""
+        term, place = self._lines[index]
+        p = term.products[place]
+        cells: tuple[str, ...] = (str(p.k), str(p.x), str(p.w), str(p.product))
+        last = place == len(term.products) - 1
+        role = "cut" if term.excess else "plain"
+        if not self.terms.paired:
+            return GridRow((*cells, str(term.running)), " ", "", role)
+        pair = (str(term.total), str(term.kept), str(term.excess) if term.excess else NOTHING)
+        tail = (*pair, str(term.running)) if last else ("", "", "", "")
+        brace = "└" if last and len(term.products) > 1 else "┌" if len(term.products) > 1 else " "
+        side = ("↑" if term.excess > 0 else "↓") if term.excess and last else ""
+        return GridRow((*cells, *tail), brace, side, role)
+
+
+class LayerTable:
+    """The layers of a file: what is known before anything runs."""
+
+    columns = (
+        GridColumn("layer", 14, left=True),
+        GridColumn("class", 16, left=True),
+        GridColumn("weight", 18, left=True),
+        GridColumn("scale", 14),
+        GridColumn("zero point", 10),
+        GridColumn("weight scales", 26, optional=True, left=True),
+    )
+
+    def __init__(self, layers: Mapping[str, Layer]) -> None:
+        self.layers = tuple(layers.values())
+
+    def __len__(self) -> int:
+        """The number of layers."""
+        return len(self.layers)
+
+    def row(self, index: int) -> GridRow:
+        """One layer."""
+        layer = self.layers[index]
+        output = layer.output
+        scale = f"{float(output.scale):.9g}" if output is not None else NOTHING
+        zero_point = str(int(output.zero_point)) if output is not None else NOTHING
+        weight, scales = _weight(layer)
+        name = layer.path or "(model)"
+        return GridRow((name, layer.kind or NOTHING, weight, scale, zero_point, scales))
+
+
+def _weight(layer: Layer) -> tuple[str, str]:
+    if layer.weight is None:
+        return NOTHING, NOTHING
+    shape = "×".join(str(n) for n in layer.weight.q.shape)
+    scale = layer.weight.qparams.scale
+    kind = "per channel" if layer.weight.qparams.per_channel else "per tensor"
+    return f"int8 {shape}", f"{kind}, {scale.min():.4g} … {scale.max():.4g}"
+
+
+def unsimulated(trace: Trace, call: int) -> str | None:
+    """Why a call is not simulated."""
+    made = trace.simulation(call)
+    return str(made) if isinstance(made, NotSimulated) else None

@@ -1,0 +1,249 @@
+"""The texts of the panels, made of facts that the engine computed."""
+
+from __future__ import annotations
+
+from pathlib import PurePath
+
+from textual.content import Content
+
+from qdbg.app.sources import layer_title
+from qdbg.app.widgets import Part, join
+from qdbg.core.program import LEVELS
+from qdbg.debugger import Debugger
+from qdbg.engine.explain import Line, explain
+from qdbg.engine.summary import Range, extremes, parameters, value_range
+from qdbg.engine.survey import Fare
+from qdbg.engine.table import signed
+from qdbg.engine.terms import Terms, lost_outputs, way
+from qdbg.engine.trace import Step
+
+ROOMY = 100
+"""From this width on, the header lines are written out."""
+LEAST_PART = 1e-4
+"""What is less is not written as a number of percent."""
+BLOCKS = " ▁▂▃▄▅▆▇█"
+FEED_WORDS = {"captured": "each layer fed by PyTorch", "simulated": "simulated values fed on"}
+
+
+def title_line(debugger: Debugger, width: int) -> Content:
+    """Model, sample, engine, CPU level; and what is simulated."""
+    recording = debugger.recording
+    environment = recording.environment
+    wide = width >= ROOMY
+    proof = "" if environment.unperturbed else " · recording changed the result!"
+    return join(
+        (" qdbg ", "bold $background on $primary"),
+        (f" {PurePath(recording.model).name}", "bold"),
+        f" · {recording.sample} · ",
+        ("PyTorch " if wide else "", "$secondary"),
+        (f"{environment.engine} on {environment.cpu}", "bold"),
+        (proof, "bold $warning"),
+        ("   simulated " if wide else " · simulated ", "$secondary"),
+        (debugger.trace.arithmetic.name, "bold"),
+        (f", {FEED_WORDS[debugger.trace.feed]}" if wide else "", "$secondary"),
+    )
+
+
+def stop_line(debugger: Debugger, width: int) -> Content:
+    """Where the cursor stands, and why."""
+    step, trace = debugger.step, debugger.trace
+    name = step.stage.name if step.stage is not None else "result"
+    layer = step.node.layer or step.node.name
+    title = f"{layer_title(trace, step.call)} " if width >= ROOMY else ""
+    source = f"  {step.node.source}" if step.node.source else ""
+    return join(
+        f" {layer} ",
+        (title, "$secondary"),
+        "› ",
+        (name, "bold $accent"),
+        (f"   step {step.index + 1}/{len(trace)}", "$secondary"),
+        ("   ■ ", "$warning"),
+        (debugger.stop.reason, "bold"),
+        (source, "$secondary"),
+    )
+
+
+def line_content(line: Line) -> Content:
+    """A formula in symbols, then with the element's numbers."""
+    return join((line.symbols, "bold $accent"), "\n", (line.numbers, "$foreground"))
+
+
+def formula_panel(step: Step, element: int) -> Content:
+    """Formula, numbers, explanation, constants and parameters of the element."""
+    if step.stage is None:
+        return join(
+            ("not simulated", "bold $warning"),
+            f"\n\n{step.reason}\n\nThe table shows what PyTorch computed.",
+        )
+    own, *constants = explain(step, element)
+    parts: list[Part] = [line_content(own), "\n\n", own.explanation, "\n"]
+    for constant in constants:
+        parts += [
+            ("\nwhere ", "$secondary"),
+            line_content(constant),
+            "\n",
+            (constant.explanation, "$secondary"),
+            "\n",
+        ]
+    return join(*parts, "\n", _exposure(step, element), "\n\n", _parameters(step, element))
+
+
+def _exposure(step: Step, element: int) -> Content:
+    """Whether PyTorch shows the value, and if so how the two compare."""
+    if step.captured is None or step.delta is None or step.simulated is None:
+        text = "PyTorch does not show this value; only a layer's result can be compared."
+        return join(("derived  ", "bold"), (text, "$secondary"))
+    index = step.index_of(element)
+    found = step.delta[index]
+    verdict = ("≠ differs", "bold $warning") if found else ("✓ equal", "bold $success")
+    return join(
+        ("captured   ", "bold"),
+        verdict,
+        ("\nPyTorch    ", "$secondary"),
+        f"{step.captured[index]}",
+        ("\nsimulated  ", "$secondary"),
+        f"{step.simulated[index]}   Δ {signed(found)}",
+    )
+
+
+def _parameters(step: Step, element: int) -> Content:
+    rows: list[Part] = []
+    for parameter in parameters(step, element):
+        rows += [(f"{parameter.symbol:<11}", "$secondary"), f"{parameter.value}\n"]
+    return join(*rows)
+
+
+def short_formula(step: Step, element: int) -> Content:
+    """The formula panel where there is room for four lines only."""
+    if step.stage is None:
+        return formula_panel(step, element)
+    own = explain(step, element)[0]
+    return join(line_content(own), "\n", (own.explanation, "$secondary"))
+
+
+def range_strip(step: Step, width: int) -> Content:
+    """How the values lie in the byte's range; or their extremes where they are no bytes."""
+    found = value_range(step, max(16, min(64, width - 40)))
+    if found is None:
+        return join(("values  ", "$secondary"), extremes(step))
+    return join(
+        ("qmin ", "$secondary"),
+        f"{found.qmin}",
+        (f" ×{found.at_qmin}" if found.at_qmin else "", "bold $warning"),
+        " ",
+        _histogram(found),
+        " ",
+        ("qmax ", "$secondary"),
+        f"{found.qmax}",
+        (f" ×{found.at_qmax}" if found.at_qmax else "", "bold $warning"),
+        (f"   zero point {found.zero_point} │", "$secondary"),
+    )
+
+
+def _histogram(found: Range) -> Content:
+    top = max(found.counts, default=1) or 1
+    parts: list[Part] = []
+    for place, count in enumerate(found.counts):
+        block = BLOCKS[0 if not count else 1 + (count * 7) // top]
+        if place == found.zero_bin and not count:
+            parts.append(("│", "$secondary"))
+        else:
+            parts.append((block, "$primary on $panel"))
+    return join(*parts)
+
+
+def survey_lines(debugger: Debugger, fares: tuple[Fare, ...]) -> Content:
+    """How the chosen arithmetic fares, and in one line how the others would."""
+    if not fares:
+        return join((" comparing the arithmetics …", "$secondary"))
+    name = debugger.trace.arithmetic.name
+    own = next(fare for fare in fares if name in fare.names)
+    others = [fare for fare in fares if fare is not own]
+    return join(_verdict(own, name, fares), "\n ", _others(others))
+
+
+def _others(fares: list[Fare]) -> Content:
+    """First the arithmetics that leave differences, the textbook's foremost; then the equal."""
+    ordered = sorted(fares, key=lambda fare: (fare.name != "textbook", fare.name))
+    parts: list[Part] = [("others on this input ", "$secondary")]
+    for fare in ordered:
+        if fare.differences:
+            parts += [f" {_label(fare)} ", (f"≠ {fare.differences}", "bold $warning")]
+    equal = ", ".join(_label(fare) for fare in ordered if not fare.differences)
+    if equal:
+        parts += [("  ✓ ", "bold $success"), equal]
+    return join(*parts)
+
+
+def _label(fare: Fare) -> str:
+    """`qnnpack` where all its CPU levels are one, else the first name."""
+    engine, _, level = fare.name.partition("-")
+    every = [name for name in fare.names if name.startswith(engine)]
+    return engine if level and len(every) == len(LEVELS) else fare.name
+
+
+def _verdict(own: Fare, name: str, fares: tuple[Fare, ...]) -> Content:
+    unknown = f", {own.not_simulated} calls not simulated" if own.not_simulated else ""
+    if not own.differences:
+        text = f"all {own.elements} values equal PyTorch's under {name}"
+        return join((" ✓ ", "bold $success"), text, (unknown, "$warning"))
+    better = [fare.name for fare in fares if not fare.differences]
+    hint = f" · {' and '.join(better[:2])} leave none" if better else ""
+    return join(
+        (" ≠ ", "bold $warning"),
+        (f"{own.differences} of {own.elements} values differ under {name}", "bold"),
+        _largest(own),
+        (unknown, "$warning"),
+        (hint + " · a: choose", "$secondary"),
+    )
+
+
+def _largest(fare: Fare) -> str:
+    return f", by at most {fare.max_delta:g}" if fare.max_delta else ""
+
+
+def way_panel(step: Step, result: Step, element: int, found: Terms | None) -> Content:
+    """The whole way of an element: what its sum lost, then every stage with its numbers.
+
+    `result` is the last stage of the same call, which can be compared with PyTorch.
+    """
+    parts: list[Part] = []
+    if found is not None and found.paired:
+        parts.append(_lost(step, element, found))
+    for line in way(step, element):
+        here = step.stage is not None and line.symbols == step.stage.formula
+        parts += [
+            ("▶ " if here else "  ", "$warning"),
+            (f"{line.numbers}\n", "bold" if here else ""),
+            (f"    {line.symbols}\n", "$secondary"),
+        ]
+    return join(*parts, _outcome(step, result, element))
+
+
+def _lost(step: Step, element: int, found: Terms) -> Content:
+    count = len(found.saturating)
+    if not count:
+        return join(("✓ ", "bold $success"), "no pair saturates in this sum\n\n")
+    plural = "pair saturates" if count == 1 else "pairs saturate"
+    worth = lost_outputs(step, element, found)
+    return join(
+        (f"{count} {plural}", "bold $warning"),
+        f": {found.excess} of the sum is lost",
+        f", worth {worth:.1f} steps of the result" if worth is not None else "",
+        "\n\n",
+    )
+
+
+def _outcome(step: Step, result: Step, element: int) -> Content:
+    if result.captured is None or result.delta is None or result.shape != step.shape:
+        return join(("\nonly the layer's result can be compared with PyTorch", "$secondary"))
+    index = step.index_of(element)
+    captured, delta = result.captured[index], result.delta[index]
+    mark = ("≠ ", "bold $warning") if delta else ("✓ ", "bold $success")
+    return join("\n", mark, (f"PyTorch {captured}", "bold"), f"   Δ {signed(delta)}")
+
+
+def headroom(found: Terms) -> str:
+    """How much of the accumulator's range the sum uses."""
+    part = f"{found.headroom:.2%}" if found.headroom >= LEAST_PART else "less than 0.01%"
+    return f"the largest running sum uses {part} of int32"

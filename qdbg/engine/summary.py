@@ -1,0 +1,100 @@
+"""What a step's integers look like as a whole: their range, and how full the byte is."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qdbg.core.quantity import QParams
+from qdbg.engine.explain import number
+from qdbg.engine.trace import Step
+
+
+@dataclass(frozen=True, slots=True)
+class Range:
+    """The distribution of a quantized result."""
+
+    counts: tuple[int, ...]
+    """Values per bin, from qmin to qmax."""
+    qmin: int
+    qmax: int
+    at_qmin: int
+    """How many values are qmin itself."""
+    at_qmax: int
+    zero_point: int
+    zero_bin: int
+    """The bin of the zero point."""
+
+
+def value_range(step: Step, bins: int) -> Range | None:
+    """The distribution over `bins` bins; None for a step whose result is not quantized."""
+    qparams, shown = step.node.output, step.simulated
+    if shown is None:
+        shown = step.captured
+    if qparams is None or qparams.per_channel or shown is None or not _is_result(step):
+        return None
+    span = qparams.qmax - qparams.qmin + 1
+    places = (shown.astype(np.int64).ravel() - qparams.qmin) * bins // span
+    counts = np.bincount(places, minlength=bins)
+    zero_point = int(qparams.zero_point)
+    return Range(
+        tuple(int(n) for n in counts),
+        qparams.qmin,
+        qparams.qmax,
+        int(np.count_nonzero(shown == qparams.qmin)),
+        int(np.count_nonzero(shown == qparams.qmax)),
+        zero_point,
+        (zero_point - qparams.qmin) * bins // span,
+    )
+
+
+def _is_result(step: Step) -> bool:
+    return step.captured is not None
+
+
+def extremes(step: Step) -> str:
+    """`-30829 … 41234`: the smallest and largest value of the step."""
+    shown = step.simulated if step.simulated is not None else step.captured
+    if shown is None or not shown.size:
+        return ""
+    return f"{number(shown.min())} … {number(shown.max())}"
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A number of the call that is not an element: a scale, a zero point, a bound."""
+
+    symbol: str
+    value: str
+
+
+def parameters(step: Step, element: int) -> tuple[Parameter, ...]:
+    """The quantization parameters of the call, those per channel for the element's channel."""
+    if step.simulation is None:
+        return tuple(_output(step.node.output))
+    index = step.index_of(element)
+    found = []
+    for name, value in step.simulation.values.items():
+        array = np.asarray(value)
+        if name.endswith(("_scale", "_zp")) or name in {"qmin", "qmax", "b"}:
+            per_channel = array.ndim == 1
+            if per_channel and (not index or index[-1] >= array.size or _is_input(step)):
+                continue
+            symbol = f"{name}[{index[-1]}]" if per_channel else name
+            found.append(Parameter(symbol, number(array[index[-1]] if per_channel else array[()])))
+    return tuple(found)
+
+
+def _is_input(step: Step) -> bool:
+    """The elements of this step are inputs of the layer, not its output channels."""
+    return step.stage is not None and step.stage.output == "x_c"
+
+
+def _output(qparams: QParams | None) -> list[Parameter]:
+    if qparams is None or qparams.per_channel:
+        return []
+    return [
+        Parameter("y_scale", number(np.float64(qparams.scale))),
+        Parameter("y_zp", str(int(qparams.zero_point))),
+    ]

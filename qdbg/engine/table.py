@@ -1,0 +1,142 @@
+"""A step as a table: one row per element, its operands, what was simulated and captured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from qdbg.core.quantity import Array
+from qdbg.engine.explain import element_of, number
+from qdbg.engine.trace import Step
+
+NOTHING = "·"
+"""Stands where PyTorch exposes no value, or where nothing is simulated."""
+
+SIDES = {0: "", 1: "↑", -1: "↓", 2: "↕"}
+"""Which side a value was cut off, by the codes of `arithmetic.cut_sides`."""
+
+
+@dataclass(frozen=True, slots=True)
+class Column:
+    """A column and where its numbers come from."""
+
+    title: str
+    values: Array | None
+    """Indexed as the elements are; None for a column without any value."""
+    width: int
+    operand: bool
+    """An operand may be left out where the screen is narrow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One element."""
+
+    cells: tuple[str, ...]
+    """One text per column."""
+    differs: bool
+    side: str
+    """`↑` or `↓` where the value was cut off."""
+
+
+class Table:
+    """The rows of a step, made one at a time when they are drawn."""
+
+    def __init__(self, step: Step) -> None:
+        self.step = step
+        self.columns = tuple(_columns(step))
+        self.different = step.different
+        self.cut = step.cut
+        self._letters = _letters(step)
+
+    def __len__(self) -> int:
+        """The number of elements."""
+        return self.step.size
+
+    @property
+    def letters(self) -> str:
+        """What the first column counts: `c`, or `n,c` for more than one row."""
+        return ",".join(self._letters)
+
+    @property
+    def index_width(self) -> int:
+        """How wide the widest position is."""
+        last = self.position(max(0, len(self) - 1))
+        return max(len(last), len(self.letters))
+
+    def position(self, element: int) -> str:
+        """The element's position as the first column shows it."""
+        index = self.step.index_of(element)
+        return ",".join(str(i) for i in index[-len(self._letters) :])
+
+    def row(self, element: int) -> Row:
+        """The element's cells in the order of the columns."""
+        index = self.step.index_of(element)
+        cells = tuple(
+            NOTHING if column.values is None else _cell(column.values, index, column.title)
+            for column in self.columns
+        )
+        differs = self.different is not None and bool(self.different[index])
+        side = SIDES[int(self.cut[index])] if self.cut is not None else ""
+        return Row(cells, differs, side)
+
+
+def _cell(values: Array, index: tuple[int, ...], title: str) -> str:
+    value = element_of(values, index)
+    if title == "Δ":
+        return signed(value)
+    return number(value)
+
+
+def signed(value: object) -> str:
+    """A difference with its sign: `+13`, `-2`, `0`."""
+    text = number(value)
+    return text if text.startswith("-") or text in {"0", "0.0"} else f"+{text}"
+
+
+def _letters(step: Step) -> tuple[str, ...]:
+    """The names of the axes: the last is the channel, the input or any element."""
+    last = "i"
+    if step.stage is not None and "[" in step.stage.formula.partition("=")[0]:
+        last = step.stage.formula.partition("[")[2].partition("]")[0]
+    rows = int(np.prod(step.shape[:-1], dtype=np.int64))
+    return (*("nmlkjh"[: len(step.shape) - 1] if rows > 1 else ""), last)
+
+
+def _columns(step: Step) -> list[Column]:
+    found = []
+    if step.stage is not None and step.simulation is not None:
+        whole = step.stage.whole(step.simulation.values)
+        if whole is not None and step.simulated is not None:
+            found += [_column("unsaturated", whole), _column("lost", whole - step.simulated)]
+        else:
+            found += [
+                _column(f"{name}[{_letters(step)[-1]}]", array)
+                for name in step.stage.parameters
+                if _runs_along(array := np.asarray(step.simulation.values[name]), step)
+            ]
+    own = step.stage.output if step.stage is not None else "simulated"
+    return [
+        *found,
+        _column(own, step.simulated, operand=False, least="simulated"),
+        _column("captured", step.captured, operand=False),
+        _column("Δ", step.delta, operand=False, least="-255"),
+    ]
+
+
+def _runs_along(array: Array, step: Step) -> bool:
+    """Whether the operand has a value of its own for each element."""
+    if array.shape == step.shape:
+        return True
+    return array.ndim == 1 and array.shape[-1:] == step.shape[-1:] and array.size > 1
+
+
+def _column(title: str, values: Array | None, *, operand: bool = True, least: str = "") -> Column:
+    width = max(len(title), len(least))
+    if values is not None and values.size:
+        extremes = (values.min(), values.max())
+        widest = max(len(number(v)) for v in extremes)
+        floating = np.issubdtype(values.dtype, np.floating)
+        width = max(width, min(widest, 14), 11 if floating else 0)
+    return Column(title, values, width, operand)

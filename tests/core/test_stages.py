@@ -1,0 +1,75 @@
+"""Formula, arithmetic and explanation of a stage stand in one function and agree."""
+
+import re
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from qdbg import ops
+from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.stage import stage
+from qdbg.ops import registry
+
+CASES = [(op, example) for op in registry().values() for example in op.examples]
+
+
+def name_of(case):
+    op, example = case
+    return f"{op.name}-{example.arithmetic}"
+
+
+@pytest.mark.parametrize(("op", "example"), CASES, ids=[name_of(c) for c in CASES])
+def test_every_example_comes_out_as_it_does_by_hand(op, example):
+    values = {k: np.asarray(v) for k, v in example.operands.items()}
+    stages = op.stages(ARITHMETICS[example.arithmetic], values)
+    for step in stages:
+        values[step.output] = np.asarray(step.run(values))
+    assert tuple(values[stages[-1].output].ravel().tolist()) == example.expected
+
+
+def test_the_registry_finds_every_op_of_the_multilayer_perceptron():
+    assert set(registry()) == {
+        "dequantize", "identity", "linear", "linear_relu", "quantize", "relu",
+    }  # fmt: skip
+
+
+def test_every_op_has_an_example():
+    assert all(op.examples for op in registry().values())
+
+
+def test_a_formula_that_forgets_an_operand_is_refused():
+    with pytest.raises(TypeError, match="y_zp"):
+
+        @stage("broken", output="z int32", formula="z = r")
+        def broken(r, y_zp):
+            """Adds something that the formula does not show."""
+
+
+def test_a_stage_without_an_explanation_is_refused():
+    with pytest.raises(TypeError, match="docstring"):
+
+        @stage("silent", output="z int32", formula="z = r")
+        def silent(r):
+            return r
+
+
+def all_stages():
+    for op in registry().values():
+        for arithmetic in ARITHMETICS.values():
+            for example in op.examples:
+                for bias in (False, True):
+                    values = {k: np.asarray(v) for k, v in example.operands.items()}
+                    values |= {"b": np.zeros(1, np.float32)} if bias else {}
+                    yield from op.stages(arithmetic, values)
+
+
+def test_the_left_side_of_every_formula_is_the_output_symbol():
+    for found in all_stages():
+        assert re.match(rf"{re.escape(found.output)}(\[\w\])? = ", found.formula), found.formula
+
+
+def test_only_the_primitives_round_saturate_or_narrow():
+    forbidden = re.compile(r"np\.(rint|round|clip|floor|ceil|trunc|maximum|minimum)\(|\.astype\(")
+    for path in Path(ops.__path__[0]).glob("*.py"):
+        assert not forbidden.search(path.read_text(encoding="utf-8")), path.name
