@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual.app import ComposeResult
 from textual.containers import Container, VerticalScroll
 from textual.events import Resize
@@ -36,7 +34,7 @@ class ElementScreen(CommandScreen):
     .grid--cut { color: $warning; text-style: bold; }
     """
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares the list
 
     def compose(self) -> ComposeResult:
         """Two header lines, the products, the way, and the footer."""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
-
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical, VerticalScroll
 from textual.events import Resize
@@ -52,8 +50,8 @@ class MainScreen(CommandScreen):
     .grid--selected { background: $block-cursor-background; }
     """
 
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]
-    VERTICAL_BREAKPOINTS = [(0, "-short -tiny"), (16, "-short"), (23, "-tall")]
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares the list
+    VERTICAL_BREAKPOINTS = [(0, "-short -tiny"), (16, "-short"), (23, "-tall")]  # noqa: RUF012 - textual declares the list
 
     LEGEND = "≠ differs   ✓ equal   ↑ ↓ saturated   · PyTorch does not show it   ○ not simulated"
 

@@ -197,12 +197,9 @@ class Arithmetic:
     accumulator: str
     """`exact`, `pairs` (int16-saturating pairs) or `pairs-blocked` (pairs restart at oneDNN's
     blocks of K)."""
-    bias: str
-    """`int32`: rounded to accumulator units; `int32-reciprocal`: the same through a float32
-    reciprocal; `float32`: added to the accumulator as float; `real`: added in real units."""
-    multiplier: str
-    """`float64`, or the float32 order of operations of `fbgemm`, `qnnpack`, `onednn` or
-    `onednn-avx2`."""
+    way_back: str
+    """From the accumulator to the byte: bias, multiplier, rounding and zero point in the order of
+    operations of `fbgemm`, `qnnpack`, `onednn`, `onednn-avx2` or the `textbook`."""
 
     @property
     def blocked(self) -> bool:
@@ -218,13 +215,13 @@ def _presets() -> dict[str, Arithmetic]:
         blocked = "pairs-blocked" if level == "avx2" else flat
         order = "onednn-avx2" if level == "avx2" else "onednn"
         for engine, row in {
-            "fbgemm": ("FBGEMM", "fused", flat, "float32", "fbgemm"),
-            "x86": ("FBGEMM", "fused", flat, "float32", "fbgemm"),
-            "onednn": ("oneDNN", "fused", blocked, "real", order),
-            "qnnpack": ("QNNPACK", "fused", "exact", "int32-reciprocal", "qnnpack"),
+            "fbgemm": ("FBGEMM", "fused", flat, "fbgemm"),
+            "x86": ("FBGEMM", "fused", flat, "fbgemm"),
+            "onednn": ("oneDNN", "fused", blocked, order),
+            "qnnpack": ("QNNPACK", "fused", "exact", "qnnpack"),
         }.items():
             found[f"{engine}-{level}"] = Arithmetic(f"{engine}-{level}", *row)
-    found["textbook"] = Arithmetic("textbook", "by hand", "divide", "exact", "int32", "float64")
+    found["textbook"] = Arithmetic("textbook", "by hand", "divide", "exact", "textbook")
     return found
 
 

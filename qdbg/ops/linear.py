@@ -40,7 +40,7 @@ def operands(node: Node, layer: Layer | None, inputs: tuple[Operand, ...]) -> di
 
 def _stages(arithmetic: Arithmetic, values: Values, relu: bool) -> tuple[Stage, ...]:
     choice = {"bias": "b" in values, "relu": relu, "per_channel": np.ndim(values["w_scale"]) > 0}
-    match arithmetic.multiplier:
+    match arithmetic.way_back:
         case "fbgemm":
             back = _fbgemm.way_back(**choice)
         case "qnnpack":

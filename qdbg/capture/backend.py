@@ -1,0 +1,62 @@
+"""Child only: what the interpreter of `forward` calls to compute with real torch modules."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from qdbg.capture.rebuild import Container
+from qdbg.capture.tape import Tape
+from qdbg.errors import CaptureError
+
+
+class Backend:
+    """Runs layers, functions and methods by torch; tells the tape where they were called."""
+
+    def __init__(self, modules: Mapping[str, torch.nn.Module]) -> None:
+        self.tape: Tape | None = None
+        self._modules = modules
+
+    def call_layer(self, path: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        """The result of a module of the file."""
+        module = self._modules.get(path)
+        if module is None or isinstance(module, Container):
+            raise CaptureError(f"{path or 'the model'} is not a layer that qdbg can run")
+        return module(*args, **kwargs)
+
+    def call_function(self, name: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        """The result of `torch.relu`, `torch.nn.functional.relu` and the like."""
+        head, *parts = name.split(".")
+        found: Any = torch
+        for part in parts:
+            found = None if part.startswith("_") else getattr(found, part, None)
+        if head != "torch" or not parts or not callable(found):
+            raise CaptureError(f"torch {torch.__version__} has no function {name}")
+        return found(*args, **kwargs)
+
+    def call_method(self, value: Any, name: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        """The result of a tensor's method."""
+        return self.get_attribute(value, name)(*args, **kwargs)
+
+    def get_attribute(self, value: Any, name: str) -> Any:
+        """A tensor's attribute: `shape`, `ndim`."""
+        if name.startswith("_") or not hasattr(value, name):
+            raise CaptureError(f"a {type(value).__name__} has no {name}")
+        return getattr(value, name)
+
+    def enter_line(self, line: str) -> None:
+        """The user's own source line that the next calls belong to."""
+        if self.tape is not None:
+            self.tape.line = line
+
+    def enter_layer(self, path: str) -> None:
+        """The interpreter follows the forward of the user's own module at `path`."""
+        if self.tape is not None:
+            self.tape.enter(path)
+
+    def leave_layer(self) -> None:
+        """It is through with it."""
+        if self.tape is not None:
+            self.tape.leave()

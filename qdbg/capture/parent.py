@@ -1,0 +1,174 @@
+"""The parent's side: start the child, pass on its progress, kill it when it is not wanted."""
+
+from __future__ import annotations
+
+import contextlib
+import json
+import os
+import queue
+import signal
+import subprocess
+import sys
+import threading
+from collections import deque
+from collections.abc import Callable, Iterator, Mapping
+from typing import IO, Any
+
+from qdbg.capture.level import VARIABLES, forced_level
+from qdbg.capture.request import Request, error_from, request_line
+from qdbg.core.container import decode, unpack
+from qdbg.core.program import Recording
+from qdbg.errors import CaptureError, SessionError
+
+CHILD = (sys.executable, "-P", "-m", "qdbg.capture.child")
+"""-P: without it a file called `torch.py` in the working directory would be run."""
+POLL = 0.03
+"""Seconds between two looks at `cancelled`."""
+PATIENCE = 5.0
+"""Seconds that a child may live on after it closed its side."""
+LAST_LINES = 20
+SUPERSEDED = ("DNNL_MAX_CPU_ISA", "ONEDNN_VERBOSE", "DNNL_VERBOSE", "PYTHONWARNINGS")
+"""Variables of the user's that would name another level, or only make noise."""
+
+
+class Cancelled(CaptureError):
+    """The user did not want to wait for PyTorch; nothing is wrong."""
+
+
+def capture(
+    request: Request, progress: Callable[[str], None], cancelled: Callable[[], bool]
+) -> Recording:
+    """Run the model by PyTorch in a child process and wait for its recording.
+
+    `progress` gets a few words at each step. Raises CaptureError, ModelError, ForwardError, or
+    Cancelled soon after `cancelled()` became true.
+    """
+    level = forced_level(request.cpu)
+    with _child(level) as child:
+        child.send(request_line(request, level))
+        while True:
+            if cancelled():
+                raise Cancelled("the capture was cancelled")
+            message = child.receive(POLL)
+            if message is None:
+                continue
+            if isinstance(message, bytes):
+                return _recording(message)
+            if "progress" in message:
+                progress(str(message["progress"]))
+            else:
+                raise error_from(message)
+
+
+def child_environment(level: str) -> dict[str, str]:
+    """The parent's variables, with those that force the level and one thread."""
+    kept = {key: value for key, value in os.environ.items() if key not in SUPERSEDED}
+    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+    return kept | VARIABLES[level] | threads | {"PYTHONUTF8": "1"}
+
+
+def _recording(data: bytes) -> Recording:
+    try:
+        return unpack(*decode(data, "the capture's answer"))
+    except SessionError as error:
+        raise CaptureError(error.found, expected=error.expected) from error
+
+
+class _Child:
+    """One running child: its answers come through a queue, its noise stays here."""
+
+    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+        self._process = process
+        self._messages: queue.SimpleQueue[Mapping[str, Any] | bytes | None] = queue.SimpleQueue()
+        self._noise: deque[str] = deque(maxlen=LAST_LINES)
+        self._threads = [
+            threading.Thread(target=self._listen, args=(process.stdout,), daemon=True),
+            threading.Thread(target=self._overhear, args=(process.stderr,), daemon=True),
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def send(self, line: bytes) -> None:
+        """Write the request and leave the pipe open: its end tells the child to stop."""
+        with contextlib.suppress(OSError):  # a child that is dead already speaks by its exit
+            if self._process.stdin is not None:
+                self._process.stdin.write(line)
+                self._process.stdin.flush()
+
+    def receive(self, seconds: float) -> Mapping[str, Any] | bytes | None:
+        """The next message, or None if there was none in time. Raises CaptureError at the end."""
+        try:
+            message = self._messages.get(timeout=seconds)
+        except queue.Empty:
+            return None
+        if message is None:
+            raise self._obituary()
+        return message
+
+    def stop(self) -> None:
+        """Kill the child if it still runs, and let go of everything."""
+        self._process.kill()
+        self._process.wait()
+        for thread in self._threads:
+            thread.join()
+        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
+            if pipe is not None:
+                with contextlib.suppress(OSError):
+                    pipe.close()
+
+    def _obituary(self) -> CaptureError:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(PATIENCE)
+        self._process.kill()
+        code = self._process.wait()
+        self._threads[1].join()
+        words = next((line for line in reversed(self._noise) if line), "")
+        how = f"with status {code}"
+        if code < 0:
+            with contextlib.suppress(ValueError):
+                how = f"by {signal.Signals(-code).name}"
+        tail = f": {words}" if words else ""
+        return CaptureError(
+            f"the process that runs PyTorch ended {how}{tail}",
+            remedy="the system may have run out of memory" if how == "by SIGKILL" else "",
+        )
+
+    def _listen(self, pipe: IO[bytes]) -> None:
+        """Lines of JSON; one with `bytes` announces that many raw ones."""
+        with contextlib.suppress(OSError, ValueError):
+            for line in pipe:
+                message = json.loads(line)
+                size = message.get("bytes")
+                if size is None:
+                    self._messages.put(message)
+                    continue
+                data = pipe.read(size)
+                if len(data) == size:
+                    self._messages.put(data)
+        self._messages.put(None)
+
+    def _overhear(self, pipe: IO[bytes]) -> None:
+        with contextlib.suppress(OSError, ValueError):
+            for line in pipe:
+                text = line[:400].decode("utf-8", "replace").strip()
+                self._noise.append("".join(c for c in text if c.isprintable())[:200])
+
+
+@contextlib.contextmanager
+def _child(level: str) -> Iterator[_Child]:
+    try:
+        process = subprocess.Popen(  # noqa: S603 - this Python and this package, no shell
+            CHILD,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.PIPE,
+            env=child_environment(level),
+            start_new_session=True,  # ctrl+c is the parent's to handle
+        )
+    except OSError as error:
+        raise CaptureError(f"Python cannot be started for the capture: {error}") from error
+    child = _Child(process)
+    try:
+        yield child
+    finally:
+        child.stop()

@@ -1,0 +1,131 @@
+"""Child only: force the level, rebuild the model, run it with and without recording."""
+
+from __future__ import annotations
+
+import importlib
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_leaves
+
+from qdbg.capture.backend import Backend
+from qdbg.capture.isa import force, probe
+from qdbg.capture.level import processor_name
+from qdbg.capture.rebuild import parameters, rebuild
+from qdbg.capture.request import Request
+from qdbg.capture.tape import Tape
+from qdbg.core.program import ENGINES, Environment, Model, Program, Recording
+from qdbg.core.quantity import readonly
+from qdbg.errors import CaptureError, QdbgError
+
+Progress = Callable[[str], None]
+Run = Callable[[torch.Tensor], Any]
+
+
+def record(request: Request, model: Model, forward: Any, progress: Progress) -> Recording:
+    """One recorded run of the model. Raises CaptureError."""
+    torch.set_num_threads(1)
+    engine = choose_engine(request.engine)
+    progress(f"keeping {engine} to {request.cpu}")
+    force(request.cpu)
+    kernel = probe(engine, request.cpu)
+    progress("rebuilding the layers")
+    backend, modules, run, line_of = prepare(model, forward)
+    fed = torch.from_numpy(request.sample.values.copy())
+    with torch.inference_mode():
+        tape = Tape(modules, fed, progress, line_of)
+        unperturbed = watch(run, backend, tape, fed, progress)
+    used = {node.layer for node in tape.nodes}
+    environment = Environment(
+        engine, request.cpu, str(torch.__version__), processor_name(), kernel, unperturbed
+    )
+    return Recording(
+        model=model.name,
+        sha256=model.sha256,
+        sample=request.sample.name,
+        input=readonly(request.sample.values),
+        environment=environment,
+        program=Program(
+            tuple(tape.nodes), {path: model.layers[path] for path in model.layers if path in used}
+        ),
+        values=tuple(tape.values),
+    )
+
+
+def choose_engine(wanted: str | None) -> str:
+    """Set the engine before anything is packed for it. Raises CaptureError."""
+    supported = [
+        engine for engine in torch.backends.quantized.supported_engines if engine in ENGINES
+    ]
+    engine = wanted or str(torch.backends.quantized.engine)
+    if engine not in supported:
+        raise CaptureError(
+            f"torch {torch.__version__} has no engine {engine!r} here",
+            expected=f"one of {', '.join(supported)}",
+        )
+    torch.backends.quantized.engine = engine
+    return engine
+
+
+def prepare(
+    model: Model, forward: Any
+) -> tuple[Backend, dict[str, torch.nn.Module], Run, Callable[[], str | None] | None]:
+    """The rebuilt modules, what runs them on an input, and what tells the source line."""
+    if not forward.trusted:
+        modules = rebuild(model)
+        backend = Backend(modules)
+        return backend, modules, lambda fed: forward.run(backend, (fed,)), None
+    trusted = importlib.import_module("qdbg.capture.trusted")
+    path = Path(forward.source_path)
+    names = trusted.load_definitions(path)
+    modules = rebuild(model, trusted.own_modules(names, forward.class_name))
+    return Backend(modules), modules, modules[""], trusted.line_in(path)
+
+
+def watch(run: Run, backend: Backend, tape: Tape, fed: torch.Tensor, progress: Progress) -> bool:
+    """Run three times, the second time on tape: whether the outputs are bit for bit the same.
+
+    Raises CaptureError with torch's own words where it cannot run the model.
+    """
+    progress("running without recording")
+    try:
+        before = fingerprint(run(fed.clone()))
+    except Exception:
+        before = None  # the recorded run fails in the same way, and knows where
+    backend.tape = tape
+    try:
+        with tape:
+            output = run(fed)
+    except QdbgError:
+        raise
+    except Exception as error:
+        raise _refused(error, tape) from error
+    finally:
+        backend.tape = None
+    recorded = fingerprint(output)
+    progress("running again without recording")
+    after = fingerprint(run(fed.clone()))
+    return before == recorded == after
+
+
+def fingerprint(output: Any) -> list[object]:
+    """Everything that a model's output says, comparable bit for bit."""
+    found: list[object] = []
+    for leaf in tree_leaves(output):
+        if not isinstance(leaf, torch.Tensor):
+            found.append(repr(leaf))
+            continue
+        plain = leaf.int_repr() if leaf.is_quantized else leaf.detach()
+        found += [str(leaf.dtype), tuple(leaf.shape), plain.contiguous().numpy().tobytes()]
+        if leaf.is_quantized:
+            qparams = parameters(leaf)
+            found += [qparams.scale.tobytes(), qparams.zero_point.tobytes()]
+    return found
+
+
+def _refused(error: Exception, tape: Tape) -> CaptureError:
+    words = str(error).strip().partition("\n")[0].partition(". ")[0][:300]
+    where = f" at {line}" if (line := tape.source()) else ""
+    return CaptureError(f"PyTorch could not run {tape.now or 'the model'}{where}: {words}")

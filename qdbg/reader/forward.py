@@ -1,0 +1,85 @@
+"""Where the order of the layers comes from: the model's own kind, or the source of its class."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from qdbg.core.program import Layer, Model
+from qdbg.errors import ForwardError
+from qdbg.reader.allow import check
+from qdbg.reader.archive import SAVE
+from qdbg.reader.interpreter import Backend, Interpreter
+from qdbg.reader.source import Source, read_source
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Forward:
+    """The model's forward, checked and ready to be interpreted."""
+
+    model: Model
+    source: Source | None
+    """None for a model that is an nn.Sequential."""
+    trusted: bool
+    """The user allows the file to run as ordinary Python; nothing was checked then."""
+
+    @property
+    def source_path(self) -> str:
+        """The file with the class; empty where there is none."""
+        return "" if self.source is None else str(self.source.path)
+
+    @property
+    def class_name(self) -> str:
+        """The name of the model's class in that file."""
+        return self.model.layers[""].kind
+
+    def run(self, backend: Backend, inputs: tuple[Any, ...]) -> Any:
+        """Call the layers in forward's order. Raises ForwardError, by line, where it cannot."""
+        return Interpreter(self.model.layers, self.source, backend).call("", inputs, {})
+
+
+def find_forward(model: Model, source: Path | None, trust: bool = False) -> Forward:
+    """The forward of the model: never a guess. Raises ForwardError.
+
+    An nn.Sequential needs no source. Any other class is looked up in `source`, or in NAME.py
+    beside NAME.pth. With `trust`, the class must exist but may use anything.
+    """
+    root = model.layers[""]
+    if root.class_name == "state_dict":
+        raise ForwardError(
+            f"{Path(model.name).name} holds a state_dict: weights and scales, but no layers",
+            remedy=SAVE,
+        )
+    needs = {p: layer for p, layer in model.layers.items() if _own_class(layer)}
+    if not needs:
+        if root.kind != "Sequential":
+            raise ForwardError(
+                f"{Path(model.name).name} is a single {root.kind}, not a model with layers",
+                remedy="Put it into an nn.Sequential between Quantize and DeQuantize.",
+            )
+        return Forward(model, None, trusted=False)
+    found = read_source(model, source)
+    for path, layer in needs.items():
+        _check_class(found, path, layer, trust)
+    return Forward(model, found, trust)
+
+
+def _own_class(layer: Layer) -> bool:
+    return not layer.class_name.startswith("torch.")
+
+
+def _check_class(source: Source, path: str, layer: Layer, trust: bool) -> None:
+    where = f"the class of {path}" if path else "the model's class"
+    if layer.kind not in source.classes:
+        known = ", ".join(source.classes) or "none"
+        raise ForwardError(
+            f"{source.path.name} does not define {layer.kind}, {where}",
+            expected=f"class {layer.kind}; classes in the file: {known}",
+            remedy="Give the Python file that defines it: --source FILE",
+        )
+    function = source.forward_of(layer.kind)
+    if function is None and not source.is_sequential(layer.kind):
+        raise ForwardError(f"{source.path.name}: class {layer.kind} has no forward")
+    if function is not None and not trust:
+        check(function, source)

@@ -1,0 +1,1 @@
+"""Capture: what PyTorch really computed."""

@@ -1,0 +1,174 @@
+"""What is written down, under which name, and that writing it down changes nothing."""
+
+import numpy as np
+import pytest
+import torch
+from torch import nn
+from torch.ao.nn import quantized as nnq
+
+from qdbg.capture.rebuild import rebuild
+from qdbg.capture.run import prepare, watch
+from qdbg.capture.tape import Tape
+from qdbg.core.program import INPUT, UNKNOWN
+from qdbg.errors import CaptureError
+from tests.capture.torch_models import decoded, linear, quantize, sequence
+
+pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
+
+X = torch.linspace(-6, 6, 12).reshape(3, 4)
+
+
+def silent(text):
+    del text
+
+
+class Script:
+    """A forward as the reader gives it: what to do with the backend, line by line."""
+
+    trusted = False
+
+    def __init__(self, steps):
+        self._steps = steps
+
+    def run(self, backend, inputs):
+        return self._steps(backend, *inputs)
+
+
+def chain(*paths):
+    def steps(backend, x):
+        for number, path in enumerate(paths, start=1):
+            backend.enter_line(f"net.py:{number}")
+            x = backend.call_layer(path, (x,), {})
+        return x
+
+    return Script(steps)
+
+
+def taped(root, script, fed=X):
+    backend, modules, run, line_of = prepare(decoded(root), script)
+    with torch.inference_mode():
+        tape = Tape(modules, fed, silent, line_of)
+        same = watch(run, backend, tape, fed, silent)
+    return tape, same
+
+
+def names(tape):
+    return [node.name for node in tape.nodes]
+
+
+def test_every_value_is_what_torch_gives_layer_by_layer():
+    root = sequence(linear(4, 5, relu=True), linear(5, 3, per_channel=False, bias=False))
+    tape, same = taped(root, chain("0", "1", "2", "3"))
+    x = X
+    for module, node, value in zip(root, tape.nodes, tape.values, strict=True):
+        x = module(x)
+        assert np.array_equal((x.int_repr() if x.is_quantized else x).numpy(), value)
+        if x.is_quantized:
+            assert (x.q_scale(), x.q_zero_point()) == (node.output.scale, node.output.zero_point)
+    assert [node.op for node in tape.nodes] == ["quantize", "linear_relu", "linear", "dequantize"]
+    assert [node.source for node in tape.nodes] == [f"net.py:{n}" for n in (1, 2, 3, 4)]
+    assert same
+
+
+def test_an_in_place_relu_does_not_change_what_was_recorded_before_it():
+    root = sequence(linear(4, 5), nn.ReLU(inplace=True))
+    tape, _ = taped(root, chain("0", "1", "2", "3"))
+    before, after = tape.values[1], tape.values[2]
+    assert (before < 97).any()
+    assert np.array_equal(np.maximum(before, 97), after)
+    assert [node.inputs for node in tape.nodes] == [(INPUT,), (0,), (1,), (2,)]
+
+
+def test_the_second_call_of_a_layer_gets_a_number():
+    root = sequence(linear(4, 4))
+    tape, _ = taped(root, chain("0", "1", "1", "1", "2"))
+    assert names(tape)[1:4] == ["1:linear", "1#2:linear", "1#3:linear"]
+
+
+def test_functions_called_by_forward_itself_are_numbered_too():
+    def steps(backend, x):
+        x = backend.call_layer("0", (x,), {})
+        x = backend.call_function("torch.relu", (x,), {})
+        x = backend.call_function("torch.nn.functional.relu", (x,), {})
+        return backend.call_method(x, "dequantize", (), {})
+
+    tape, _ = taped(sequence(), Script(steps))
+    wanted = ["0:quantize", "forward:relu", "forward:relu#2", "forward:dequantize"]
+    assert names(tape) == wanted
+
+
+def test_functions_in_a_block_carry_its_path_and_its_callers_line_comes_back():
+    def steps(backend, x):
+        backend.enter_line("net.py:1")
+        x = backend.call_layer("0", (x,), {})
+        backend.enter_layer("block")
+        backend.enter_line("net.py:9")
+        x = backend.call_function("torch.relu", (x,), {})
+        backend.leave_layer()
+        return backend.call_function("torch.relu", (x,), {})
+
+    tape, _ = taped(sequence(), Script(steps))
+    assert names(tape)[1:] == ["block:relu", "forward:relu"]
+    assert [node.source for node in tape.nodes[1:]] == ["net.py:9", "net.py:1"]
+
+
+@pytest.mark.parametrize("module", [nn.Identity(), nn.Dropout(0.5), nnq.Dropout(0.5)])
+def test_a_layer_that_hands_on_its_input_is_a_call_of_its_own(module):
+    tape, _ = taped(sequence(module), chain("0", "1", "2"))
+    assert names(tape) == ["0:quantize", "1:identity", "2:dequantize"]
+    assert [node.inputs for node in tape.nodes] == [(INPUT,), (0,), (1,)]
+    assert np.array_equal(tape.values[0], tape.values[1])
+
+
+def test_an_op_that_is_not_simulated_is_recorded_under_the_dispatchers_name():
+    tape, _ = taped(sequence(nn.Sigmoid()), chain("0", "1", "2"))
+    assert (tape.nodes[1].op, tape.nodes[1].name) == ("aten.sigmoid", "1:aten.sigmoid")
+
+
+def test_a_nested_sequential_names_its_inner_layers():
+    root = sequence(nn.Sequential(linear(4, 3), nn.ReLU()))
+    tape, _ = taped(root, chain("0", "1", "2"))
+    assert names(tape)[1:3] == ["1.0:linear", "1.1:relu"]
+
+
+def test_an_operand_from_elsewhere_is_unknown():
+    constant = quantize()(torch.ones(3, 4))
+
+    def steps(backend, x):
+        backend.call_layer("0", (x,), {})
+        return backend.call_function("torch.relu", (constant,), {})
+
+    tape, _ = taped(sequence(), Script(steps))
+    assert tape.nodes[1].inputs == (UNKNOWN,)
+
+
+def test_a_run_that_comes_out_differently_is_not_called_unperturbed():
+    runs = []
+
+    def steps(backend, x):
+        runs.append(1)
+        return backend.call_layer("0", (x + len(runs),), {})
+
+    assert not taped(sequence(), Script(steps))[1]
+
+
+def test_recording_leaves_no_hooks_behind():
+    modules = rebuild(decoded(sequence(linear(4, 4))))
+    with Tape(modules, X, silent):
+        pass
+    assert not any(m._forward_hooks or m._forward_pre_hooks for m in modules.values())
+
+
+def test_a_wrong_shape_is_told_in_torchs_words_with_the_call_and_the_line():
+    with pytest.raises(CaptureError) as caught:
+        taped(sequence(linear(7, 3)), chain("0", "1"))
+    assert caught.value.found.startswith("PyTorch could not run 1:linear at net.py:2: ")
+    assert "\n" not in caught.value.found
+
+
+def test_an_unknown_function_is_refused_by_name():
+    def steps(backend, x):
+        return backend.call_function("torch.no_such_thing", (x,), {})
+
+    with pytest.raises(CaptureError, match=r"no function torch\.no_such_thing"):
+        taped(sequence(), Script(steps))

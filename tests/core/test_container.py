@@ -1,0 +1,246 @@
+"""A recording survives its file exactly; a damaged or foreign file is refused in plain words."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import safetensors.numpy
+
+from qdbg.core import container
+from qdbg.core.container import decode, encode, pack, read, unpack, write
+from qdbg.core.program import Program
+from qdbg.core.quantity import QParams
+from qdbg.errors import SessionError
+from tests import synthetic
+
+
+@pytest.fixture(scope="module")
+def recording():
+    return synthetic.recording()
+
+
+@pytest.fixture(scope="module")
+def data(recording):
+    return encode(*pack(recording))
+
+
+def test_everything_comes_back_bit_for_bit(recording, data):
+    again = unpack(*decode(data, "x"))
+    assert encode(*pack(again)) == data
+    assert again.environment == recording.environment
+    assert [n.name for n in again.program.nodes] == [n.name for n in recording.program.nodes]
+    for ours, theirs in zip(again.values, recording.values, strict=True):
+        assert (ours.dtype, ours.tobytes()) == (theirs.dtype, theirs.tobytes())
+        assert not ours.flags.writeable
+
+
+@pytest.mark.parametrize("scale", [0.1, 1 / 3, 5e-324, 1.7976931348623157e308, 2.0**-60 * 3])
+def test_scales_are_kept_as_float64(recording, scale):
+    first, *rest = recording.program.nodes
+    changed = replace(first, output=QParams.per_tensor(scale, 3))
+    made = replace(recording, program=Program((changed, *rest), recording.program.layers))
+    assert unpack(*decode(encode(*pack(made)), "x")).program.nodes[0].output.scale == scale
+
+
+def test_equal_content_gives_equal_bytes(recording, data):
+    tensors, metadata = pack(recording)
+    backwards = dict(reversed(tensors.items())), dict(reversed(metadata.items()))
+    assert all(encode(*backwards) == data for _ in range(5))
+
+
+def test_the_file_is_plain_safetensors(recording, data):
+    tensors = safetensors.numpy.load(data)
+    assert np.array_equal(tensors["value/fc1:linear"], recording.values[1])
+
+
+def test_a_sessions_own_parts_travel_along(recording):
+    tensors, metadata = pack(recording)
+    back = decode(encode(tensors | {"what-if": np.arange(3)}, metadata | {"cursor": 7}), "x")
+    assert back[0]["what-if"].tolist() == [0, 1, 2]
+    assert back[1]["cursor"] == 7
+    unpack(*back)
+
+
+@pytest.mark.parametrize(
+    ("key", "words"),
+    [
+        ("value/fc1:linear", "the recorded integers of fc1:linear"),
+        ("weight/fc1", "the weights of fc1"),
+        ("bias/fc2", "the biases of fc2"),
+        ("scale/weight/fc1", "the scales of fc1"),
+        ("input", "the recorded input"),
+    ],
+)
+def test_one_flipped_bit_of_a_tensor_is_found_and_named(data, key, words):
+    length = int.from_bytes(data[:8], "little")
+    start = json.loads(data[8 : 8 + length])[key]["data_offsets"][0] + 8 + length
+    broken = bytearray(data)
+    broken[start] ^= 1
+    with pytest.raises(SessionError, match="damaged") as caught:
+        decode(bytes(broken), "x.qdbg")
+    assert words in caught.value.found
+
+
+def test_no_flipped_bit_anywhere_goes_unseen(data):
+    """One bit in every seventh byte, each in its turn."""
+    for position in range(0, len(data), 7):
+        broken = bytearray(data)
+        broken[position] ^= 1 << position % 8
+        try:
+            back = decode(bytes(broken), "x")
+        except SessionError:
+            continue
+        assert encode(*back) == data  # padding of the header: nothing was said there
+
+
+def test_no_truncated_file_is_read(data):
+    for length in range(0, len(data), 61):
+        with pytest.raises(SessionError):
+            decode(data[:length], "x")
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        (b"", "is empty"),
+        (b"hello", "not a session"),
+        (b"PK\x03\x04" + bytes(90), "not a session"),
+        (b"\xff" * 8 + b"{}", "ends too early"),
+        (b"\x02\0\0\0\0\0\0\0{]", "header cannot be read"),
+        (b"\x02\0\0\0\0\0\0\0{}", "not one of qdbg's"),
+        (safetensors.numpy.save({"a": np.ones(3)}), "not one of qdbg's"),
+        (safetensors.numpy.save({}, metadata={"qdbg": "{}"}), "not a session"),
+        (safetensors.numpy.save({}, metadata={"qdbg": "[" * 99999}), "cannot be read"),
+    ],
+)
+def test_foreign_files_are_refused(tmp_path, content, words):
+    path = tmp_path / "foreign.qdbg"
+    path.write_bytes(content)
+    with pytest.raises(SessionError, match=words) as caught:
+        read(path)
+    assert "foreign.qdbg" in caught.value.found
+
+
+def test_another_version_is_refused_with_both_numbers(monkeypatch, recording):
+    monkeypatch.setattr(container, "VERSION", 9)
+    newer = encode(*pack(recording))
+    monkeypatch.undo()
+    with pytest.raises(SessionError, match=r"format version 9 .expected version 1"):
+        decode(newer, "x")
+
+
+@pytest.mark.parametrize("name", ["missing.qdbg", "."])
+def test_what_is_no_file_is_refused(tmp_path, name):
+    with pytest.raises(SessionError, match="no file|not a file"):  # noqa: RUF043
+        read(tmp_path / name)
+
+
+def edit(path, value):
+    def change(tensors, metadata):
+        *parents, last = path
+        target = metadata
+        for key in parents:
+            target = target[key]
+        target[last] = value
+
+    return change
+
+
+def swap(key, value):
+    def change(tensors, metadata):
+        tensors[key] = value
+
+    return change
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (edit(("nodes", 1, "inputs"), [1]), "did not run before it"),
+        (edit(("nodes", 1, "inputs"), [-3]), "did not run before it"),
+        (edit(("nodes", 1, "inputs"), [0.5]), "not whole numbers"),
+        (edit(("nodes", 1, "name"), "quant:quantize"), "quant:quantize"),
+        (edit(("nodes", 1, "output", "scale"), 0.0), "not a positive number"),
+        (edit(("nodes", 1, "output", "scale"), "1"), "no readable scale"),
+        (edit(("nodes", 1, "output", "zero_point"), 256), "zero point outside 0 to 255"),
+        (edit(("nodes", 1, "output", "zero_point"), 2**99), "zero point outside"),
+        (edit(("nodes", 1, "output", "dtype"), "quint4x2"), "unknown type"),
+        (edit(("nodes", 1, "dtype"), "float32"), "parameters say quint8"),
+        (edit(("nodes", 1, "shape"), [1, 15]), "have the shape"),
+        (edit(("nodes", 1, "source"), 5), "source line"),
+        (edit(("nodes",), None), "nodes are missing"),
+        (edit(("nodes", 0), 7), "another form"),
+        (edit(("environment", "engine"), "tpu"), "engine 'tpu'"),
+        (edit(("environment", "cpu"), "sse"), "level 'sse'"),
+        (edit(("environment", "kernel"), "?"), "kernel"),
+        (edit(("environment", "unperturbed"), 1), "not stated"),
+        (edit(("layers", 2, "weight", "axis"), 5), "scales for the shape"),
+        (edit(("layers", 2, "weight", "channels"), "x"), "missing"),
+        (edit(("layers", 2, "settings"), []), "another form"),
+        (swap("input", np.ones(3)), "not float32"),
+        (swap("value/fc1:linear", np.ones((1, 16), np.int8)), "are int8"),
+        (swap("weight/fc1", np.ones((16, 4), np.uint8)), "are uint8"),
+        (swap("bias/fc1", np.ones(16)), "not float32"),
+        (swap("bias/fc1", np.ones(15, np.float32)), "another size"),
+        (swap("scale/weight/fc1", np.full(16, np.nan)), "not a positive number"),
+        (swap("scale/weight/fc1", np.ones(15)), "another form"),
+    ],
+)
+def test_numbers_that_cannot_come_from_pytorch_are_refused(recording, change, words):
+    tensors, metadata = pack(recording)
+    tensors, metadata = dict(tensors), json.loads(json.dumps(metadata))
+    change(tensors, metadata)
+    with pytest.raises(SessionError) as caught:
+        unpack(tensors, metadata)
+    assert words in caught.value.found
+
+
+def test_a_failed_write_leaves_the_old_file_and_nothing_else(tmp_path, monkeypatch, recording):
+    path = tmp_path / "s.qdbg"
+    path.write_bytes(b"old")
+
+    def full(handle):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "fsync", full)
+    with pytest.raises(SessionError, match="cannot be written: No space left"):
+        write(path, *pack(recording))
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_a_folder_that_is_missing_is_made_and_permissions_stay(tmp_path, recording):
+    path = tmp_path / "sessions" / "s.qdbg"
+    write(path, *pack(recording))
+    path.chmod(0o640)
+    write(path, *pack(recording))
+    assert path.stat().st_mode & 0o777 == 0o640
+    assert [each.name for each in path.parent.iterdir()] == ["s.qdbg"]
+
+
+ENDLESS = """
+import sys, itertools, numpy as np
+from pathlib import Path
+from qdbg.core.container import write
+for i in itertools.count():
+    write(Path(sys.argv[1]), {"a": np.full(50000, i % 2)}, {"i": i % 2})
+    print(i, flush=True)
+"""
+
+
+def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path):
+    path = tmp_path / "s.qdbg"
+    for pause in (0.0, 0.003, 0.011, 0.02):
+        command = [sys.executable, "-c", ENDLESS, str(path)]
+        with subprocess.Popen(command, stdout=subprocess.PIPE) as process:  # noqa: S603
+            process.stdout.readline()
+            time.sleep(pause)
+            process.send_signal(signal.SIGKILL)
+        tensors, metadata = read(path)
+        assert (tensors["a"] == metadata["i"]).all()
