@@ -15,7 +15,9 @@ from qdbg.core.program import ENGINES, LEVELS
 
 ROOT = Path(__file__).parents[2]
 REACHED = LEVELS[: LEVELS.index(machine_level()) + 1]
+CELLS = [(engine, level) for engine in ENGINES for level in REACHED]
 LAYERS = 600
+MODELS = 200
 
 CAUGHT = [
     ("exact sums", "fbgemm", "avx2"),
@@ -42,10 +44,11 @@ CAUGHT = [
 ]
 
 
-def compare(engine, level, fault="none", layers=LAYERS):
+def run(script, engine, level, *arguments):
+    """What the script prints, and the seed that it was given."""
     seed = secrets.randbits(32)
-    done = subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, "-m", "tests.oracle.child", engine, level, str(seed), str(layers), fault],
+    done = subprocess.run(  # noqa: S603 - our own scripts
+        [sys.executable, "-m", f"tests.oracle.{script}", engine, level, str(seed), *arguments],
         env=os.environ | VARIABLES[level] | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
         cwd=ROOT,
         capture_output=True,
@@ -56,31 +59,63 @@ def compare(engine, level, fault="none", layers=LAYERS):
     return seed, json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.fixture(scope="module")
-def comparisons():
+def in_pairs(work, items):
     """Two processes at a time: that is what the smallest machine has cores for."""
-    cells = [(e, c) for e in ENGINES for c in REACHED]
-    faults = [(e, c, f) for f, e, c in CAUGHT if c in REACHED]
     with ThreadPoolExecutor(2) as pool:
-        found = list(pool.map(lambda cell: compare(*cell), cells))
-        broken = list(pool.map(lambda cell: compare(*cell, layers=300), faults))
-    return dict(zip(cells, found, strict=True)), dict(zip(faults, broken, strict=True))
+        return dict(zip(items, pool.map(work, items), strict=True))
+
+
+@pytest.fixture(scope="module")
+def layers():
+    return in_pairs(lambda cell: run("child", *cell, str(LAYERS), "none"), CELLS)
+
+
+@pytest.fixture(scope="module")
+def faulty():
+    cells = [(e, c, f) for f, e, c in CAUGHT if c in REACHED]
+    return in_pairs(lambda cell: run("child", *cell[:2], "300", cell[2]), cells)
+
+
+@pytest.fixture(scope="module")
+def models():
+    return in_pairs(lambda cell: run("whole", *cell, str(MODELS)), CELLS)
+
+
+def reached(level):
+    if level not in REACHED:
+        pytest.skip(f"this machine has no {level}")
 
 
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("engine", ENGINES)
-def test_every_integer_equals_pytorchs(comparisons, engine, level):
-    if level not in REACHED:
-        pytest.skip(f"this machine has no {level}")
-    seed, counts = comparisons[0][engine, level]
+def test_every_integer_of_a_layer_equals_pytorchs(layers, engine, level):
+    reached(level)
+    seed, counts = layers[engine, level]
     for kind, (compared, different) in counts.items():
         assert compared > 10_000
         assert different == 0, f"{kind}: {different} of {compared} differ, seed {seed}"
 
 
 @pytest.mark.parametrize(("fault", "engine", "level"), CAUGHT)
-def test_a_seeded_fault_is_caught(comparisons, fault, engine, level):
-    if level not in REACHED:
-        pytest.skip(f"this machine has no {level}")
-    _, counts = comparisons[1][engine, level, fault]
+def test_a_seeded_fault_is_caught(faulty, fault, engine, level):
+    reached(level)
+    _, counts = faulty[engine, level, fault]
     assert sum(different for _, different in counts.values()) > 0
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_all_rows_of_iris_and_200_random_models_equal_pytorchs(models, engine, level):
+    reached(level)
+    seed, counts = models[engine, level]
+    for kind in ("iris", "mlp"):
+        calls, compared, different = counts[kind]
+        assert calls >= 10
+        assert compared > 5_000
+        assert different == 0, f"{kind}: {different} of {compared} differ, seed {seed}"
+
+
+@pytest.mark.parametrize("engine", ["fbgemm", "x86", "onednn"])
+def test_by_hand_hundreds_of_integers_differ_without_vnni(models, engine):
+    _, counts = models[engine, "avx2"]
+    assert counts["by hand"] > 500

@@ -1,0 +1,116 @@
+"""Runs in a child process: whole models through reader, capture and simulation, one level.
+
+Prints one JSON object: calls and values compared and values that differ, for all rows of Iris
+through both shipped models, and for random multilayer perceptrons.
+"""
+
+import json
+import sys
+import tempfile
+import warnings
+from itertools import pairwise
+from pathlib import Path
+
+ENGINE, LEVEL, SEED, MODELS = sys.argv[1:5]
+warnings.simplefilter("ignore")
+
+import numpy as np  # noqa: E402
+import torch  # noqa: E402
+import torch.ao.nn.intrinsic.quantized as nniq  # noqa: E402
+import torch.ao.nn.quantized as nnq  # noqa: E402
+from torch import nn  # noqa: E402
+
+from qdbg.capture import isa, run  # noqa: E402
+from qdbg.capture.request import Request  # noqa: E402
+from qdbg.core.arithmetic import ARITHMETICS  # noqa: E402
+from qdbg.core.quantity import readonly  # noqa: E402
+from qdbg.engine.trace import Trace  # noqa: E402
+from qdbg.reader import find_forward, read_model  # noqa: E402
+from qdbg.samples import Sample, named_sample  # noqa: E402
+
+ROOT = Path(__file__).parents[2]
+ARITHMETIC = ARITHMETICS[f"{ENGINE}-{LEVEL}"]
+
+
+def traced(path, values, arithmetic=ARITHMETIC):
+    sample = Sample("test", readonly(values.astype(np.float32)), "")
+    model = read_model(path)
+    request = Request(path, None, False, ENGINE, LEVEL, sample)
+    made = run.record(request, model, find_forward(model, None), lambda _: None)
+    assert made.environment.unperturbed
+    return Trace(made, arithmetic)
+
+
+def counted(traces):
+    comparisons = [c for trace in traces for c in trace.comparisons]
+    assert all(c.status != "not simulated" for c in comparisons)
+    return [
+        len(comparisons),
+        sum(c.elements for c in comparisons),
+        sum(c.differences for c in comparisons),
+    ]
+
+
+def iris():
+    rows = np.concatenate([named_sample(f"iris:{n}").values for n in range(150)])
+    paths = [ROOT / "models" / f"{name}.pth" for name in ("iris_qat", "iris_ptq")]
+    found = [traced(path, rows) for path in paths]
+    by_hand = traced(paths[0], rows, ARITHMETICS["textbook"]).differences
+    return counted(found), by_hand
+
+
+def weight(random, outputs, inputs, per_channel, tie):
+    w = random.integers(-128, 128, (outputs, inputs)).astype(np.int8)
+    integers = torch.from_numpy((w // 16).astype(np.int8) if tie else w)
+    size = outputs if per_channel else None
+    scale = random.uniform(1e-4, 0.02, size)
+    if tie:
+        scale = 2.0 ** -random.integers(5, 8, size).astype(float)
+    if not per_channel:
+        return torch._make_per_tensor_quantized_tensor(integers, float(scale), 0), scale
+    zero = torch.zeros(outputs, dtype=torch.int64)
+    made = torch._make_per_channel_quantized_tensor(integers, torch.from_numpy(scale), zero, 0)
+    return made, scale
+
+
+def perceptron(random):
+    """One to four Linear layers of 1 to 130 inputs, between Quantize and DeQuantize."""
+    tie = random.random() < 0.4
+    scale = 2.0**-4 if tie else random.uniform(0.01, 0.1)
+    widths = random.integers(1, 131, random.integers(2, 6))
+    layers = [nnq.Quantize(float(np.float32(scale)), int(random.integers(0, 256)), torch.quint8)]
+    for inputs, outputs in pairwise(widths):
+        per_channel, fused, bias, relu = random.random(4) < 0.5
+        made, w_scale = weight(random, outputs, inputs, per_channel, tie)
+        layer = (nniq.LinearReLU if fused else nnq.Linear)(int(inputs), int(outputs))
+        unit = scale * np.max(w_scale)
+        b = torch.from_numpy(random.normal(0, unit * 2000, outputs).astype(np.float32))
+        layer.set_weight_bias(made, b if bias else None)
+        scale = unit * np.sqrt(inputs) * 2.0 ** random.integers(3, 9)
+        if not tie:
+            scale *= random.uniform(0.5, 1)
+        layer.scale, layer.zero_point = float(scale), int(random.integers(0, 256))
+        layers += [layer, nn.ReLU()] if relu else [layer, nn.Dropout()]
+    return nn.Sequential(*layers, nnq.DeQuantize()).eval(), int(widths[0])
+
+
+def perceptrons(count):
+    random = np.random.default_rng(int(SEED))
+    found = []
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "mlp.pth"
+        for _ in range(count):
+            net, inputs = perceptron(random)
+            torch.save(net, path)
+            rows = int(random.choice([1, 1, 3, 8]))
+            found.append(traced(path, random.normal(0, 4, (rows, inputs))))
+    return counted(found)
+
+
+isa.force(LEVEL)
+run.force = lambda _: None  # the flags can be checked and cleared only once in a process
+torch.backends.quantized.engine = ENGINE
+shipped, by_hand = iris()
+sys.stdout.write(
+    json.dumps({"iris": shipped, "by hand": by_hand, "mlp": perceptrons(int(MODELS))}) + "\n"
+)
