@@ -14,7 +14,7 @@ from textual.screen import ModalScreen
 from textual.widgets import Input, Static
 
 from qdbg.app.grid import Grid, GridColumn, GridRow
-from qdbg.app.widgets import Part, join
+from qdbg.app.widgets import Part, join, title
 from qdbg.commands import COMMANDS, GROUPS, key_sign
 
 CSS = """
@@ -78,7 +78,7 @@ class Choose(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """Show the list."""
-        self.query_one("#box").border_title = f" {self.heading} "
+        title(self.query_one("#box"), self.heading)
         grid = self.query_one("#choices", Grid)
         grid.styles.height = min(len(self.choices) + 1, max(3, self.app.size.height - 8))
         self.call_after_refresh(grid.show, self.choices, self.at)
@@ -120,7 +120,7 @@ class Ask(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """Name the window."""
-        self.query_one("#box").border_title = f" {self.heading} "
+        title(self.query_one("#box"), self.heading)
 
     def on_input_submitted(self, event: Input.Submitted) -> None:
         """The line is finished."""
@@ -147,7 +147,7 @@ class AskLetter(ModalScreen[str | None]):
 
     def on_mount(self) -> None:
         """Name the window."""
-        self.query_one("#box").border_title = f" {self.heading} "
+        title(self.query_one("#box"), self.heading)
 
     def on_key(self, event: Key) -> None:
         """A letter is the answer, anything else leaves."""
@@ -169,9 +169,7 @@ class Help(ModalScreen[None]):
 
     def on_mount(self) -> None:
         """Name the window."""
-        box = self.query_one("#box")
-        box.border_title = " keys "
-        box.border_subtitle = " ↑ ↓ scroll · esc leave "
+        title(self.query_one("#box"), "keys", "↑ ↓ scroll · esc leave")
         self.query_one("#keys").focus()
 
     def action_leave(self) -> None:
@@ -181,7 +179,7 @@ class Help(ModalScreen[None]):
 
 def _help_text() -> Content:
     parts: list[Part] = [
-        "Lower case goes forward in time, upper case back. Each layer of the model is a few\n"
+        "Lower case goes forward in time, upper case back. Each layer of the model is a few "
         "stages; only a layer's result is shown by PyTorch and can be compared.\n"
     ]
     for group in GROUPS:

@@ -11,8 +11,11 @@ from qdbg.app import texts
 from qdbg.app.grid import Grid
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import TermTable
+from qdbg.app.widgets import title
+from qdbg.core.arithmetic import Arithmetic
 from qdbg.engine.table import Table
 from qdbg.engine.terms import terms
+from qdbg.engine.trace import arithmetic_for
 
 
 class ElementScreen(CommandScreen):
@@ -61,19 +64,30 @@ class ElementScreen(CommandScreen):
         step, element = debugger.step, debugger.element
         trace = debugger.trace
         result = trace.step(trace.first_steps[step.call + 1] - 1)
-        found = terms(step, element)
+        found = terms(step, element, self._adding())
         self.set_class(found is None, "alone")
         grid = self.query_one("#terms", Grid)
         if found is not None:
             grid.show(TermTable(found))
-            kind = "pairs of products" if found.paired else "products"
-            grid.border_title = f" {kind} behind {self._element_name()} "
-            grid.border_subtitle = f" {texts.headroom(found)} "
+            kind = "pairs" if found.paired else "products"
+            name = self._element_name()
+            heading = f"{kind} behind {name}, as {found.arithmetic} adds them"
+            title(grid, heading, texts.headroom(found))
         self.query_one("#title", Static).update(texts.title_line(debugger, self.size.width))
         self.query_one("#stop", Static).update(texts.stop_line(debugger, self.size.width))
         way = self.query_one("#way", VerticalScroll)
-        way.border_title = f" the way of {self._element_name()} "
+        title(way, f"the way of {self._element_name()}")
         self.query_one("#way-text", Static).update(texts.way_panel(step, result, element, found))
+
+    def _adding(self) -> Arithmetic:
+        """Whose sums are shown: the simulated arithmetic's, or those of PyTorch's kernel where it
+        saturates and the simulated one does not: that is where they differ.
+        """
+        trace = self.qdbg.debugger.trace
+        captured = arithmetic_for(self.qdbg.debugger.recording)
+        if captured is not None and trace.arithmetic.accumulator == "exact":
+            return captured
+        return trace.arithmetic
 
     def _element_name(self) -> str:
         step = self.qdbg.debugger.step

@@ -72,27 +72,31 @@ class Grid(ScrollView, can_focus=False):
     class Picked(Message):
         """The user clicked a row."""
 
+        grid: Grid
         index: int
 
-    def __init__(self, *, selectable: bool = True, id: str | None = None) -> None:
+    def __init__(
+        self, *, selectable: bool = True, header: bool = True, id: str | None = None
+    ) -> None:
         super().__init__(id=id)
         self.source: GridSource | None = None
         self.selected = 0
         self.selectable = selectable
+        self.head = int(header)
         self._shown: tuple[int, ...] = ()
 
     def show(self, source: GridSource, selected: int = 0) -> None:
         """Show another source, with one row selected and in view."""
         self.source = source
         self._layout_columns()
-        self.virtual_size = Size(self.size.width, len(source) + 1)
+        self.virtual_size = Size(self.size.width, len(source) + self.head)
         self.select(selected)
         self.refresh()
 
     def select(self, index: int) -> None:
         """Select a row of the same source and scroll to it."""
         before, self.selected = self.selected, index
-        rows = max(1, self.size.height - 1)
+        rows = max(1, self.size.height - self.head)
         top = int(self.scroll_offset.y)
         wanted = min(max(top, index - rows + 1), index)
         if wanted != top:
@@ -100,7 +104,7 @@ class Grid(ScrollView, can_focus=False):
             self.refresh()
         else:
             for row in (before, index):
-                self.refresh(Region(0, row - top + 1, self.size.width, 1))
+                self.refresh(Region(0, row - top + self.head, self.size.width, 1))
 
     def on_resize(self, event: Resize) -> None:
         """Choose the columns that fit."""
@@ -126,9 +130,9 @@ class Grid(ScrollView, can_focus=False):
         width = self.size.width
         if self.source is None:
             return Strip.blank(width, self.rich_style)
-        if y == 0:
+        if y < self.head:
             return self._line(self._header(), "grid--header")
-        index = int(self.scroll_offset.y) + y - 1
+        index = int(self.scroll_offset.y) + y - self.head
         if index >= len(self.source):
             return Strip.blank(width, self.rich_style)
         row = self.source.row(index)
@@ -161,11 +165,11 @@ class Grid(ScrollView, can_focus=False):
     def on_click(self, event: Click) -> None:
         """Select the row that was clicked."""
         offset = event.get_content_offset(self)
-        if offset is None or self.source is None or offset.y == 0:
+        if offset is None or self.source is None or offset.y < self.head:
             return
-        index = int(self.scroll_offset.y) + offset.y - 1
+        index = int(self.scroll_offset.y) + offset.y - self.head
         if index < len(self.source):
-            self.post_message(self.Picked(index))
+            self.post_message(self.Picked(self, index))
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
         """The wheel moves the rows; they are drawn anew."""

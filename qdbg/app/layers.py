@@ -9,6 +9,7 @@ from qdbg.app import texts
 from qdbg.app.grid import Grid
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import LayerTable
+from qdbg.app.widgets import title
 
 
 class LayersScreen(CommandScreen):
@@ -32,6 +33,6 @@ class LayersScreen(CommandScreen):
     def on_mount(self) -> None:
         """Fill the table."""
         grid = self.query_one("#layers", Grid)
-        grid.border_title = " layers in the file   (esc: back) "
+        title(grid, "layers in the file", "esc: back")
         layers = self.qdbg.debugger.recording.program.layers
         self.call_after_refresh(grid.show, LayerTable(layers))

@@ -11,6 +11,7 @@ from qdbg.app import texts
 from qdbg.app.grid import Grid
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import Rail, StepTable
+from qdbg.app.widgets import title
 from qdbg.engine.survey import Fare
 
 
@@ -65,7 +66,7 @@ class MainScreen(CommandScreen):
         yield Static(id="title", markup=False)
         yield Static(id="stop", markup=False)
         with Horizontal(id="body"):
-            yield Grid(id="rail")
+            yield Grid(id="rail", header=False)
             with Vertical(id="middle"):
                 yield Grid(id="table")
                 yield Static(id="below", markup=False)
@@ -78,8 +79,8 @@ class MainScreen(CommandScreen):
 
     def on_mount(self) -> None:
         """Draw the state, and count the differences of every arithmetic in the background."""
-        self.query_one("#rail", Grid).border_title = "steps"
-        self.query_one("#formula").border_title = "formula"
+        title(self.query_one("#rail"), "steps")
+        title(self.query_one("#formula"), "formula")
         self.show_state()
         self.count_fares()
 
@@ -111,7 +112,7 @@ class MainScreen(CommandScreen):
         self.query_one("#stop", Static).update(texts.stop_line(debugger, self.size.width))
         self._show_rail()
         table = self.query_one("#table", Grid)
-        table.border_title = self._table_title()
+        title(table, self._table_title())
         table.show(StepTable(step), element)
         if self.has_class("-narrow"):
             self.query_one("#below", Static).update(texts.short_formula(step, element))
@@ -132,16 +133,16 @@ class MainScreen(CommandScreen):
         step = self.qdbg.debugger.step
         shape = "×".join(str(n) for n in step.shape)
         if step.stage is None:
-            return f" {step.node.name} › result   {step.node.dtype} {shape} "
+            return f"{step.node.name} › result   {step.node.dtype} {shape}"
         form = step.stage.form.partition("[")[0].strip()
         if form == "byte":
             form = step.node.dtype
-        return f" {step.node.name} › {step.stage.name}   {step.stage.output}: {form} {shape} "
+        return f"{step.node.name} › {step.stage.name}   {step.stage.output}: {form} {shape}"
 
     def on_grid_picked(self, event: Grid.Picked) -> None:
         """A click selects an element, or goes to a step."""
         event.stop()
-        if event.control is not None and event.control.id == "rail" and self._rail is not None:
+        if event.grid.id == "rail" and self._rail is not None:
             line = self._rail.lines[event.index]
             first = self.qdbg.debugger.trace.first_steps
             step = line.step if line.step is not None else first[line.call]

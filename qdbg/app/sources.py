@@ -101,8 +101,8 @@ class TermTable:
         self.terms = terms
         self.columns = (
             GridColumn("k", 3),
-            GridColumn("x", 4),
-            GridColumn("w", 5),
+            GridColumn("x_q" if terms.paired else "x_c", 4),
+            GridColumn("w_q", 5),
             GridColumn("x·w", 7),
             *(
                 (GridColumn("pair sum", 8), GridColumn("kept", 7), GridColumn("lost", 7))

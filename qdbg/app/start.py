@@ -10,7 +10,7 @@ from textual.widgets import Footer, Static
 
 from qdbg.app.grid import Grid
 from qdbg.app.screen import CommandScreen
-from qdbg.app.widgets import join
+from qdbg.app.widgets import join, title
 
 if TYPE_CHECKING:
     from qdbg.core.program import Model
@@ -42,7 +42,7 @@ class StartScreen(CommandScreen):
 
     def on_mount(self) -> None:
         """Name the panel."""
-        self.query_one("#layers", Grid).border_title = " layers in the file "
+        title(self.query_one("#layers"), "layers in the file")
 
     def show_model(self, model: Model) -> None:
         """List the layers that the file holds."""

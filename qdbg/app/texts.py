@@ -17,8 +17,8 @@ from qdbg.engine.table import signed
 from qdbg.engine.terms import Terms, lost_outputs, way
 from qdbg.engine.trace import Step
 
-ROOMY = 100
-"""From this width on, the header lines are written out."""
+ROOMY, USUAL = 100, 80
+"""From these widths on, the header lines are written out, or at least name the sample."""
 LEAST_PART = 1e-4
 """What is less is not written as a number of percent."""
 BLOCKS = " ▁▂▃▄▅▆▇█"
@@ -34,7 +34,7 @@ def title_line(debugger: Debugger, width: int) -> Content:
     return join(
         (" qdbg ", "bold $background on $primary"),
         (f" {PurePath(recording.model).name}", "bold"),
-        f" · {recording.sample} · ",
+        f" · {recording.sample} · " if width >= USUAL else " · ",
         ("PyTorch " if wide else "", "$secondary"),
         (f"{environment.engine} on {environment.cpu}", "bold"),
         (proof, "bold $warning"),
@@ -223,13 +223,18 @@ def way_panel(step: Step, result: Step, element: int, found: Terms | None) -> Co
 def _lost(step: Step, element: int, found: Terms) -> Content:
     count = len(found.saturating)
     if not count:
-        return join(("✓ ", "bold $success"), "no pair saturates in this sum\n\n")
+        return join(
+            ("✓ ", "bold $success"), f"no pair of this sum saturates in {found.arithmetic}\n\n"
+        )
     plural = "pair saturates" if count == 1 else "pairs saturate"
     worth = lost_outputs(step, element, found)
+    made = step.simulation
+    kept = made is not None and made.arithmetic.accumulator == "exact"
     return join(
-        (f"{count} {plural}", "bold $warning"),
+        (f"{count} {plural} in {found.arithmetic}", "bold $warning"),
         f": {found.excess} of the sum is lost",
         f", worth {worth:.1f} steps of the result" if worth is not None else "",
+        f". {made.arithmetic.name} loses nothing." if made is not None and kept else ".",
         "\n\n",
     )
 

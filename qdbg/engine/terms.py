@@ -45,8 +45,11 @@ class Term:
 class Terms:
     """All the terms of one accumulator."""
 
+    arithmetic: str
+    """The name of the arithmetic that adds them up."""
     rows: tuple[Term, ...]
     paired: bool
+    """They are added two by two, and each pair is saturated to int16."""
     headroom: float
     """The largest running |sum| as a part of int32's range."""
 
@@ -61,24 +64,27 @@ class Terms:
         return sum(term.excess for term in self.rows)
 
 
-def terms(step: Step, element: int) -> Terms | None:
-    """The products behind the output element that the step's element belongs to.
+def terms(step: Step, element: int, arithmetic: Arithmetic | None = None) -> Terms | None:
+    """The products behind an output element, added up as `arithmetic` does.
 
-    None where the op has no products. For the stage that centres the inputs, an element is an
-    input and not an output: None as well.
+    Without an arithmetic it is the simulated one; with that of the captured engine it is what
+    PyTorch's kernel did, beside a simulation that does otherwise. None where the op has no
+    products, and for the stage that centres the inputs: its elements are no outputs.
     """
     made = step.simulation
     if made is None or step.stage is None or "w_q" not in made.values:
         return None
     if step.stage.output == "x_c":
         return None
+    adds = arithmetic or made.arithmetic
     row, channel = step.index_of(element)
-    paired = made.arithmetic.accumulator != "exact"
-    x = made.values["x_q" if paired else "x_c"][row]
+    paired = adds.accumulator != "exact"
+    x = i32(made.values["x_q"])[row]
     w = i32(made.values["w_q"])[channel]
     if not paired:
+        x = x - i32(made.values["x_zp"])
         w = w - i32(made.values["w_zp"]).reshape(-1)[channel % np.size(made.values["w_zp"])]
-    return _collect(i32(x), w, _groups(len(w), made.arithmetic), paired)
+    return _collect(x, w, _groups(len(w), adds), adds)
 
 
 def _groups(size: int, arithmetic: Arithmetic) -> list[tuple[int, ...]]:
@@ -89,7 +95,8 @@ def _groups(size: int, arithmetic: Arithmetic) -> list[tuple[int, ...]]:
     return [(int(a), int(b)) if both else (int(a),) for a, b, both in members]
 
 
-def _collect(x: Array, w: Array, groups: list[tuple[int, ...]], paired: bool) -> Terms:
+def _collect(x: Array, w: Array, groups: list[tuple[int, ...]], arithmetic: Arithmetic) -> Terms:
+    paired = arithmetic.accumulator != "exact"
     rows = []
     running = 0
     for ks in groups:
@@ -99,7 +106,7 @@ def _collect(x: Array, w: Array, groups: list[tuple[int, ...]], paired: bool) ->
         running += kept
         rows.append(Term(products, total, kept, running))
     largest = max((abs(row.running) for row in rows), default=0)
-    return Terms(tuple(rows), paired, largest / INT32[1])
+    return Terms(arithmetic.name, tuple(rows), paired, largest / INT32[1])
 
 
 def way(step: Step, element: int) -> tuple[Line, ...]:

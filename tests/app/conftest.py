@@ -1,0 +1,56 @@
+"""The app on a synthetic recording, in terminals of several sizes, without PyTorch."""
+
+from dataclasses import dataclass
+
+import pytest
+
+from qdbg.app.app import QdbgApp
+from qdbg.app.main import MainScreen
+from qdbg.app.plan import Plan
+from qdbg.debugger import Debugger
+from tests.synthetic import recording
+
+
+@dataclass(frozen=True)
+class Opened:
+    """Stands for a saved session: opens at its start."""
+
+    recording: object
+    arithmetic: str = "auto"
+
+    def debugger(self):
+        return Debugger(self.recording, self.arithmetic)
+
+
+def app_on(made=None, arithmetic="auto"):
+    opened = Opened(made if made is not None else recording(), arithmetic)
+    return QdbgApp(Plan("iris_qat.pth", None, opened, None, "auto", "captured"))
+
+
+async def ready(pilot):
+    """Wait until the main screen shows its counts."""
+    for _ in range(200):
+        await pilot.pause()
+        screen = next((s for s in pilot.app.screen_stack if isinstance(s, MainScreen)), None)
+        if screen is not None and screen.fares:
+            await pilot.pause()
+            return
+    raise AssertionError("the app did not get ready")
+
+
+def screen_text(app):
+    """What the terminal shows, line by line. Textual's compositor is private: only used here."""
+    strips = app.screen._compositor.render_strips()
+    return "\n".join(strip.text.rstrip() for strip in strips)
+
+
+def region_text(app, selector):
+    """What the terminal shows where a widget stands, its wrapped lines joined."""
+    region = app.screen.query_one(selector).region
+    lines = screen_text(app).splitlines()[region.y : region.bottom]
+    return "".join(line.ljust(region.right)[region.x : region.right].rstrip() for line in lines)
+
+
+@pytest.fixture(autouse=True)
+def in_an_empty_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)

@@ -1,0 +1,195 @@
+"""Each key of the command table does what its row says."""
+
+import numpy as np
+
+from qdbg.app.dialogs import Ask, AskLetter, Choose, Help
+from qdbg.app.element import ElementScreen
+from qdbg.app.layers import LayersScreen
+from qdbg.app.main import MainScreen
+from qdbg.debugger import Debugger
+from tests.app.conftest import app_on, ready, screen_text
+
+
+async def opened(pilot, *keys):
+    await ready(pilot)
+    await pilot.press(*keys)
+    return pilot.app.debugger
+
+
+async def test_arrow_keys_and_letters_step_in_both_directions():
+    app = app_on()
+    async with app.run_test() as pilot:
+        debugger = await opened(pilot, "n", "right", "f10")
+        assert debugger.stop.mark.step == 3
+        await pilot.press("N", "left")
+        assert debugger.stop.mark.step == 1
+
+
+async def test_the_runs_go_to_differences_layers_ends_and_saturations():
+    app = app_on(arithmetic="textbook")
+    async with app.run_test() as pilot:
+        debugger = await opened(pilot, "c")
+        assert debugger.step.name == "fc1:linear.clamp"
+        await pilot.press("right_square_bracket")
+        first, second, *_ = np.flatnonzero(debugger.step.different)
+        assert debugger.element == second
+        await pilot.press("left_square_bracket")
+        assert debugger.element == first
+        await pilot.press("r")
+        assert debugger.step.name == "dequant:dequantize.dequantize"
+        await pilot.press("C")
+        assert debugger.step.name == "fc1:linear.clamp"
+        await pilot.press("R")
+        assert debugger.stop.mark.step == 0
+        await pilot.press("right_curly_bracket")
+        assert debugger.step.name == "fc1:linear.clamp"
+        await pilot.press("f")
+        assert debugger.step.name == "relu:relu.relu"
+        await pilot.press("left_curly_bracket")
+        assert debugger.step.name == "fc1:linear.clamp"
+        await pilot.press("F")
+        assert debugger.step.name == "quant:quantize.clamp"
+
+
+async def test_saturations_are_found_in_both_directions():
+    app = app_on()
+    async with app.run_test() as pilot:
+        debugger = await opened(pilot, "greater_than_sign", "greater_than_sign")
+        first, second, *_ = np.flatnonzero(debugger.step.cut)
+        assert (debugger.step.name, debugger.element) == ("fc1:linear.mac", second)
+        await pilot.press("less_than_sign")
+        assert debugger.element == first
+
+
+async def test_the_element_moves_by_rows_pages_and_to_the_ends():
+    app = app_on()
+    async with app.run_test(size=(120, 40)) as pilot:
+        debugger = await opened(pilot, "f", "f", "j", "down", "k")
+        assert debugger.element == 1
+        await pilot.press("G")
+        assert debugger.element == 15
+        await pilot.press("up", "home")
+        assert debugger.element == 0
+        await pilot.press("ctrl+d")
+        assert debugger.element == app.screen.page()
+        await pilot.press("ctrl+u")
+        assert debugger.element == 0
+        await pilot.press("k")
+        assert debugger.element == 0
+
+
+async def test_go_asks_for_a_place_and_refuses_a_wrong_one_in_words():
+    app = app_on()
+    async with app.run_test(size=(120, 40)) as pilot:
+        debugger = await opened(pilot, "colon")
+        assert isinstance(app.screen, Ask)
+        await pilot.press(*"fc2.mac", "left_square_bracket", "2", "right_square_bracket", "enter")
+        assert (debugger.step.name, debugger.element) == ("fc2:linear.mac", 2)
+        await pilot.press("colon", *"fc9", "enter")
+        await pilot.pause(0.2)
+        assert "there is no place 'fc9'" in screen_text(app)
+        await pilot.press("colon", "escape")
+        assert debugger.step.name == "fc2:linear.mac"
+
+
+async def test_marks_are_set_and_found_by_letter():
+    app = app_on()
+    async with app.run_test() as pilot:
+        debugger = await opened(pilot, "n", "m")
+        assert isinstance(app.screen, AskLetter)
+        await pilot.press("x")
+        await pilot.press("r", "apostrophe", "x")
+        assert debugger.stop.mark.step == 1
+
+
+async def test_breakpoints_are_set_listed_and_cleared():
+    app = app_on()
+    async with app.run_test(size=(120, 40)) as pilot:
+        debugger = await opened(pilot, "n", "b")
+        assert debugger.breakpoints == ["difference", "quant:quantize.round"]
+        await pilot.press("B")
+        assert isinstance(app.screen, Choose)
+        assert "quant:quantize.round" in screen_text(app)
+        await pilot.press("j", "enter")
+        assert debugger.breakpoints == ["difference"]
+
+
+async def test_the_arithmetic_is_chosen_from_the_table_of_differences():
+    app = app_on()
+    async with app.run_test(size=(120, 40)) as pilot:
+        debugger = await opened(pilot, "a")
+        text = screen_text(app)
+        assert "textbook" in text
+        assert f"≠ {Debugger(debugger.recording, 'textbook').trace.differences}" in text
+        await pilot.press("j", "j", "j", "j", "j", "j", "enter")
+        assert debugger.trace.arithmetic.name == "textbook"
+        assert "of 42 values differ under textbook" in screen_text(app)
+
+
+async def test_the_feed_changes_what_the_later_layers_get():
+    app = app_on(arithmetic="textbook")
+    async with app.run_test(size=(120, 40)) as pilot:
+        debugger = await opened(pilot, "i")
+        assert debugger.trace.feed == "simulated"
+        assert "simulated values fed on" in screen_text(app)
+        await pilot.press("i")
+        assert debugger.trace.feed == "captured"
+
+
+async def test_screens_open_and_close():
+    app = app_on()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(pilot, "s")
+        assert isinstance(app.screen, ElementScreen)
+        await pilot.press("o", "L")
+        assert isinstance(app.screen, LayersScreen)
+        assert "per channel" in screen_text(app)
+        await pilot.press("escape", "question_mark")
+        assert isinstance(app.screen, Help)
+        await pilot.press("q")
+        assert isinstance(app.screen, MainScreen)
+
+
+async def test_the_explanation_can_be_hidden():
+    app = app_on()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(pilot, "e")
+        assert not app.screen.query_one("#formula").display
+        await pilot.press("e")
+        assert app.screen.query_one("#formula").display
+
+
+async def test_the_palette_finds_a_command_by_its_words():
+    app = app_on()
+    async with app.run_test(size=(120, 40)) as pilot:
+        debugger = await opened(pilot, "ctrl+p")
+        await pilot.press(*"end of the model")
+        await pilot.pause(0.5)
+        await pilot.press("enter")
+        await pilot.pause(0.3)
+        assert debugger.stop.mark.step == len(debugger.trace) - 1
+
+
+async def test_a_picture_is_saved_as_svg(tmp_path):
+    app = app_on()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await opened(pilot, "P")
+        (picture,) = tmp_path.glob("*.svg")
+        assert "captured" in picture.read_text(encoding="utf-8")
+
+
+async def test_a_click_selects_an_element_and_a_step():
+    app = app_on()
+    async with app.run_test(size=(120, 40)) as pilot:
+        debugger = await opened(pilot, "f", "f")
+        await pilot.click("#table", offset=(10, 6))
+        assert debugger.element == 4
+        await pilot.click("#rail", offset=(8, 2))
+        assert debugger.stop.mark.step == 0
+
+
+async def test_quitting_gives_exit_status_0():
+    app = app_on()
+    async with app.run_test() as pilot:
+        await opened(pilot, "q")
+    assert app.return_value == 0

@@ -1,0 +1,147 @@
+"""What the user sees, at several sizes of the terminal."""
+
+import numpy as np
+import pytest
+
+from qdbg.engine.explain import explain
+from tests.app.conftest import app_on, ready, region_text, screen_text
+from tests.synthetic import recording, with_unknown_op
+
+SIZES = [(120, 40), (80, 24), (60, 16), (97, 31), (200, 60)]
+
+
+def squeezed(text):
+    return "".join(text.split())
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_table_the_stop_reason_and_the_footer_are_always_there(size):
+    app = app_on(arithmetic="textbook")
+    async with app.run_test(size=size) as pilot:
+        await ready(pilot)
+        await pilot.press("c")
+        text = screen_text(app)
+        lines = text.splitlines()
+        assert f"difference, {app.debugger.step.differences} of 16 differ" in lines[1]
+        assert "captured" in text
+        assert "textbook" in lines[0]
+        assert "next" in lines[-1]
+        assert max(len(line) for line in lines) <= size[0]
+
+
+@pytest.mark.parametrize("arithmetic", ["textbook", "fbgemm-avx2", "onednn-avx2", "qnnpack-avx2"])
+async def test_every_formula_stands_verbatim_on_the_screen(arithmetic):
+    app = app_on(arithmetic=arithmetic)
+    async with app.run_test(size=(200, 60)) as pilot:
+        await ready(pilot)
+        for _ in range(len(app.debugger.trace)):
+            text = squeezed(region_text(app, "#formula-text"))
+            for line in explain(app.debugger.step, app.debugger.element):
+                for part in (line.symbols, line.numbers):
+                    assert squeezed(part) in text, (app.debugger.step.name, part)
+            await pilot.press("n")
+
+
+async def test_the_main_screen_says_how_the_other_arithmetics_fare():
+    app = app_on()
+    async with app.run_test(size=(140, 40)) as pilot:
+        await ready(pilot)
+        text = screen_text(app)
+        assert "all 42 values equal PyTorch's under fbgemm-avx2" in text
+        assert "textbook ≠" in text
+
+
+async def test_a_value_that_pytorch_does_not_show_is_never_ticked():
+    app = app_on()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        await pilot.press("n", "n", "n")
+        assert app.debugger.step.name == "fc1:linear.mac"
+        assert "derived" in screen_text(app)
+        assert "· mac" in screen_text(app)
+
+
+async def test_the_drill_down_shows_the_saturating_pair_and_what_it_costs():
+    app = app_on(arithmetic="textbook")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        await pilot.press("c", "s")
+        text = screen_text(app)
+        assert "1 pair saturates in fbgemm-avx2" in text
+        assert "-32768" in text
+        step, element = app.debugger.step, app.debugger.element
+        assert f"PyTorch {step.captured.ravel()[element]}" in text
+        assert f"Δ {step.delta.ravel()[element]:+}" in text
+
+
+async def test_the_element_follows_the_keys_in_the_drill_down():
+    app = app_on(arithmetic="textbook")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        await pilot.press("c", "s")
+        before = app.debugger.element
+        await pilot.press("j")
+        assert app.debugger.element == before + 1
+        assert f"behind fc1:linear[{before + 1}]" in screen_text(app)
+        await pilot.press("escape")
+        assert "steps" in screen_text(app)
+
+
+async def test_a_call_that_is_not_simulated_shows_what_pytorch_computed_and_why():
+    app = app_on(with_unknown_op(recording()))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        app.give("go", "relu")
+        await pilot.pause()
+        text = screen_text(app)
+        reason = "qdbg does not know the arithmetic of aten.sigmoid"
+        assert squeezed(reason) in squeezed(region_text(app, "#formula-text"))
+        captured = app.debugger.step.captured.ravel()
+        assert str(captured[0]) in text
+
+
+async def test_a_large_result_is_drawn_a_screen_at_a_time():
+    app = app_on(recording(rows=4000))
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        app.give("go", "fc1.clamp")
+        await pilot.press("G")
+        assert app.debugger.element == 4000 * 16 - 1
+        assert "3999,15" in screen_text(app)
+        await pilot.press("g")
+        assert "0,0" in screen_text(app)
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_help_lists_every_key_at_every_size(size):
+    app = app_on()
+    async with app.run_test(size=size) as pilot:
+        await ready(pilot)
+        await pilot.press("question_mark")
+        await pilot.pause()
+        assert "Move in time" in screen_text(app)
+        await pilot.press("escape")
+        assert "Move in time" not in screen_text(app)
+
+
+async def test_the_light_theme_keeps_the_same_words():
+    app = app_on(arithmetic="textbook")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        await pilot.press("c")
+        before = screen_text(app)
+        await pilot.press("t")
+        assert app.theme == "qdbg-light"
+        assert screen_text(app) == before
+
+
+async def test_the_range_strip_counts_the_values_at_the_ends():
+    app = app_on()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        app.give("go", "fc1.clamp")
+        await pilot.pause()
+        values = app.debugger.step.captured
+        at_end = int(np.count_nonzero(values == 255))
+        shown = "qmax 255" + (f" ×{at_end}" if at_end else "")
+        assert shown in screen_text(app)
