@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-FOOTER = {"next": 1, "back": 2, "continue": 4, "next-difference": 5}
+FOOTER = {"next": 1, "back": 2, "continue": 4, "next-difference": 7}
 """The places of the moves in the footer."""
 
 GROUPS = ("Move in time", "Move on the screen", "Stop points", "Look", "Session")
@@ -72,7 +72,12 @@ def _moves() -> tuple[Command, ...]:
         ("end", ("r",), "run to end", "run to the end of the model"),
         ("start", ("R",), "run to start", "back to the first stage"),
         ("next-difference", ("right_square_bracket",), "next ≠", "next element that differs"),
-        ("previous-difference", ("left_square_bracket",), "previous ≠", "the one before it"),
+        (
+            "previous-difference",
+            ("left_square_bracket",),
+            "previous ≠",
+            "previous element that differs",
+        ),
         (
             "next-layer-difference",
             ("right_curly_bracket",),
@@ -83,10 +88,15 @@ def _moves() -> tuple[Command, ...]:
             "previous-layer-difference",
             ("left_curly_bracket",),
             "previous layer ≠",
-            "the layer before with a difference",
+            "previous layer with a difference",
         ),
         ("next-saturation", ("greater_than_sign",), "next ↑↓", "next element that saturates"),
-        ("previous-saturation", ("less_than_sign",), "previous ↑↓", "the one before it"),
+        (
+            "previous-saturation",
+            ("less_than_sign",),
+            "previous ↑↓",
+            "previous element that saturates",
+        ),
     )
     return tuple(
         Command(id_, keys, label, text, group, footer=FOOTER.get(id_, 0), recorded=True)
@@ -158,7 +168,7 @@ COMMANDS: tuple[Command, ...] = (
         "Look",
         "auto, textbook, or an engine and level such as fbgemm-avx2",
         recorded=True,
-        footer=6,
+        footer=8,
     ),
     Command(
         "feed",
@@ -177,8 +187,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("save", ("ctrl+s",), "save", "save the session under sessions/", "Session", footer=10),
     Command("sessions", ("S",), "sessions", "open another session", "Session"),
     Command("palette", ("ctrl+p",), "palette", "find and run any command", "Session"),
-    Command("help", ("question_mark", "f1"), "help", "this list of keys", "Session", footer=7),
-    Command("quit", ("q", "ctrl+q"), "quit", "leave qdbg", "Session", footer=8),
+    Command("help", ("question_mark", "f1"), "help", "this list of keys", "Session", footer=5),
+    Command("quit", ("q", "ctrl+q"), "quit", "leave qdbg", "Session", footer=6),
 )
 """Every command, by group in the order of the help screen."""
 

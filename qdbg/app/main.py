@@ -31,7 +31,7 @@ class MainScreen(CommandScreen):
     }
     #below { height: 6; padding: 0 2; display: none; }
     #range { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
-    #survey { height: 2; background: $surface; text-overflow: ellipsis; }
+    #survey { height: 2; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
     #legend { height: 1; padding: 0 1; color: $secondary; text-wrap: nowrap; }
     MainScreen.-narrow #rail { display: none; }
     MainScreen.-narrow #formula { display: none; }

@@ -17,7 +17,7 @@ from qdbg.engine.table import signed
 from qdbg.engine.terms import Terms, lost_outputs, way
 from qdbg.engine.trace import Step
 
-ROOMY, USUAL = 100, 80
+ROOMY, USUAL = 112, 80
 """From these widths on, the header lines are written out, or at least name the sample."""
 LEAST_PART = 1e-4
 """What is less is not written as a number of percent."""
@@ -159,7 +159,9 @@ def survey_lines(debugger: Debugger, fares: tuple[Fare, ...]) -> Content:
     name = debugger.trace.arithmetic.name
     own = next(fare for fare in fares if name in fare.names)
     others = [fare for fare in fares if fare is not own]
-    return join(_verdict(own, name, fares), "\n ", _others(others))
+    environment = debugger.recording.environment
+    captured = f"{environment.engine}-{environment.cpu}"
+    return join(_verdict(own, name, fares, captured), "\n ", _others(others))
 
 
 def _others(fares: list[Fare]) -> Content:
@@ -182,13 +184,14 @@ def _label(fare: Fare) -> str:
     return engine if level and len(every) == len(LEVELS) else fare.name
 
 
-def _verdict(own: Fare, name: str, fares: tuple[Fare, ...]) -> Content:
+def _verdict(own: Fare, name: str, fares: tuple[Fare, ...], captured: str) -> Content:
     unknown = f", {own.not_simulated} calls not simulated" if own.not_simulated else ""
     if not own.differences:
         text = f"all {own.elements} values equal PyTorch's under {name}"
         return join((" ✓ ", "bold $success"), text, (unknown, "$warning"))
-    better = [fare.name for fare in fares if not fare.differences]
-    hint = f" · {' and '.join(better[:2])} leave none" if better else ""
+    better = [captured] if any(captured in f.names and not f.differences for f in fares) else []
+    better += [fare.name for fare in fares if not fare.differences]
+    hint = f" · {better[0]} leaves none" if better else ""
     return join(
         (" ≠ ", "bold $warning"),
         (f"{own.differences} of {own.elements} values differ under {name}", "bold"),
@@ -199,7 +202,7 @@ def _verdict(own: Fare, name: str, fares: tuple[Fare, ...]) -> Content:
 
 
 def _largest(fare: Fare) -> str:
-    return f", by at most {fare.max_delta:g}" if fare.max_delta else ""
+    return f", max |Δ| {fare.max_delta:g}" if fare.max_delta else ""
 
 
 def way_panel(step: Step, result: Step, element: int, found: Terms | None) -> Content:

@@ -77,7 +77,7 @@ def stage(
         if unused or not compute.__doc__:
             raise TypeError(f"stage {name}: {unused or 'docstring'} missing from {formula!r}")
         symbol, _, form = output.partition(" ")
-        explanation = inspect.cleandoc(compute.__doc__).replace("\n", " ")
+        explanation = " ".join(compute.__doc__.split())
         return Stage(
             name,
             symbol,

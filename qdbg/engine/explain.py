@@ -21,6 +21,7 @@ SHOWN_TERMS = 4
 ABSENT = -1
 """The place of a pair's second member where there is none."""
 
+_LATER_MINUS = re.compile(r" \+ (-[\d.]+)")
 _SUM = re.compile(r"Σ([ₖᵢ])")
 _SYMBOL = re.compile(r"([A-Za-z_]\w*)(\[[^\]]*\])?(\()?")
 _FUNCTIONS = frozenset({"f32", "rne", "sat16", "sat32", "min", "max", "fma32"})
@@ -106,7 +107,7 @@ def _terms(body: str, variable: str, made: Simulation, index: tuple[int, ...]) -
     def term(at: Mapping[str, int]) -> str:
         return _substitute(body, lambda name, place: _value(made, name, place, index, at))
 
-    joined = " + ".join(term(at) for at in shown)
+    joined = _LATER_MINUS.sub(r" + (\1)", " + ".join(term(at) for at in shown))
     return joined if len(shown) == len(places) else f"{joined} + … ({len(places)} terms)"
 
 

@@ -86,7 +86,7 @@ async def test_go_asks_for_a_place_and_refuses_a_wrong_one_in_words():
         await pilot.press(*"fc2.mac", "left_square_bracket", "2", "right_square_bracket", "enter")
         assert (debugger.step.name, debugger.element) == ("fc2:linear.mac", 2)
         await pilot.press("colon", *"fc9", "enter")
-        await pilot.pause(0.2)
+        await pilot.pause(0.6)
         assert "there is no place 'fc9'" in screen_text(app)
         await pilot.press("colon", "escape")
         assert debugger.step.name == "fc2:linear.mac"

@@ -1,0 +1,42 @@
+"""What holds for the repository as a whole."""
+
+import subprocess
+import sys
+
+import pytest
+
+from tests.readme import README, with_table
+
+HEADLESS = ["qdbg.core.container", "qdbg.engine.survey", "qdbg.debugger", "qdbg.reader"]
+HEADLESS += ["qdbg.capture", "qdbg.samples", "qdbg.session", "qdbg.replay", "qdbg.show"]
+
+
+@pytest.mark.parametrize("module", [*HEADLESS, "qdbg.pytest_plugin"])
+def test_no_headless_module_imports_torch_or_textual(module):
+    found = imported_by(module)
+    assert found.isdisjoint({"torch", "textual", "sklearn"})
+
+
+def test_the_command_line_imports_nothing_heavy():
+    assert imported_by("qdbg.cli").isdisjoint({"numpy", "torch", "textual", "safetensors"})
+
+
+def test_the_apps_first_screen_imports_no_numpy():
+    assert imported_by("qdbg.app.app").isdisjoint({"numpy", "torch", "sklearn"})
+
+
+def imported_by(module):
+    code = f"import sys, {module}; print(*{{m.partition('.')[0] for m in sys.modules}})"
+    done = subprocess.run(  # noqa: S603 - our own interpreter
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True
+    )
+    return set(done.stdout.split())
+
+
+def test_the_key_table_of_the_readme_is_that_of_the_command_table():
+    text = README.read_text(encoding="utf-8")
+    assert with_table(text) == text
+
+
+def test_the_readme_stays_short():
+    assert len(README.read_text(encoding="utf-8").splitlines()) < 150
