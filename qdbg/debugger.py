@@ -38,6 +38,8 @@ class Debugger:
         self, recording: Recording, arithmetic: str = "auto", feed: str = "captured"
     ) -> None:
         self.recording = recording
+        self.initial_arithmetic = arithmetic
+        self.initial_feed = feed
         self.arithmetic = arithmetic
         self.trace = _trace(recording, arithmetic, feed)
         self.breakpoints: list[str] = ["difference"]

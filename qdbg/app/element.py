@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Container, VerticalScroll
+from textual.containers import Container
 from textual.events import Resize
 from textual.widgets import Footer, Static
 
@@ -11,7 +11,7 @@ from qdbg.app import texts
 from qdbg.app.grid import Grid
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import TermTable
-from qdbg.app.widgets import title
+from qdbg.app.widgets import Panel, title
 from qdbg.core.arithmetic import Arithmetic
 from qdbg.engine.table import Table
 from qdbg.engine.terms import terms
@@ -45,8 +45,7 @@ class ElementScreen(CommandScreen):
         yield Static(id="stop", markup=False)
         with Container(id="both"):
             yield Grid(id="terms", selectable=False)
-            with VerticalScroll(id="way", can_focus=False):
-                yield Static(id="way-text", markup=False)
+            yield Panel(id="way")
         yield Footer(show_command_palette=False)
 
     def on_mount(self) -> None:
@@ -73,11 +72,13 @@ class ElementScreen(CommandScreen):
             name = self._element_name()
             heading = f"{kind} behind {name}, as {found.arithmetic} adds them"
             title(grid, heading, texts.headroom(found))
-        self.query_one("#title", Static).update(texts.title_line(debugger, self.size.width))
-        self.query_one("#stop", Static).update(texts.stop_line(debugger, self.size.width))
-        way = self.query_one("#way", VerticalScroll)
+        title_line = texts.title_line(debugger, self.size.width)
+        self.query_one("#title", Static).update(title_line, layout=False)
+        stop_line = texts.stop_line(debugger, self.size.width)
+        self.query_one("#stop", Static).update(stop_line, layout=False)
+        way = self.query_one("#way", Panel)
         title(way, f"the way of {self._element_name()}")
-        self.query_one("#way-text", Static).update(texts.way_panel(step, result, element, found))
+        way.show(texts.way_panel(step, result, element, found))
 
     def _adding(self) -> Arithmetic:
         """Whose sums are shown: the simulated arithmetic's, or those of PyTorch's kernel where it

@@ -86,7 +86,10 @@ class Grid(ScrollView, can_focus=False):
         self._shown: tuple[int, ...] = ()
 
     def show(self, source: GridSource, selected: int = 0) -> None:
-        """Show another source, with one row selected and in view."""
+        """Show a source, with one row selected and in view; the same one draws only two rows."""
+        if source is self.source:
+            self.select(selected)
+            return
         self.source = source
         self._layout_columns()
         self.virtual_size = Size(self.size.width, len(source) + self.head)
@@ -109,8 +112,9 @@ class Grid(ScrollView, can_focus=False):
     def on_resize(self, event: Resize) -> None:
         """Choose the columns that fit."""
         del event
-        if self.source is not None:
-            self.show(self.source, self.selected)
+        source, self.source = self.source, None
+        if source is not None:
+            self.show(source, self.selected)
 
     def _layout_columns(self) -> None:
         assert self.source is not None  # noqa: S101 - callers look first

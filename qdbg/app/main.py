@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical, VerticalScroll
+from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Footer, Static
 
@@ -11,7 +12,7 @@ from qdbg.app import texts
 from qdbg.app.grid import Grid
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import Rail, StepTable
-from qdbg.app.widgets import title
+from qdbg.app.widgets import Panel, title
 from qdbg.engine.survey import Fare
 
 
@@ -60,6 +61,7 @@ class MainScreen(CommandScreen):
         super().__init__()
         self.fares: tuple[Fare, ...] = ()
         self._rail: Rail | None = None
+        self._table: StepTable | None = None
 
     def compose(self) -> ComposeResult:
         """Two header lines, three panels, three lines below, and the footer."""
@@ -70,8 +72,7 @@ class MainScreen(CommandScreen):
             with Vertical(id="middle"):
                 yield Grid(id="table")
                 yield Static(id="below", markup=False)
-            with VerticalScroll(id="formula", can_focus=False):
-                yield Static(id="formula-text", markup=False)
+            yield Panel(id="formula")
         yield Static(id="range", markup=False)
         yield Static(self.LEGEND, id="legend", markup=False)
         yield Static(id="survey", markup=False)
@@ -108,19 +109,24 @@ class MainScreen(CommandScreen):
         """Draw the step, the element, and everything that follows from them."""
         debugger = self.qdbg.debugger
         step, element = debugger.step, debugger.element
-        self.query_one("#title", Static).update(texts.title_line(debugger, self.size.width))
-        self.query_one("#stop", Static).update(texts.stop_line(debugger, self.size.width))
+        self._say("#title", texts.title_line(debugger, self.size.width))
+        self._say("#stop", texts.stop_line(debugger, self.size.width))
         self._show_rail()
         table = self.query_one("#table", Grid)
-        title(table, self._table_title())
-        table.show(StepTable(step), element)
+        if self._table is None or not self._table.shows(debugger.trace, step):
+            self._table = StepTable(debugger.trace, step)
+            title(table, self._table_title())
+        table.show(self._table, element)
         if self.has_class("-narrow"):
-            self.query_one("#below", Static).update(texts.short_formula(step, element))
+            self._say("#below", texts.short_formula(step, element))
         else:
-            text = texts.formula_panel(step, element)
-            self.query_one("#formula-text", Static).update(text)
-        self.query_one("#range", Static).update(texts.range_strip(step, self.size.width))
-        self.query_one("#survey", Static).update(texts.survey_lines(debugger, self.fares))
+            self.query_one("#formula", Panel).show(texts.formula_panel(step, element))
+        self._say("#range", texts.range_strip(step, self.size.width))
+        self._say("#survey", texts.survey_lines(debugger, self.fares))
+
+    def _say(self, selector: str, content: Content) -> None:
+        """Put a text where its place has a size of its own: no layout is needed."""
+        self.query_one(selector, Static).update(content, layout=False)
 
     def _show_rail(self) -> None:
         debugger = self.qdbg.debugger

@@ -31,7 +31,8 @@ def layer_title(trace: Trace, call: int) -> str:
 class StepTable:
     """The elements of a step."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, trace: Trace, step: Step) -> None:
+        self.trace = trace
         self.table = Table(step)
         first = GridColumn(self.table.letters, self.table.index_width)
         rest = (GridColumn(c.title, c.width, c.operand) for c in self.table.columns)
@@ -40,6 +41,10 @@ class StepTable:
     def __len__(self) -> int:
         """The number of elements."""
         return len(self.table)
+
+    def shows(self, trace: Trace, step: Step) -> bool:
+        """Whether this is the step's own table."""
+        return self.trace is trace and self.table.step.index == step.index
 
     def row(self, index: int) -> GridRow:
         """One element."""

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from textual.app import ComposeResult
+from textual.containers import VerticalScroll
 from textual.content import Content
 from textual.markup import escape
 from textual.widget import Widget
+from textual.widgets import Static
 
 Part = str | Content | tuple[str, str]
 """Plain text, styled text, or a text with its style."""
@@ -19,3 +22,32 @@ def title(widget: Widget, text: str, below: str = "") -> None:
     """Put words into a widget's frame; brackets in them are no markup."""
     widget.border_title = escape(text)
     widget.border_subtitle = escape(below)
+
+
+class Panel(VerticalScroll, can_focus=False):
+    """A text that scrolls where it is longer than its frame.
+
+    It keeps the height of the longest text shown so far: a layout of the whole screen for each
+    step would be most of a key's delay.
+    """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._wrapped = (0, 0)
+        """The width that the text was wrapped for, and its greatest height there."""
+
+    def compose(self) -> ComposeResult:
+        """The text."""
+        yield Static(markup=False)
+
+    def show(self, content: Content) -> None:
+        """Show another text."""
+        text = self.query_one(Static)
+        width = self.scrollable_content_region.width
+        if width:
+            needed = content.get_height({}, width)
+            before, height = self._wrapped
+            if width != before or needed > height:
+                self._wrapped = (width, needed)
+                text.styles.height = needed
+        text.update(content, layout=False)

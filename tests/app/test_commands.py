@@ -80,7 +80,7 @@ async def test_the_element_moves_by_rows_pages_and_to_the_ends():
 
 async def test_go_asks_for_a_place_and_refuses_a_wrong_one_in_words():
     app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
         debugger = await opened(pilot, "colon")
         assert isinstance(app.screen, Ask)
         await pilot.press(*"fc2.mac", "left_square_bracket", "2", "right_square_bracket", "enter")

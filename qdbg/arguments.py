@@ -1,0 +1,166 @@
+"""The command line's words; imports argparse and nothing heavier, so that --help is instant."""
+
+from __future__ import annotations
+
+import argparse
+from typing import NoReturn
+
+from qdbg import __version__
+from qdbg.errors import QdbgError
+
+ENGINES = ("fbgemm", "x86", "onednn", "qnnpack")
+"""As `core.program.ENGINES`, which a test compares: importing it would import numpy."""
+CPUS = ("native", "avx2", "avx512", "vnni")
+FEEDS = ("captured", "simulated")
+"""As `engine.trace.FEEDS`."""
+
+USAGE = """\
+qdbg MODEL --sample NAME [options]      open the debugger on a model
+qdbg SESSION.qdbg                       open a saved session
+qdbg show MODEL --sample NAME           the same facts as text or --json
+qdbg replay SESSION.qdbg ...            are the integers and the stops still the same?
+"""
+
+EXAMPLES = """\
+examples:
+  qdbg models/iris_qat.pth --sample versicolor
+  qdbg models/iris_qat.pth --sample versicolor --cpu avx2 --arith textbook
+  qdbg models/iris_qat.pth --input '5.3 3.7 1.5 0.2' --standardize
+  qdbg show models/iris_qat.pth --sample iris:57 --json
+  qdbg show models/iris_qat.pth --sample versicolor --cpu avx2 --element 'fc1:linear[8]'
+  qdbg replay sessions/versicolor.qdbg
+
+'qdbg show --help' and 'qdbg replay --help' list their own options.
+"""
+
+STATUSES = """\
+exit status: 0 all equal, 1 differences, 2 bad input or usage,
+             3 nothing differs but something could not be simulated
+"""
+
+
+class UsageError(QdbgError):
+    """The command line asks for something that does not exist."""
+
+
+class Parser(argparse.ArgumentParser):
+    """A parser whose errors are as short as all others of qdbg."""
+
+    def error(self, message: str) -> NoReturn:
+        """Raise UsageError in place of printing the usage."""
+        raise UsageError(
+            f"{self.prog}: {message}", remedy=f"'{self.prog} --help' lists what there is."
+        )
+
+
+def joined(argv: list[str]) -> list[str]:
+    """`--input -1,2` as `--input=-1,2`: argparse would take negative numbers for options."""
+    found: list[str] = []
+    for word in argv:
+        if found and found[-1] == "--input":
+            found[-1] = f"--input={word}"
+        else:
+            found.append(word)
+    return found
+
+
+def _parser(prog: str, usage: str, description: str, epilog: str) -> Parser:
+    return Parser(
+        prog=prog,
+        usage=usage,
+        description=description,
+        epilog=epilog,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+        allow_abbrev=False,
+    )
+
+
+def open_parser() -> Parser:
+    """`qdbg MODEL …` and `qdbg SESSION.qdbg`."""
+    parser = _parser(
+        "qdbg",
+        USAGE.replace("\n", "\n       ").rstrip(),
+        "Step through the integer arithmetic of a quantized PyTorch model.",
+        EXAMPLES,
+    )
+    parser.add_argument("--version", action="version", version=f"qdbg {__version__}")
+    _add_run(parser)
+    return parser
+
+
+def show_parser() -> Parser:
+    """`qdbg show …`."""
+    parser = _parser(
+        "qdbg show",
+        "qdbg show MODEL --sample NAME [options]\n       qdbg show SESSION.qdbg [options]",
+        "Run the model and print what was captured, simulated and compared.",
+        STATUSES,
+    )
+    _add_run(parser)
+    parser.add_argument("--json", action="store_true", help="one JSON object for programs")
+    parser.add_argument(
+        "--values", action="store_true", help="with --json: every captured and simulated number"
+    )
+    parser.add_argument(
+        "--element",
+        metavar="PLACE",
+        help="the whole computation of one element, such as fc1:linear[8]",
+    )
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "target", metavar="MODEL | SESSION.qdbg", help="a file of torch.save, or a saved session"
+    )
+    what = parser.add_argument_group("the input")
+    what.add_argument(
+        "--sample", metavar="NAME", help="setosa, versicolor, virginica or iris:N (standardized)"
+    )
+    what.add_argument(
+        "--input", metavar="VALUE", help="a .npy, .npz, .csv or .json file, or numbers"
+    )
+    scaling = what.add_mutually_exclusive_group()
+    scaling.add_argument(
+        "--standardize", action="store_true", help="the numbers are Iris's centimetres: scale them"
+    )
+    scaling.add_argument(
+        "--scaled", action="store_true", help="the numbers are scaled already (the default)"
+    )
+    run = parser.add_argument_group("what PyTorch runs")
+    run.add_argument("--engine", metavar="ENGINE", help=f"{', '.join(ENGINES)} (PyTorch's choice)")
+    run.add_argument("--cpu", metavar="LEVEL", help=f"{', '.join(CPUS)} (native)")
+    _add_source(run)
+    simulated = parser.add_argument_group("what is simulated")
+    simulated.add_argument(
+        "--arith", metavar="NAME", help="auto, textbook, or ENGINE-LEVEL such as fbgemm-avx2 (auto)"
+    )
+    simulated.add_argument("--feed", metavar="FEED", help=f"{' or '.join(FEEDS)} (captured)")
+
+
+def _add_source(group: argparse._ArgumentGroup) -> None:
+    group.add_argument(
+        "--source", metavar="FILE", help="the Python file with forward (NAME.py beside the model)"
+    )
+    group.add_argument(
+        "--trust-source", action="store_true", help="run that file as ordinary Python"
+    )
+
+
+def replay_parser() -> Parser:
+    """`qdbg replay …`."""
+    parser = _parser(
+        "qdbg replay",
+        "qdbg replay [options] SESSION.qdbg ...",
+        "Simulate sessions again and execute their commands again, without PyTorch.",
+        STATUSES,
+    )
+    parser.add_argument("files", metavar="SESSION.qdbg", nargs="+", help="sessions")
+    parser.add_argument("--json", action="store_true", help="one JSON object for programs")
+    parser.add_argument("--junit", metavar="FILE", help="also write JUnit XML")
+    again = parser.add_argument_group("PyTorch")
+    again.add_argument(
+        "--recapture", action="store_true", help="run PyTorch again too, and compare its integers"
+    )
+    _add_source(again)
+    return parser

@@ -1,0 +1,109 @@
+"""The command `qdbg`: joins the parts. Everything heavy is imported inside functions."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qdbg.errors import QdbgError
+
+if TYPE_CHECKING:
+    import argparse
+
+BAD_INPUT = 2
+INTERNAL = 70
+INTERRUPTED = 130
+BROKEN_PIPE = 141
+"""As a shell names a program that was ended by SIGPIPE."""
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one command line and return its exit status."""
+    try:
+        status = _run(sys.argv[1:] if argv is None else argv)
+        sys.stdout.flush()
+    except QdbgError as error:
+        _complain(error.message)
+        return BAD_INPUT
+    except SystemExit as leaving:  # argparse, after --help and --version
+        return leaving.code if isinstance(leaving.code, int) else 0
+    except BrokenPipeError:
+        _forget_stdout()
+        return BROKEN_PIPE
+    except KeyboardInterrupt:
+        return INTERRUPTED
+    except Exception as error:
+        if os.environ.get("QDBG_TRACEBACK"):
+            raise
+        words = str(error).partition("\n")[0][:200]
+        _complain(
+            f"qdbg has a mistake of its own: {type(error).__name__}: {words}\n"
+            "Please report it with what QDBG_TRACEBACK=1 prints."
+        )
+        return INTERNAL
+    return status
+
+
+def _complain(text: str) -> None:
+    from qdbg.output import write_error  # noqa: PLC0415 - only when something went wrong
+
+    write_error(text)
+
+
+def _forget_stdout() -> None:
+    """Nobody reads any more: the interpreter must not fail when it flushes at its end."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _run(argv: list[str]) -> int:
+    from qdbg.arguments import joined, open_parser, replay_parser, show_parser  # noqa: PLC0415 - argparse
+
+    argv = joined(argv)
+    if not argv:
+        open_parser().print_help()
+        return 0
+    if argv[0] == "show":
+        return _show(show_parser().parse_args(argv[1:]))
+    if argv[0] == "replay":
+        return _replay(replay_parser().parse_args(argv[1:]))
+    options = open_parser().parse_args(argv)
+    if not _on_terminal():
+        vars(options).update(json=False, values=False, element=None)
+        return _show(options)
+    return _open(options)
+
+
+def _on_terminal() -> bool:
+    return sys.stdout.isatty()
+
+
+def _open(options: argparse.Namespace) -> int:
+    from qdbg.app import run  # noqa: PLC0415 - textual
+    from qdbg.opening import check, request_for, session_for  # noqa: PLC0415 - numpy
+
+    check(options)
+    session = session_for(options)
+    return run(
+        request_for(options) if session is None else None,
+        session=session,
+        session_path=Path(options.target) if session is not None else None,
+        arithmetic=options.arith or "auto",
+        feed=options.feed or "captured",
+    )
+
+
+def _show(options: argparse.Namespace) -> int:
+    from qdbg.opening import check  # noqa: PLC0415 - only for this form
+
+    check(options)
+    from qdbg.showing import show  # noqa: PLC0415 - numpy, which a misspelling need not wait for
+
+    return show(options)
+
+
+def _replay(options: argparse.Namespace) -> int:
+    from qdbg.replaying import replay_files  # noqa: PLC0415 - numpy
+
+    return replay_files(options)

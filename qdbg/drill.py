@@ -1,0 +1,126 @@
+"""One element as text: each product, each pair, and the whole way to the result."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from qdbg.core.op import NotSimulated
+from qdbg.differences import call_differences, plain, signed
+from qdbg.engine.explain import Line, explain
+from qdbg.engine.terms import Term, Terms, lost_outputs, terms
+from qdbg.engine.trace import Step, Trace
+from qdbg.errors import CommandError
+from qdbg.places import find_place
+from qdbg.show import aligned, call_title
+
+
+def element_text(trace: Trace, text: str) -> str:
+    """The drill-down of the element that the text names: `fc1:linear[8]`.
+
+    Raises CommandError where there is no such element.
+    """
+    place = find_place(trace, text)
+    if place is None or place.element is None:
+        calls = ", ".join(node.name for node in trace.nodes)
+        raise CommandError(
+            f"--element {text!r} names no element of this run",
+            expected="call[element], such as fc1:linear[8]",
+            remedy=f"Calls: {calls}",
+        )
+    with np.errstate(all="ignore"):
+        step = trace.step(place.step)
+        parts = [_head(trace, step, place.element)]
+        if step.simulation is not None:
+            parts += [_products(step, place.element), _way(trace, step, place.element)]
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _head(trace: Trace, step: Step, element: int) -> list[str]:
+    source = f", {step.node.source}" if step.node.source else ""
+    position = ",".join(str(i) for i in step.index_of(element))
+    return [
+        f"{step.name}[{position}]  {call_title(trace, step.call)}{source}, "
+        f"under {trace.arithmetic.name}",
+        _result(trace, step, element),
+    ]
+
+
+def _result(trace: Trace, step: Step, element: int) -> str:
+    """The result's two values where the element is one of the result's, else what is known."""
+    captured, made = trace.recording.values[step.call], trace.simulation(step.call)
+    if isinstance(made, NotSimulated):
+        return f"captured {plain(captured.flat[element].item())}; not simulated: {made}"
+    if captured.size != step.size or _of_inputs(step):
+        return f"{step.stage.output if step.stage else 'result'}: PyTorch does not expose it"
+    here = slice(element, element + 1)
+    pair = captured.reshape(-1)[here], made.result.reshape(-1)[here]
+    found = call_differences(step.node.name, pair[1], pair[0])
+    change = signed(found.elements[0].delta) if found else "0"
+    values = [plain(array[0].item()) for array in pair]
+    return f"captured {values[0]}   simulated {values[1]}   Δ {change}"
+
+
+def _products(step: Step, element: int) -> list[str]:
+    found = terms(step, element)
+    if found is None:
+        return []
+    how = "products"
+    if found.paired:
+        how = "products, added two by two; each pair's sum is kept in int16"
+    return [how, *aligned(list(_rows(found)), right=set(range(8))), *_totals(step, element, found)]
+
+
+def _rows(found: Terms) -> Iterator[tuple[str, ...]]:
+    if not found.paired:
+        yield ("k", "x_q − x_zp", "w_q − w_zp", "product", "running sum")
+    else:
+        yield ("k", "x_q", "w_q", "product", "pair sum", "kept", "lost", "running sum")
+    for term in found.rows:
+        for product in term.products:
+            cells = tuple(str(n) for n in (product.k, product.x, product.w, product.product))
+            yield (*cells, *_sums(term, found.paired, product is term.products[-1]))
+
+
+def _sums(term: Term, paired: bool, last: bool) -> tuple[str, ...]:
+    if not paired:
+        return (str(term.running),)
+    if not last:
+        return ("", "", "", "")
+    side = "↑" if term.excess > 0 else "↓"
+    lost = f"{term.excess} {side}" if term.excess else "0"
+    return (str(term.total), str(term.kept), lost, str(term.running))
+
+
+def _totals(step: Step, element: int, found: Terms) -> list[str]:
+    if not found.paired:
+        return []
+    if not found.saturating:
+        return ["no pair saturates"]
+    count = len(found.saturating)
+    pairs = "1 pair saturates" if count == 1 else f"{count} pairs saturate"
+    worth = lost_outputs(step, element, found)
+    steps = f", worth {worth:.4g} steps of the result" if worth is not None else ""
+    return [f"{pairs}: {found.excess} is lost from the sum{steps}"]
+
+
+def _way(trace: Trace, step: Step, element: int) -> list[str]:
+    """Every stage with elements of the same form, with its numbers; the constants as they come."""
+    steps = range(trace.first_steps[step.call], trace.first_steps[step.call + 1])
+    found: dict[str, Line] = {}
+    for index in steps:
+        other = trace.step(index)
+        if other.shape != step.shape or _of_inputs(other) != _of_inputs(step):
+            continue
+        for line in reversed(explain(other, element)):
+            found.setdefault(line.symbols, line)
+    lines = ["the whole way to the result"]
+    for line in found.values():
+        lines += [f"  {line.symbols}", f"      {line.numbers}"]
+    return lines
+
+
+def _of_inputs(step: Step) -> bool:
+    """The step's elements are inputs k: in a square layer their shape is that of the outputs."""
+    return step.stage is not None and step.stage.output == "x_c"

@@ -1,0 +1,161 @@
+"""From the options of a command line to what they name: a session, or a model and its input.
+
+Each function imports what it needs: `check` is quick, and the app can paint before the rest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qdbg.arguments import CPUS, ENGINES, FEEDS, UsageError
+from qdbg.errors import ForwardError
+
+if TYPE_CHECKING:
+    import argparse
+
+    from qdbg.capture import Request
+    from qdbg.core.program import Model
+    from qdbg.samples import Sample
+    from qdbg.session import Session
+
+SUFFIX = ".qdbg"
+FOR_MODELS = ("sample", "input", "standardize", "scaled", "engine", "cpu", "source", "trust_source")
+"""Options that say how to run a model: a session holds a run already."""
+
+
+def check(options: argparse.Namespace) -> None:
+    """Refuse names that do not exist, before anything is opened. Raises UsageError."""
+    _check_target(options.target)
+    _check_name("engine", options.engine, ENGINES)
+    _check_name("CPU level", options.cpu, CPUS)
+    _check_name("feed", options.feed, FEEDS)
+    if options.arith is not None:
+        from qdbg.core.arithmetic import ARITHMETICS  # noqa: PLC0415 - numpy
+
+        _check_name("arithmetic", options.arith, ("auto", *ARITHMETICS))
+    if options.sample and options.input:
+        raise UsageError("--sample and --input both name an input", expected="one of them")
+    for flag in ("standardize", "scaled"):
+        if getattr(options, flag) and not options.input:
+            raise UsageError(f"--{flag} says how the numbers of --input are meant: give --input")
+
+
+def _check_name(what: str, name: str | None, known: Iterable[str]) -> None:
+    if name is not None and name not in known:
+        raise UsageError(f"there is no {what} {name!r}", expected=", ".join(known))
+
+
+def _check_target(target: str) -> None:
+    path = Path(target)
+    if path.is_dir():
+        raise UsageError(
+            f"{target} is a folder", expected="a model saved by torch.save, or a session (.qdbg)"
+        )
+    if path.exists():
+        return
+    if path.suffix or len(path.parts) != 1:
+        raise UsageError(
+            f"there is no file {target}",
+            expected="a model saved by torch.save, or a session (.qdbg)",
+        )
+    raise UsageError(
+        f"there is neither a file nor a command {target!r}",
+        expected="a model such as model.pth, a session such as versicolor.qdbg, show or replay",
+        remedy="'qdbg --help' shows examples.",
+    )
+
+
+def session_for(options: argparse.Namespace) -> Session | None:
+    """The session that the command line names, or None where it names a model.
+
+    Raises SessionError for a damaged file, UsageError for options that a session has no use for.
+    """
+    path = Path(options.target)
+    if path.suffix != SUFFIX:
+        return None
+    from qdbg.session import load  # noqa: PLC0415 - numpy
+
+    for name in FOR_MODELS:
+        if getattr(options, name):
+            flag = name.replace("_", "-")
+            raise UsageError(
+                f"--{flag} does not go with a session, which holds its own run",
+                remedy=f"Leave out --{flag}, or name the model in place of the session.",
+            )
+    return load(path)
+
+
+def request_for(options: argparse.Namespace) -> Request:
+    """What the capture is to run. Raises SampleError, or UsageError where there is no input.
+
+    A model whose order of layers is unknown needs no input: it is opened to look at its layers.
+    """
+    from qdbg.capture import Request  # noqa: PLC0415 - numpy
+
+    sample = _sample(options)
+    if sample is None:
+        from qdbg.reader import read_model  # noqa: PLC0415 - the capture's own business otherwise
+
+        if missing_order(read_model(Path(options.target)), options) is None:
+            raise no_input()
+        sample = _nothing()
+    return Request(
+        model=Path(options.target),
+        source=None if options.source is None else Path(options.source),
+        trust=options.trust_source,
+        engine=options.engine,
+        cpu=options.cpu or "native",
+        sample=sample,
+    )
+
+
+def _sample(options: argparse.Namespace) -> Sample | None:
+    from qdbg.samples import input_sample, named_sample  # noqa: PLC0415 - numpy
+
+    if options.sample:
+        return named_sample(options.sample)
+    if options.input:
+        return input_sample(options.input, standardize=options.standardize)
+    return None
+
+
+def _nothing() -> Sample:
+    """Stands for the input of a model that cannot run anyway."""
+    import numpy as np  # noqa: PLC0415 - slow to import
+
+    from qdbg.samples import Sample  # noqa: PLC0415 - numpy
+
+    return Sample("no input", np.zeros((1, 0), np.float32), "nothing can run")
+
+
+def no_input() -> UsageError:
+    """Without an input there is nothing to run."""
+    from qdbg.samples import FORMATS, NAMES  # noqa: PLC0415 - numpy
+
+    return UsageError(
+        "no input was given",
+        expected=f"--sample {NAMES}",
+        remedy=f"or your own with --input: {FORMATS}",
+    )
+
+
+def missing_order(model: Model, options: argparse.Namespace) -> ForwardError | None:
+    """Why the order of the layers is unknown, or None where it is known.
+
+    Raises ForwardError for a source that is there and cannot be used, and for a file that holds
+    no whole model: that is bad input, and no reason to look at layers.
+    """
+    from qdbg.reader import find_forward  # noqa: PLC0415 - a session does not need it
+
+    source = None if options.source is None else Path(options.source)
+    try:
+        find_forward(model, source, options.trust_source)
+    except ForwardError as error:
+        own = any(not layer.class_name.startswith("torch.") for layer in model.layers.values())
+        beside = Path(model.name).with_suffix(".py").exists()
+        if source is not None or beside or not own or model.layers[""].class_name == "state_dict":
+            raise
+        return error
+    return None

@@ -1,0 +1,80 @@
+"""The only way to the terminal outside the app: text that no encoding can break."""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+from collections.abc import Mapping
+from typing import TextIO
+
+PLAIN = str.maketrans(
+    {
+        "✓": "=", "≠": "!", "○": "o", "·": "*", "×": "x", "−": "-", "→": ">", "…": "...",
+        "↑": "^", "↓": "v", "↕": "%", "Δ": "d", "Σ": "S", "ₖ": "_k", "ᵢ": "_i", "²": "^2",
+        "³": "^3", "¹": "^1", "≥": ">=", "≤": "<=", "│": "|", "└": "`", "┌": ",",
+    }
+)  # fmt: skip
+"""What stands for qdbg's signs where the output cannot show them."""
+
+
+def write(text: str) -> None:
+    """Print the text and a line end on stdout."""
+    _put(sys.stdout, clean(text) + "\n")
+
+
+def write_error(text: str) -> None:
+    """Print the text and a line end on stderr."""
+    _put(sys.stderr, clean(text) + "\n")
+
+
+def clean(text: str) -> str:
+    """The text without control characters: names come from files, and could move the cursor."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() or c == "\n" else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
+def _put(stream: TextIO, text: str) -> None:
+    encoding = getattr(stream, "encoding", None) or "utf-8"
+    try:
+        text.encode(encoding)
+    except UnicodeEncodeError:
+        text = text.translate(PLAIN).encode(encoding, "backslashreplace").decode(encoding)
+    stream.write(text)
+    stream.flush()
+
+
+class Progress:
+    """The words of a running capture: one line on a terminal, erased at the end."""
+
+    def __init__(self) -> None:
+        self._shown = sys.stderr.isatty()
+        self._dirty = False
+
+    def __call__(self, words: str) -> None:
+        """Show the words in place of those before."""
+        if self._shown:
+            self._dirty = True
+            _put(sys.stderr, f"\r\x1b[K{clean(words)} …")
+
+    def done(self) -> None:
+        """Leave no trace."""
+        if self._dirty:
+            _put(sys.stderr, "\r\x1b[K")
+            self._dirty = False
+
+
+def json_text(data: object) -> str:
+    """The data as JSON; NaN and infinities, which JSON lacks, become strings."""
+    return json.dumps(_finite(data), allow_nan=False)
+
+
+def _finite(data: object) -> object:
+    if isinstance(data, float) and not math.isfinite(data):
+        return {"nan": "NaN", "inf": "Infinity", "-inf": "-Infinity"}[str(data)]
+    if isinstance(data, Mapping):
+        return {key: _finite(value) for key, value in data.items()}
+    if isinstance(data, list | tuple):
+        return [_finite(item) for item in data]
+    return data

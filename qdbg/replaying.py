@@ -1,0 +1,40 @@
+"""The command `qdbg replay`: every file, every form of the report, one exit status."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qdbg.errors import QdbgError
+from qdbg.output import json_text, write, write_error
+from qdbg.replay import Failure, Report, most_severe, replay
+from qdbg.report import json_data, text, write_junit
+
+if TYPE_CHECKING:
+    import argparse
+
+
+def replay_files(options: argparse.Namespace) -> int:
+    """Replay each file; the most severe status is that of all."""
+    reports = []
+    for name in options.files:
+        report = _one(Path(name), options)
+        reports.append(report)
+        if isinstance(report, Failure):
+            write_error(text(report))
+        elif not options.json:
+            write(text(report))
+    if options.json:
+        write(json_text(json_data(reports)))
+    if options.junit:
+        write_junit(reports, Path(options.junit))
+    return most_severe([report.status for report in reports])
+
+
+def _one(path: Path, options: argparse.Namespace) -> Report | Failure:
+    source = None if options.source is None else Path(options.source)
+    try:
+        return replay(path, options.recapture, source, options.trust_source)
+    except QdbgError as error:
+        named = str(path) in error.message
+        return Failure(path, error.message if named else f"{path}: {error.message}")

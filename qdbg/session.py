@@ -1,0 +1,265 @@
+"""A session: a recording, how it was opened, and the commands since; one `.qdbg` file."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from qdbg import __version__
+from qdbg.core.container import pack, read, unpack, write
+from qdbg.core.program import Program, Recording
+from qdbg.core.quantity import Array
+from qdbg.debugger import Debugger, Executed
+from qdbg.engine.trace import FEEDS
+from qdbg.errors import CommandError, SessionError
+
+FOLDER = Path("sessions")
+SUFFIX = ".qdbg"
+MAX_COMMANDS = 100_000
+MAX_TEXT = 4096
+"""The longest command, place or reason that a file may hold."""
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where the debugger stood when the session was saved.
+
+    Everything in it follows from the commands; it is kept so that replay can tell when it no
+    longer does.
+    """
+
+    arithmetic: str
+    """As it was asked for: `auto`, `fbgemm-avx2` …"""
+    feed: str
+    stop: str
+    """The name of the step under the cursor."""
+    element: int
+    reason: str
+    breakpoints: tuple[str, ...]
+    marks: Mapping[str, tuple[str, int]]
+
+    @classmethod
+    def of(cls, debugger: Debugger) -> State:
+        """The debugger's state now."""
+        return cls(
+            debugger.arithmetic,
+            debugger.trace.feed,
+            debugger.step.name,
+            debugger.element,
+            debugger.stop.reason,
+            tuple(debugger.breakpoints),
+            dict(debugger.marks),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """One recorded command, executed again."""
+
+    recorded: Executed
+    now: Executed | None
+    """None where the command does not run any more."""
+    problem: str
+    """Why it does not run; empty where it does."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Session:
+    """What a `.qdbg` file holds."""
+
+    recording: Recording
+    arithmetic: str
+    """Which arithmetic the debugger was opened with."""
+    feed: str
+    history: tuple[Executed, ...]
+    """The commands since, with the stops they led to."""
+    state: State
+    version: str
+    """The qdbg that saved it."""
+
+    @classmethod
+    def of(cls, debugger: Debugger) -> Session:
+        """The session so far, with only those layers that the calls use."""
+        recording = debugger.recording
+        used = {node.layer for node in recording.program.nodes}
+        layers = {p: layer for p, layer in recording.program.layers.items() if p in used}
+        return cls(
+            replace(recording, program=Program(recording.program.nodes, layers)),
+            debugger.initial_arithmetic,
+            debugger.initial_feed,
+            tuple(debugger.history),
+            State.of(debugger),
+            __version__,
+        )
+
+    def debugger(self) -> Debugger:
+        """The debugger where the commands lead; those that no longer run are left out.
+
+        Raises SessionError where the recording cannot be opened at all.
+        """
+        return self.rerun()[0]
+
+    def rerun(self) -> tuple[Debugger, tuple[Outcome, ...]]:
+        """Execute every command again from the start. Raises SessionError."""
+        try:
+            debugger = Debugger(self.recording, self.arithmetic, self.feed)
+            return debugger, tuple(_again(debugger, command) for command in self.history)
+        except CommandError as error:
+            raise SessionError(f"the session cannot be opened: {error.found}") from error
+        except (ValueError, IndexError, KeyError, TypeError, OverflowError) as error:
+            # the digests are right, so somebody made this file: its parts do not fit each other
+            raise SessionError(
+                "the session cannot be opened: its calls, shapes and weights do not fit each other",
+                expected="a session that qdbg saved",
+            ) from error
+
+
+def _again(debugger: Debugger, recorded: Executed) -> Outcome:
+    try:
+        stop = debugger.execute(recorded.command)
+    except CommandError as error:
+        return Outcome(recorded, None, error.found)
+    now = Executed(recorded.command, debugger.step.name, debugger.element, stop.reason)
+    return Outcome(recorded, now, "")
+
+
+def save(session: Session, path: Path) -> None:
+    """Write the session in one step: a kill leaves the old file or the new one.
+
+    Raises SessionError where the file cannot be written, or where there are too many commands.
+    """
+    if len(session.history) > MAX_COMMANDS:
+        raise SessionError(
+            f"this session has {len(session.history)} commands",
+            expected=f"at most {MAX_COMMANDS}",
+            remedy="open the model anew, and save earlier",
+        )
+    tensors, metadata = pack(session.recording)
+    metadata["session"] = {
+        "qdbg": session.version,
+        "arithmetic": session.arithmetic,
+        "feed": session.feed,
+        "commands": [asdict(executed) for executed in session.history],
+        "state": asdict(session.state),
+    }
+    write(path, tensors, metadata)
+
+
+def load(path: Path) -> Session:
+    """Read a session; nothing is executed. Raises SessionError for anything but a session."""
+    return session_of(*read(path), str(path))
+
+
+def session_of(
+    tensors: Mapping[str, Array], metadata: Mapping[str, object], name: str = "the file"
+) -> Session:
+    """The session that `save` packed. Raises SessionError, calling the file `name`."""
+    recording = unpack(tensors, metadata)
+    try:
+        return _session(recording, metadata.get("session"))
+    except _Unfit as problem:
+        raise SessionError(
+            f"{name} is not a session that qdbg saved: {problem}",
+            expected="a session that qdbg saved",
+        ) from problem
+
+
+class _Unfit(Exception):
+    """What is wrong with the session part of a file."""
+
+
+def _session(recording: Recording, entry: object) -> Session:
+    part = _mapping(entry, "it holds a recording without a session")
+    if not recording.program.nodes:
+        raise _Unfit("it has no calls")
+    feed = _text(part, "feed")
+    if feed not in FEEDS:
+        raise _Unfit(f"its feed is {feed[:40]!r}")
+    commands = part.get("commands")
+    if not isinstance(commands, list) or len(commands) > MAX_COMMANDS:
+        raise _Unfit(f"its commands are not a list of at most {MAX_COMMANDS}")
+    return Session(
+        recording,
+        _text(part, "arithmetic"),
+        feed,
+        tuple(_executed(command) for command in commands),
+        _state(part.get("state")),
+        _text(part, "qdbg"),
+    )
+
+
+def _executed(entry: object) -> Executed:
+    part = _mapping(entry, "one of its commands has another form")
+    texts = (_text(part, "command"), _text(part, "stop"))
+    return Executed(*texts, _element(part), _text(part, "reason"))
+
+
+def _state(entry: object) -> State:
+    part = _mapping(entry, "where it stopped is missing")
+    if set(part) != {field.name for field in fields(State)}:
+        raise _Unfit("where it stopped has another form")
+    spots, marks = part["breakpoints"], _mapping(part["marks"], "its marks have another form")
+    if not isinstance(spots, list) or len(spots) > MAX_COMMANDS:
+        raise _Unfit("its breakpoints are not a list")
+    return State(
+        _text(part, "arithmetic"),
+        _text(part, "feed"),
+        _text(part, "stop"),
+        _element(part),
+        _text(part, "reason"),
+        tuple(_text({"breakpoint": spot}, "breakpoint") for spot in spots),
+        {letter: _mark(place) for letter, place in marks.items()},
+    )
+
+
+def _mark(entry: object) -> tuple[str, int]:
+    match entry:
+        case [str(stop), int(element)]:
+            return stop, element
+    raise _Unfit("one of its marks has another form")
+
+
+def _mapping(entry: object, otherwise: str) -> Mapping[str, Any]:
+    if not isinstance(entry, dict):
+        raise _Unfit(otherwise)
+    return entry
+
+
+def _text(part: Mapping[str, Any], key: str) -> str:
+    found = part.get(key)
+    if not isinstance(found, str) or len(found) > MAX_TEXT or not found.isprintable():
+        raise _Unfit(f"its {key} is not a line of text")
+    return found
+
+
+def _element(part: Mapping[str, Any]) -> int:
+    found = part.get("element")
+    if type(found) is not int or found < 0:
+        raise _Unfit("one of its elements is not a number from 0")
+    return found
+
+
+def default_path(recording: Recording, folder: Path = FOLDER) -> Path:
+    """Where a session that has no file yet is saved: `sessions/versicolor.qdbg`.
+
+    The name is the sample's, or the model's where the input was typed. A file that is there
+    already is another session, so it is never given: a number is added.
+    """
+    stem = _stem(recording)
+    path, number = folder / f"{stem}{SUFFIX}", 1
+    while path.exists() or path.is_symlink():
+        number += 1
+        path = folder / f"{stem}-{number}{SUFFIX}"
+    return path
+
+
+def _stem(recording: Recording) -> str:
+    given = recording.sample.removeprefix("--input ")
+    name = given
+    if given != recording.sample:
+        is_file = re.search(r"\.(npy|npz|csv|json)\b", given, re.IGNORECASE)
+        name = Path(given).stem if is_file else Path(recording.model).stem
+    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:80] or "session"

@@ -1,0 +1,72 @@
+"""The command `qdbg show`: what it opens, what it prints, how it ends."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qdbg.arguments import UsageError
+from qdbg.debugger import Debugger
+from qdbg.opening import missing_order, request_for, session_for
+from qdbg.output import Progress, json_text, write
+
+if TYPE_CHECKING:
+    import argparse
+
+    from qdbg.engine.trace import Trace
+
+NOT_SIMULATED = 3
+
+
+def show(options: argparse.Namespace) -> int:
+    """Print what the options ask for; the exit status says whether anything differs."""
+    if options.values and not options.json:
+        raise UsageError("--values goes with --json: the text names only what differs")
+    if options.element and options.json:
+        raise UsageError("--element is printed as text", expected="either --element or --json")
+    session = session_for(options)
+    if session is None:
+        return _show_model(options)
+    saved = session.debugger()
+    return _print(options, _trace(saved, options), "")
+
+
+def _trace(saved: Debugger, options: argparse.Namespace) -> Trace:
+    arithmetic, feed = options.arith or saved.arithmetic, options.feed or saved.trace.feed
+    return Debugger(saved.recording, arithmetic, feed).trace
+
+
+def _show_model(options: argparse.Namespace) -> int:
+    from qdbg.capture import capture  # noqa: PLC0415 - a session does not need it
+    from qdbg.reader import read_model  # noqa: PLC0415 - likewise
+
+    model = read_model(Path(options.target))
+    missing = missing_order(model, options)
+    if missing is not None:
+        from qdbg.layers import layers_data, layers_text  # noqa: PLC0415 - rarely needed
+
+        known = layers_data if options.json else layers_text
+        found = known(model, missing.message)
+        write(json_text(found) if isinstance(found, dict) else str(found))
+        return NOT_SIMULATED
+    request = request_for(options)
+    progress = Progress()
+    try:
+        recording = capture(request, progress, lambda: False)
+    finally:
+        progress.done()
+    debugger = Debugger(recording, options.arith or "auto", options.feed or "captured")
+    return _print(options, debugger.trace, request.sample.note)
+
+
+def _print(options: argparse.Namespace, trace: Trace, note: str) -> int:
+    from qdbg.drill import element_text  # noqa: PLC0415 - the other forms do not need it
+    from qdbg.show import show_data, show_text  # noqa: PLC0415 - after the capture
+
+    if options.json:
+        write(json_text(show_data(trace, values=options.values)))
+    elif options.element:
+        write(element_text(trace, options.element))
+    else:
+        write(show_text(trace, note))
+    return trace.exit_status

@@ -1,0 +1,54 @@
+"""What each headless use imports: the start is as quick as that."""
+
+import pytest
+
+from tests.headless.conftest import python
+
+HEAVY = ("numpy", "textual", "torch", "sklearn", "safetensors", "importlib.metadata", "asyncio")
+
+LOADED = """
+import sys
+from qdbg.cli import main
+status = main(sys.argv[1:])
+print("\\n" + " ".join(sorted(sys.modules)))
+"""
+
+
+def loaded(*argv):
+    return set(modules(LOADED, *argv).splitlines()[-1].split())
+
+
+def modules(code, *argv):
+    done = python("-c", code, *argv)
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize(
+    "argv", [(), ("--help",), ("--version",), ("replay", "--help"), ("shwo",), ("x.pth", "--bla")]
+)
+def test_help_and_misspellings_import_nothing_heavy(argv):
+    assert loaded(*argv).isdisjoint(HEAVY)
+
+
+def test_replay_needs_numpy_alone(session_file):
+    found = loaded("replay", session_file, "--json", "--junit", session_file.with_suffix(".xml"))
+    assert "numpy" in found
+    assert found.isdisjoint({"torch", "textual", "sklearn", "qdbg.capture", "qdbg.reader"})
+
+
+def test_a_session_is_shown_without_torch_and_without_the_reader(session_file):
+    found = loaded("show", session_file)
+    assert found.isdisjoint({"torch", "textual", "sklearn", "qdbg.capture", "qdbg.reader"})
+
+
+@pytest.mark.parametrize("module", ["session", "replay", "show", "drill", "report", "recapture"])
+def test_no_headless_module_imports_torch_or_textual(module):
+    found = modules(f"import sys, qdbg.{module}; print(*sys.modules)").split()
+    assert set(found).isdisjoint({"torch", "textual", "sklearn"})
+
+
+def test_the_pytest_plugin_imports_nothing_of_qdbg_until_there_is_a_session():
+    found = modules("import sys, qdbg.pytest_plugin; print(*sys.modules)").split()
+    ours = {module for module in found if module.startswith("qdbg")}
+    assert ours == {"qdbg", "qdbg.pytest_plugin"}
