@@ -47,7 +47,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _complain(text: str) -> None:
-    from qdbg.output import write_error  # noqa: PLC0415 - only when something went wrong
+    from qdbg.headless.output import write_error  # noqa: PLC0415 - only when something went wrong
 
     write_error(text)
 
@@ -58,7 +58,7 @@ def _forget_stdout() -> None:
 
 
 def _run(argv: list[str]) -> int:
-    from qdbg.arguments import joined, open_parser, replay_parser, show_parser  # noqa: PLC0415 - argparse
+    from qdbg.headless.arguments import joined, open_parser, replay_parser, show_parser  # noqa: PLC0415 - argparse
 
     argv = joined(argv)
     if not argv:
@@ -80,30 +80,30 @@ def _on_terminal() -> bool:
 
 
 def _open(options: argparse.Namespace) -> int:
-    from qdbg.app import run  # noqa: PLC0415 - textual
-    from qdbg.opening import check, request_for, session_for  # noqa: PLC0415 - numpy
+    from qdbg.app import run  # noqa: PLC0415 - the app's own imports follow
+    from qdbg.headless.opening import SUFFIX, check, target_for  # noqa: PLC0415 - not for --help
 
     check(options)
-    session = session_for(options)
+    path = Path(options.target)
     return run(
-        request_for(options) if session is None else None,
-        session=session,
-        session_path=Path(options.target) if session is not None else None,
-        arithmetic=options.arith or "auto",
-        feed=options.feed or "captured",
+        options.target,
+        lambda: target_for(options),
+        session_path=path if path.suffix == SUFFIX else None,
+        arithmetic=options.arith,
+        feed=options.feed,
     )
 
 
 def _show(options: argparse.Namespace) -> int:
-    from qdbg.opening import check  # noqa: PLC0415 - only for this form
+    from qdbg.headless.opening import check  # noqa: PLC0415 - only for this form
 
     check(options)
-    from qdbg.showing import show  # noqa: PLC0415 - numpy, which a misspelling need not wait for
+    from qdbg.headless.showing import show  # noqa: PLC0415 - numpy, which a misspelling need not wait for
 
     return show(options)
 
 
 def _replay(options: argparse.Namespace) -> int:
-    from qdbg.replaying import replay_files  # noqa: PLC0415 - numpy
+    from qdbg.headless.replaying import replay_files  # noqa: PLC0415 - numpy
 
     return replay_files(options)

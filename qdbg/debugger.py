@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from qdbg.commands import BY_ID
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Recording
-from qdbg.engine.trace import FEEDS, Step, Trace, arithmetic_for
+from qdbg.engine.trace import Step, Trace, arithmetic_for
 from qdbg.errors import CommandError
+from qdbg.names import FEEDS
 from qdbg.places import Place, find_place
 from qdbg.stops import KINDS, Flags, Mark, Stop, arrival, first_flagged, hit, seek
 

@@ -38,8 +38,8 @@ class SessionItem(pytest.Item):
     def runtest(self) -> None:
         """Replay; skipped where nothing differs but a call could not be simulated."""
         from qdbg.errors import QdbgError  # noqa: PLC0415 - only when there is a session to replay
-        from qdbg.replay import replay  # noqa: PLC0415 - likewise
-        from qdbg.report import text  # noqa: PLC0415 - likewise
+        from qdbg.headless.replay import replay  # noqa: PLC0415 - likewise
+        from qdbg.headless.report import text  # noqa: PLC0415 - likewise
 
         try:
             report = replay(self.path)

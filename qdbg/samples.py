@@ -1,4 +1,4 @@
-"""Inputs for the model: the post's three flowers, rows of Iris, files and plain numbers.
+"""Inputs for the model: three flowers, rows of Iris, files and plain numbers.
 
 Importing sklearn takes longer than everything else before the first paint, so that the scaler's
 constants stand here and the rows come from sklearn's own file; a test compares both with sklearn.
@@ -22,19 +22,16 @@ import numpy as np
 
 from qdbg.core.quantity import Array, readonly
 from qdbg.errors import SampleError
+from qdbg.names import FLOWERS, ROWS
 
 MEAN = (5.843333333333335, 3.057333333333334, 3.7580000000000027, 1.199333333333334)
 """`StandardScaler().fit(load_iris().data).mean_`, exact in float64."""
 SCALE = (0.8253012917851409, 0.43441096773549437, 1.7594040657753032, 0.7596926279021594)
 """`StandardScaler().fit(load_iris().data).scale_`, exact in float64."""
-FLOWERS: dict[str, tuple[float, ...]] = {
-    "setosa": (5.3, 3.7, 1.5, 0.2),
-    "versicolor": (7.0, 3.2, 4.7, 1.4),
-    "virginica": (7.7, 3.8, 6.7, 2.2),
-}
+CENTIMETRES = ((5.3, 3.7, 1.5, 0.2), (7.0, 3.2, 4.7, 1.4), (7.7, 3.8, 6.7, 2.2))
+MEASURED: dict[str, tuple[float, ...]] = dict(zip(FLOWERS, CENTIMETRES, strict=True))
 """The three named samples, in centimetres."""
 
-ROWS = 150
 MAX_BYTES = 64 * 2**20
 NAMES = f"{', '.join(FLOWERS)} or iris:N with N from 0 to {ROWS - 1}"
 FORMATS = "a .npy, .npz, .csv or .json file, or numbers such as '5.3 3.7 1.5 0.2'"
@@ -52,10 +49,16 @@ class Sample:
     """In words whether and how the numbers were scaled: `row 57 of Iris, standardized`."""
 
 
+def _words(numbers: tuple[float, ...]) -> str:
+    return " ".join(str(number) for number in numbers)
+
+
 def named_sample(name: str, features: int | None = None) -> Sample:
-    """One of the post's flowers or `iris:N`, standardized. Raises SampleError."""
+    """One of the flowers or `iris:N`, standardized. Raises SampleError."""
     if name in FLOWERS:
-        sample = Sample(name, _standardized([FLOWERS[name]]), f"the post's {name}, standardized")
+        sample = Sample(
+            name, _standardized([MEASURED[name]]), f"{_words(MEASURED[name])} cm, standardized"
+        )
     elif name.startswith("iris:"):
         row = _row_number(name)
         sample = Sample(name, _standardized([iris_rows()[row]]), f"row {row} of Iris, standardized")
@@ -79,7 +82,7 @@ def input_sample(text: str, *, standardize: bool = False, features: int | None =
             raise SampleError(
                 f"{whose} have {_columns(values)}",
                 expected=f"{len(MEAN)} per row, because Iris's scaler was asked for",
-                remedy="leave out --raw if they are already scaled",
+                remedy="leave out --standardize if they are already scaled",
             )
         values, note = _standardized(values), f"{whose}, standardized with the scaler of Iris"
     with np.errstate(over="ignore", under="ignore"):

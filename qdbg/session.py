@@ -13,8 +13,8 @@ from qdbg.core.container import pack, read, unpack, write
 from qdbg.core.program import Program, Recording
 from qdbg.core.quantity import Array
 from qdbg.debugger import Debugger, Executed
-from qdbg.engine.trace import FEEDS
 from qdbg.errors import CommandError, SessionError
+from qdbg.names import FEEDS
 
 FOLDER = Path("sessions")
 SUFFIX = ".qdbg"

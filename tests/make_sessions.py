@@ -40,7 +40,7 @@ def make(name, model, sample, kernels, commands):
 
 
 async def picture(session):
-    app = QdbgApp(Plan("mystery.qdbg", None, session, None, "textbook", "captured"))
+    app = QdbgApp(Plan("mystery.qdbg", lambda: session, Path("mystery.qdbg"), "textbook", None))
     async with app.run_test(size=(120, 32)) as pilot:
         while not getattr(app.screen, "fares", ()):
             await pilot.pause()

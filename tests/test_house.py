@@ -7,11 +7,14 @@ import pytest
 
 from tests.readme import README, with_table
 
-HEADLESS = ["qdbg.core.container", "qdbg.engine.survey", "qdbg.debugger", "qdbg.reader"]
-HEADLESS += ["qdbg.capture", "qdbg.samples", "qdbg.session", "qdbg.replay", "qdbg.show"]
+HEADLESS = [
+    *("qdbg.core.container", "qdbg.engine.survey", "qdbg.debugger", "qdbg.reader"),
+    *("qdbg.capture", "qdbg.samples", "qdbg.session", "qdbg.pytest_plugin"),
+    *(f"qdbg.headless.{name}" for name in ("replay", "show", "drill", "report", "recapture")),
+]
 
 
-@pytest.mark.parametrize("module", [*HEADLESS, "qdbg.pytest_plugin"])
+@pytest.mark.parametrize("module", HEADLESS)
 def test_no_headless_module_imports_torch_or_textual(module):
     found = imported_by(module)
     assert found.isdisjoint({"torch", "textual", "sklearn"})

@@ -12,7 +12,8 @@ from sklearn.preprocessing import StandardScaler
 
 from qdbg import samples
 from qdbg.errors import SampleError
-from qdbg.samples import FLOWERS, MEAN, SCALE, fitting, input_sample, iris_rows, named_sample
+from qdbg.names import FLOWERS, is_sample
+from qdbg.samples import MEAN, MEASURED, SCALE, fitting, input_sample, iris_rows, named_sample
 
 
 @pytest.fixture(scope="module")
@@ -41,12 +42,13 @@ def test_the_rows_are_found_even_if_sklearns_file_moved(monkeypatch, tmp_path):
 
 
 @pytest.mark.parametrize("name", FLOWERS)
-def test_the_posts_flowers_go_through_the_scaler(scaler, name):
+def test_the_named_flowers_go_through_the_scaler(scaler, name):
     sample = named_sample(name)
-    wanted = scaler.transform([FLOWERS[name]]).astype(np.float32)
+    wanted = scaler.transform([MEASURED[name]]).astype(np.float32)
     assert sample.values.tobytes() == wanted.tobytes()
     assert (sample.values.shape, sample.values.flags.writeable) == ((1, 4), False)
-    assert sample.note == f"the post's {name}, standardized"
+    assert sample.note == f"{' '.join(map(str, MEASURED[name]))} cm, standardized"
+    assert is_sample(name)
 
 
 def test_a_rows_note_names_it():

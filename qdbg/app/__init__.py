@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -11,17 +13,22 @@ if TYPE_CHECKING:
 
 
 def run(
-    request: Request | None,
+    title: str,
+    opening: Callable[[], Request | Session],
     *,
-    session: Session | None = None,
     session_path: Path | None = None,
-    arithmetic: str = "auto",
-    feed: str = "captured",
+    arithmetic: str | None = None,
+    feed: str | None = None,
 ) -> int:
-    """Open the app on a model or a session; returns the exit status."""
+    """Open the app on a model or a session; returns the exit status.
+
+    What was wrong with the input stands on the screen, and on stderr after the app.
+    """
     from qdbg.app.app import QdbgApp  # noqa: PLC0415 - textual only when the app opens
     from qdbg.app.plan import Plan  # noqa: PLC0415 - likewise
 
-    title = str(request.model if request is not None else session_path or "")
-    app = QdbgApp(Plan(title, request, session, session_path, arithmetic, feed))
-    return app.run() or 0
+    app = QdbgApp(Plan(title, opening, session_path, arithmetic, feed))
+    status = app.run() or 0
+    if app.problem:
+        sys.stderr.write(f"{app.problem}\n")
+    return status

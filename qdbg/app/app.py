@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from qdbg.app.plan import Plan
     from qdbg.debugger import Debugger
 
+BAD_INPUT = 2
+"""The exit status after bad input."""
 ALWAYS = {"help", "theme", "picture", "palette", "quit"}
 """Commands that need no recording."""
 
@@ -36,6 +38,8 @@ class QdbgApp(App[int]):
         self.plan = plan
         self._debugger: Debugger | None = None
         self.leaving = False
+        self.problem = ""
+        """What was wrong with the input; empty while all is well."""
         self.session_path = plan.session_path
 
     @property
@@ -79,8 +83,8 @@ class QdbgApp(App[int]):
         return next(s for s in self.screen_stack if isinstance(s, StartScreen))
 
     def _failed(self, problem: QdbgError) -> None:
+        self.problem = problem.message
         self._start_screen().say(problem.message, problem=True)
-        self._return_code = 2
 
     def _loaded(self, debugger: Debugger) -> None:
         from qdbg.app.main import MainScreen  # noqa: PLC0415 - numpy, not before first paint
@@ -248,7 +252,7 @@ class QdbgApp(App[int]):
 
     def _do_quit(self) -> None:
         self.leaving = True
-        self.exit(self._return_code or 0)
+        self.exit(BAD_INPUT if self.problem else 0)
 
 
 assert all(  # noqa: S101 - a command without a handler is a mistake of this file

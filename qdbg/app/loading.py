@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qdbg.app.plan import Plan
 from qdbg.debugger import Debugger
-from qdbg.errors import ForwardError
+from qdbg.session import Session
 
 if TYPE_CHECKING:
     from qdbg.core.program import Model
@@ -20,17 +21,25 @@ def load(
     cancelled: Callable[[], bool],
 ) -> Debugger:
     """Open the session, or read the model, show its layers and run it. Raises QdbgError."""
-    if plan.session is not None:
-        debugger = plan.session.debugger()
-        if plan.arithmetic != "auto":
-            debugger.execute(f"arithmetic {plan.arithmetic}")
-        return debugger
-    if plan.request is None:
-        raise ForwardError("there is neither a model nor a session to open")
-    from qdbg.capture import capture  # noqa: PLC0415 - not needed for a session
-    from qdbg.reader import read_model  # noqa: PLC0415 - not needed for a session
+    if plan.session_path is None:
+        from qdbg.reader import read_model  # noqa: PLC0415 - not needed for a session
 
-    say("reading the model")
-    show(read_model(plan.request.model))
-    recording = capture(plan.request, say, cancelled)
-    return Debugger(recording, plan.arithmetic, plan.feed)
+        say("reading the model")
+        show(read_model(Path(plan.title)))
+    target = plan.opening()
+    if isinstance(target, Session):
+        return _opened(target, plan)
+    from qdbg.capture import capture  # noqa: PLC0415 - not needed for a session
+
+    recording = capture(target, say, cancelled)
+    return Debugger(recording, plan.arithmetic or "auto", plan.feed or "captured")
+
+
+def _opened(session: Session, plan: Plan) -> Debugger:
+    """The session where its commands lead, and then as the command line wants it."""
+    debugger = session.debugger()
+    if plan.arithmetic is not None:
+        debugger.execute(f"arithmetic {plan.arithmetic}")
+    if plan.feed is not None:
+        debugger.execute(f"feed {plan.feed}")
+    return debugger

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,12 +14,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What to open."""
+    """What to open, and how."""
 
     title: str
-    request: Request | None
-    """A model to run; None where a session is opened."""
-    session: Session | None
+    """The path as the user gave it."""
+    opening: Callable[[], Request | Session]
+    """Finds what the path means; slow, and may raise QdbgError."""
     session_path: Path | None
-    arithmetic: str
-    feed: str
+    """Where the session is saved again; None for a model."""
+    arithmetic: str | None
+    """None for the session's own, or `auto`."""
+    feed: str | None
+    """None for the session's own, or `captured`."""

@@ -8,7 +8,6 @@ from textual.content import Content
 
 from qdbg.app.sources import layer_title
 from qdbg.app.widgets import Part, join
-from qdbg.core.program import LEVELS
 from qdbg.debugger import Debugger
 from qdbg.engine.explain import Line, explain
 from qdbg.engine.summary import Range, extremes, parameters, value_range
@@ -16,6 +15,7 @@ from qdbg.engine.survey import Fare
 from qdbg.engine.table import signed
 from qdbg.engine.terms import Terms, lost_outputs, way
 from qdbg.engine.trace import Step
+from qdbg.names import LEVELS
 
 ROOMY, USUAL = 112, 80
 """From these widths on, the header lines are written out, or at least name the sample."""
@@ -243,7 +243,12 @@ def _lost(step: Step, element: int, found: Terms) -> Content:
 
 
 def _outcome(step: Step, result: Step, element: int) -> Content:
-    if result.captured is None or result.delta is None or result.shape != step.shape:
+    if (
+        result.captured is None
+        or result.delta is None
+        or step.of_inputs
+        or result.shape != step.shape
+    ):
         return join(("\nonly the layer's result can be compared with PyTorch", "$secondary"))
     index = step.index_of(element)
     captured, delta = result.captured[index], result.delta[index]

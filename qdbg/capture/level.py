@@ -6,8 +6,8 @@ import importlib
 import platform
 from pathlib import Path
 
-from qdbg.core.program import LEVELS
 from qdbg.errors import CaptureError
+from qdbg.names import LEVELS
 
 CPUINFO = Path("/proc/cpuinfo")
 SIMULATE = "without running it, {} can still be simulated: --arith fbgemm-{}"

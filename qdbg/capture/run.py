@@ -16,9 +16,10 @@ from qdbg.capture.level import processor_name
 from qdbg.capture.rebuild import parameters, rebuild
 from qdbg.capture.request import Request
 from qdbg.capture.tape import Tape
-from qdbg.core.program import ENGINES, Environment, Model, Program, Recording
+from qdbg.core.program import Environment, Model, Program, Recording
 from qdbg.core.quantity import readonly
 from qdbg.errors import CaptureError, QdbgError
+from qdbg.names import ENGINES
 
 Progress = Callable[[str], None]
 Run = Callable[[torch.Tensor], Any]

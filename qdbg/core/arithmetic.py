@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qdbg.core.quantity import Array
+from qdbg.names import LEVELS, TEXTBOOK
 
 INT16 = (-(2**15), 2**15 - 1)
 INT32 = (-(2**31), 2**31 - 1)
@@ -209,7 +210,7 @@ class Arithmetic:
 
 def _presets() -> dict[str, Arithmetic]:
     found = {}
-    for level in ("avx2", "avx512", "vnni"):
+    for level in LEVELS:
         exact = level == "vnni"
         flat = "exact" if exact else "pairs"
         blocked = "pairs-blocked" if level == "avx2" else flat
@@ -221,7 +222,7 @@ def _presets() -> dict[str, Arithmetic]:
             "qnnpack": ("QNNPACK", "fused", "exact", "qnnpack"),
         }.items():
             found[f"{engine}-{level}"] = Arithmetic(f"{engine}-{level}", *row)
-    found["textbook"] = Arithmetic("textbook", "by hand", "divide", "exact", "textbook")
+    found[TEXTBOOK] = Arithmetic(TEXTBOOK, "by hand", "divide", "exact", "textbook")
     return found
 
 

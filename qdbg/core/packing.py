@@ -9,9 +9,7 @@ from typing import Any
 import numpy as np
 
 from qdbg.core.program import (
-    ENGINES,
     INPUT,
-    LEVELS,
     UNKNOWN,
     Environment,
     Layer,
@@ -21,6 +19,7 @@ from qdbg.core.program import (
 )
 from qdbg.core.quantity import RANGES, STORAGE, Array, QParams, QTensor
 from qdbg.errors import SessionError
+from qdbg.names import ENGINES, LEVELS
 
 WORDS = {
     "input": "the recorded input's numbers",

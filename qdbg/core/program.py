@@ -12,11 +12,6 @@ INPUT = -1
 UNKNOWN = -2
 """In `Node.inputs`: the operand was made where qdbg does not see it (a constant, say)."""
 
-ENGINES = ("fbgemm", "x86", "onednn", "qnnpack")
-"""The values of torch.backends.quantized.engine that qdbg knows."""
-LEVELS = ("avx2", "avx512", "vnni")
-"""The CPU levels, lowest first; vnni means AVX-512 with VNNI."""
-
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Layer:

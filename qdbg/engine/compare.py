@@ -19,7 +19,8 @@ def differs(simulated: Array, captured: Array) -> Array:
 def delta(simulated: Array, captured: Array) -> Array:
     """Δ = simulated − captured: int64, or float64 for float32 values."""
     wide = np.float64 if captured.dtype == np.float32 else np.int64
-    return np.asarray(simulated.astype(wide) - captured.astype(wide))
+    with np.errstate(invalid="ignore"):  # infinity less infinity
+        return np.asarray(simulated.astype(wide) - captured.astype(wide))
 
 
 @dataclass(frozen=True, slots=True)

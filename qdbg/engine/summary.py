@@ -79,16 +79,11 @@ def parameters(step: Step, element: int) -> tuple[Parameter, ...]:
         array = np.asarray(value)
         if name.endswith(("_scale", "_zp")) or name in {"qmin", "qmax", "b"}:
             per_channel = array.ndim == 1
-            if per_channel and (not index or index[-1] >= array.size or _is_input(step)):
+            if per_channel and (not index or index[-1] >= array.size or step.of_inputs):
                 continue
             symbol = f"{name}[{index[-1]}]" if per_channel else name
             found.append(Parameter(symbol, number(array[index[-1]] if per_channel else array[()])))
     return tuple(found)
-
-
-def _is_input(step: Step) -> bool:
-    """The elements of this step are inputs of the layer, not its output channels."""
-    return step.stage is not None and step.stage.output == "x_c"
 
 
 def _output(qparams: QParams | None) -> list[Parameter]:

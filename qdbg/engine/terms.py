@@ -74,7 +74,7 @@ def terms(step: Step, element: int, arithmetic: Arithmetic | None = None) -> Ter
     made = step.simulation
     if made is None or step.stage is None or "w_q" not in made.values:
         return None
-    if step.stage.output == "x_c":
+    if step.of_inputs:
         return None
     adds = arithmetic or made.arithmetic
     row, channel = step.index_of(element)
@@ -115,7 +115,10 @@ def way(step: Step, element: int) -> tuple[Line, ...]:
     if made is None or step.stage is None:
         return ()
     index = step.index_of(element)
-    same = [s for s in made.stages if made.values[s.output].shape == step.shape]
+    if step.of_inputs:
+        return (line(step.stage, made, index),)
+    outputs = (s for s in made.stages if s.output != "x_c")
+    same = [s for s in outputs if made.values[s.output].shape == step.shape]
     return tuple(line(stage, made, index) for stage in same)
 
 

@@ -17,10 +17,6 @@ from qdbg.core.stage import Stage
 from qdbg.engine.compare import Comparison, compare, delta, differs
 from qdbg.engine.simulate import Simulation, simulate
 
-FEEDS = ("captured", "simulated")
-"""What a simulated call is fed: PyTorch's own integers (each call on its own) or the simulated
-ones (differences propagate)."""
-
 KEPT_CALLS = 64
 """How many simulated calls are kept at a time; the others are computed again when needed."""
 
@@ -53,6 +49,11 @@ class Step:
         """The shape of the elements that the cursor moves over."""
         shown = self.simulated if self.simulated is not None else self.captured
         return shown.shape if shown is not None else ()
+
+    @property
+    def of_inputs(self) -> bool:
+        """Whether the elements are inputs of the layer, not its output channels."""
+        return self.stage is not None and self.stage.output == "x_c"
 
     @property
     def size(self) -> int:

@@ -1,6 +1,6 @@
 """The app on a synthetic recording, in terminals of several sizes, without PyTorch."""
 
-from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -8,23 +8,14 @@ from qdbg.app.app import QdbgApp
 from qdbg.app.main import MainScreen
 from qdbg.app.plan import Plan
 from qdbg.debugger import Debugger
+from qdbg.session import Session
 from tests.synthetic import recording
 
 
-@dataclass(frozen=True)
-class Opened:
-    """Stands for a saved session: opens at its start."""
-
-    recording: object
-    arithmetic: str = "auto"
-
-    def debugger(self):
-        return Debugger(self.recording, self.arithmetic)
-
-
 def app_on(made=None, arithmetic="auto"):
-    opened = Opened(made if made is not None else recording(), arithmetic)
-    return QdbgApp(Plan("iris_qat.pth", None, opened, None, "auto", "captured"))
+    """The app as it opens a saved session of the recording."""
+    session = Session.of(Debugger(made if made is not None else recording(), arithmetic))
+    return QdbgApp(Plan("iris_qat.qdbg", lambda: session, Path("iris_qat.qdbg"), None, None))
 
 
 async def ready(pilot):

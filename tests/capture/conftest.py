@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from qdbg.capture import machine_level
-from qdbg.core.program import ENGINES, LEVELS
+from qdbg.names import ENGINES, LEVELS
 from tests.capture.helpers import request_for, run
 
 

@@ -14,8 +14,8 @@ from qdbg.capture.isa import probe
 from qdbg.capture.level import VARIABLES, forced_level, machine_level
 from qdbg.capture.rebuild import rebuild
 from qdbg.capture.run import choose_engine
-from qdbg.core.program import ENGINES, LEVELS
 from qdbg.errors import CaptureError
+from qdbg.names import ENGINES, LEVELS
 from qdbg.reader import read_model
 from tests.capture.helpers import MODELS, request_for, run
 

@@ -91,7 +91,7 @@ def qdbg(capsys):
 
 @pytest.fixture(scope="session")
 def real_session(tmp_path_factory):
-    """The post's mystery: versicolor at AVX2, where pairs saturate."""
+    """The mystery: versicolor at AVX2, where pairs saturate."""
     asked = Request(MODEL, None, False, "fbgemm", "avx2", named_sample("versicolor"))
     made = capture(asked, lambda words: None, lambda: False)
     path = tmp_path_factory.mktemp("sessions") / "versicolor.qdbg"

@@ -6,10 +6,8 @@ from types import SimpleNamespace
 
 import pytest
 
-from qdbg import arguments, cli
-from qdbg.core.program import ENGINES, LEVELS
-from qdbg.engine.trace import FEEDS
-from qdbg.output import Progress
+from qdbg import cli
+from qdbg.headless.output import Progress
 from tests.headless.conftest import MODEL, ROOT, python
 
 VERSICOLOR = ("--sample", "versicolor")
@@ -20,7 +18,7 @@ REFUSED = {
     "a folder": ((ROOT, *VERSICOLOR), "is a folder"),
     "no input": ((MODEL,), "no input was given (expected --sample setosa"),
     "a sample": ((MODEL, "--sample", "rose"), "there is no sample called 'rose'"),
-    "a row": ((MODEL, "--sample", "iris:150"), "Iris has no row 150"),
+    "a row": ((MODEL, "--sample", "iris:150"), "there is no sample called 'iris:150'"),
     "an engine": ((MODEL, *VERSICOLOR, "--engine", "v8"), "there is no engine 'v8'"),
     "a level": ((MODEL, *VERSICOLOR, "--cpu", "sse"), "there is no CPU level 'sse'"),
     "an arithmetic": ((MODEL, *VERSICOLOR, "--arith", "abacus"), "there is no arithmetic 'abacus'"),
@@ -56,12 +54,6 @@ def test_a_session_takes_no_options_of_a_run(option, session_file, qdbg):
     status, _, err = qdbg("show", session_file, *option)
     assert status == 2
     assert f"{option[0]} does not go with a session" in err
-
-
-def test_options_and_reference_name_the_same_things():
-    assert arguments.ENGINES == ENGINES
-    assert ("native", *LEVELS) == arguments.CPUS
-    assert arguments.FEEDS == FEEDS
 
 
 @pytest.mark.parametrize("argv", [(), ("--help",), ("show", "--help"), ("replay", "--help")])
@@ -111,10 +103,10 @@ def test_a_reader_that_goes_away_is_no_error(session_file):
 @pytest.fixture
 def app(monkeypatch):
     """What the app would be opened with."""
-    asked = SimpleNamespace(request=None)
+    asked = SimpleNamespace(target=None)
 
-    def run(request, **options):
-        vars(asked).update(options, request=request)
+    def run(title, opening, **options):
+        vars(asked).update(options, title=title, target=opening())
         return 0
 
     monkeypatch.setattr("qdbg.app.run", run)
@@ -126,15 +118,15 @@ def test_on_a_terminal_a_model_opens_the_app(app):
     assert (
         cli.main([str(MODEL), "--sample", "iris:57", "--cpu", "avx2", "--feed", "simulated"]) == 0
     )
-    assert (app.request.model, app.request.cpu, app.request.engine) == (MODEL, "avx2", None)
-    assert (app.request.sample.name, app.arithmetic) == ("iris:57", "auto")
-    assert (app.feed, app.session) == ("simulated", None)
+    assert (app.target.model, app.target.cpu, app.target.engine) == (MODEL, "avx2", None)
+    assert (app.target.sample.name, app.arithmetic) == ("iris:57", None)
+    assert (app.feed, app.session_path) == ("simulated", None)
 
 
 def test_on_a_terminal_a_session_opens_the_app(app, session_file):
     assert cli.main([str(session_file), "--arith", "textbook"]) == 0
-    assert (app.request, app.session_path) == (None, session_file)
-    assert app.session.recording.sample == "versicolor"
+    assert app.session_path == session_file
+    assert app.target.recording.sample == "versicolor"
     assert app.arithmetic == "textbook"
 
 
@@ -142,7 +134,7 @@ def test_a_model_without_source_opens_without_an_input(app, tmp_path):
     path = tmp_path / "alone.pth"
     path.write_bytes(MODEL.read_bytes())
     assert cli.main([str(path)]) == 0
-    assert app.request.model == path
+    assert app.target.model == path
 
 
 @pytest.mark.parametrize(

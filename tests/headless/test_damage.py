@@ -7,7 +7,7 @@ import pytest
 from safetensors.numpy import save as safetensors
 
 from qdbg.errors import SessionError
-from qdbg.replay import replay
+from qdbg.headless.replay import replay
 from qdbg.session import load
 
 

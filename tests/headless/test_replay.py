@@ -5,11 +5,11 @@ import xml.etree.ElementTree as ET
 
 import pytest
 
-from qdbg.core.program import ENGINES
 from qdbg.errors import SessionError
-from qdbg.recapture import compare_recordings
-from qdbg.replay import most_severe, replay
-from qdbg.report import text
+from qdbg.headless.recapture import compare_recordings
+from qdbg.headless.replay import most_severe, replay
+from qdbg.headless.report import text
+from qdbg.names import ENGINES
 from qdbg.session import Session, load, save
 from tests.headless.conftest import COMMANDS, explored
 from tests.synthetic import recording, with_unknown_op

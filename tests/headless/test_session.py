@@ -11,9 +11,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qdbg import opening, session
+from qdbg import session
 from qdbg.core.program import Program
 from qdbg.errors import CommandError, SessionError
+from qdbg.headless import opening
 from qdbg.session import Session, State, default_path, load, save
 from tests.headless.conftest import COMMANDS, ROOT, explored
 from tests.synthetic import recording

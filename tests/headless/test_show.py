@@ -7,12 +7,12 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qdbg import output
 from qdbg.debugger import Debugger
-from qdbg.drill import element_text
 from qdbg.errors import CommandError
+from qdbg.headless import output
+from qdbg.headless.drill import element_text
+from qdbg.headless.show import show_data, show_text
 from qdbg.session import Session, save
-from qdbg.show import show_data, show_text
 from tests.headless.conftest import MODEL, explored
 from tests.synthetic import recording, with_unknown_op
 

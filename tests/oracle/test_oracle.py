@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from qdbg.capture.level import VARIABLES, machine_level
-from qdbg.core.program import ENGINES, LEVELS
+from qdbg.names import ENGINES, LEVELS
 
 ROOT = Path(__file__).parents[2]
 REACHED = LEVELS[: LEVELS.index(machine_level()) + 1]

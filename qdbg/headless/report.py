@@ -10,10 +10,10 @@ from typing import Any
 
 from qdbg import __version__
 from qdbg.debugger import Executed
-from qdbg.differences import CallDifferences, element_lines
 from qdbg.errors import QdbgError
-from qdbg.output import clean
-from qdbg.replay import Failure, Report, StopDifference, most_severe
+from qdbg.headless.differences import CallDifferences, element_lines
+from qdbg.headless.output import clean
+from qdbg.headless.replay import Failure, Report, StopDifference, most_severe
 
 SHOWN_STOPS = 5
 """How many changed stops the text names; the others are counted."""

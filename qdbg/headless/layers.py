@@ -5,7 +5,7 @@ from __future__ import annotations
 from qdbg import __version__
 from qdbg.core.program import Layer, Model
 from qdbg.core.quantity import QParams
-from qdbg.show import aligned
+from qdbg.headless.show import aligned
 
 
 def layers_text(model: Model, problem: str) -> str:

@@ -7,13 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from qdbg.core.op import NotSimulated
-from qdbg.differences import call_differences, plain, signed
 from qdbg.engine.explain import Line, explain
 from qdbg.engine.terms import Term, Terms, lost_outputs, terms
 from qdbg.engine.trace import Step, Trace
 from qdbg.errors import CommandError
+from qdbg.headless.differences import call_differences, plain, signed
+from qdbg.headless.show import aligned, call_title
 from qdbg.places import find_place
-from qdbg.show import aligned, call_title
 
 
 def element_text(trace: Trace, text: str) -> str:

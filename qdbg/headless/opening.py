@@ -9,8 +9,9 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qdbg.arguments import CPUS, ENGINES, FEEDS, UsageError
 from qdbg.errors import ForwardError
+from qdbg.headless.arguments import UsageError
+from qdbg.names import ARITHMETIC_NAMES, CPUS, ENGINES, FEEDS, FLOWERS, ROWS, is_sample
 
 if TYPE_CHECKING:
     import argparse
@@ -31,10 +32,12 @@ def check(options: argparse.Namespace) -> None:
     _check_name("engine", options.engine, ENGINES)
     _check_name("CPU level", options.cpu, CPUS)
     _check_name("feed", options.feed, FEEDS)
-    if options.arith is not None:
-        from qdbg.core.arithmetic import ARITHMETICS  # noqa: PLC0415 - numpy
-
-        _check_name("arithmetic", options.arith, ("auto", *ARITHMETICS))
+    _check_name("arithmetic", options.arith, ("auto", *ARITHMETIC_NAMES))
+    if options.sample is not None and not is_sample(options.sample):
+        raise UsageError(
+            f"there is no sample called {options.sample!r}",
+            expected=f"{', '.join(FLOWERS)} or iris:N with N from 0 to {ROWS - 1}",
+        )
     if options.sample and options.input:
         raise UsageError("--sample and --input both name an input", expected="one of them")
     for flag in ("standardize", "scaled"):
@@ -65,6 +68,11 @@ def _check_target(target: str) -> None:
         expected="a model such as model.pth, a session such as versicolor.qdbg, show or replay",
         remedy="'qdbg --help' shows examples.",
     )
+
+
+def target_for(options: argparse.Namespace) -> Session | Request:
+    """The session, or the model with its input. Raises QdbgError."""
+    return session_for(options) or request_for(options)
 
 
 def session_for(options: argparse.Namespace) -> Session | None:

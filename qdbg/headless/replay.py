@@ -10,12 +10,12 @@ import numpy as np
 
 from qdbg.core.program import Recording
 from qdbg.debugger import Debugger, Executed
-from qdbg.differences import CallDifferences, trace_differences
 from qdbg.errors import SessionError
+from qdbg.headless.differences import CallDifferences, trace_differences
 from qdbg.session import Outcome, Session, State, load
 
 if TYPE_CHECKING:
-    from qdbg.recapture import Recapture
+    from qdbg.headless.recapture import Recapture
 
 SEVERITY = (0, 3, 1, 2)
 """The exit statuses, the mildest first: equal, not simulated, differences, bad input."""
@@ -97,7 +97,7 @@ def replay(
         report = _replay(path, session)
     if not recapture:
         return report
-    from qdbg.recapture import recapture as run_again  # noqa: PLC0415 - starts PyTorch
+    from qdbg.headless.recapture import recapture as run_again  # noqa: PLC0415 - starts PyTorch
 
     again = run_again(session.recording, path, source, trust)
     changed = {field.name: getattr(report, field.name) for field in fields(Report)}

@@ -7,9 +7,9 @@ from pathlib import Path
 
 from qdbg.capture import Request, capture
 from qdbg.core.program import Recording
-from qdbg.differences import CallDifferences, call_differences
 from qdbg.errors import ModelError, SessionError
-from qdbg.output import Progress
+from qdbg.headless.differences import CallDifferences, call_differences
+from qdbg.headless.output import Progress
 from qdbg.reader import read_model
 from qdbg.samples import Sample
 

@@ -11,12 +11,12 @@ import numpy as np
 from qdbg import __version__
 from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array
-from qdbg.differences import element_lines, trace_differences
 from qdbg.engine.survey import Fare, survey
 from qdbg.engine.trace import Trace
+from qdbg.headless.differences import element_lines, trace_differences
 from qdbg.ops import registry
 
-MARKS = {"equal": "✓", "differs": "≠", "not simulated": "·"}
+MARKS = {"equal": "✓", "differs": "≠", "not simulated": "○"}
 """The mark of a call, by its status."""
 
 

@@ -7,12 +7,7 @@ from typing import NoReturn
 
 from qdbg import __version__
 from qdbg.errors import QdbgError
-
-ENGINES = ("fbgemm", "x86", "onednn", "qnnpack")
-"""As `core.program.ENGINES`, which a test compares: importing it would import numpy."""
-CPUS = ("native", "avx2", "avx512", "vnni")
-FEEDS = ("captured", "simulated")
-"""As `engine.trace.FEEDS`."""
+from qdbg.names import CPUS, ENGINES, FEEDS
 
 USAGE = """\
 qdbg MODEL --sample NAME [options]      open the debugger on a model

@@ -5,10 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qdbg.arguments import UsageError
 from qdbg.debugger import Debugger
-from qdbg.opening import missing_order, request_for, session_for
-from qdbg.output import Progress, json_text, write
+from qdbg.headless.arguments import UsageError
+from qdbg.headless.opening import missing_order, request_for, session_for
+from qdbg.headless.output import Progress, json_text, write
 
 if TYPE_CHECKING:
     import argparse
@@ -43,7 +43,7 @@ def _show_model(options: argparse.Namespace) -> int:
     model = read_model(Path(options.target))
     missing = missing_order(model, options)
     if missing is not None:
-        from qdbg.layers import layers_data, layers_text  # noqa: PLC0415 - rarely needed
+        from qdbg.headless.layers import layers_data, layers_text  # noqa: PLC0415 - rarely needed
 
         known = layers_data if options.json else layers_text
         found = known(model, missing.message)
@@ -60,8 +60,8 @@ def _show_model(options: argparse.Namespace) -> int:
 
 
 def _print(options: argparse.Namespace, trace: Trace, note: str) -> int:
-    from qdbg.drill import element_text  # noqa: PLC0415 - the other forms do not need it
-    from qdbg.show import show_data, show_text  # noqa: PLC0415 - after the capture
+    from qdbg.headless.drill import element_text  # noqa: PLC0415 - the other forms do not need it
+    from qdbg.headless.show import show_data, show_text  # noqa: PLC0415 - after the capture
 
     if options.json:
         write(json_text(show_data(trace, values=options.values)))

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qdbg.errors import QdbgError
-from qdbg.output import json_text, write, write_error
-from qdbg.replay import Failure, Report, most_severe, replay
-from qdbg.report import json_data, text, write_junit
+from qdbg.headless.output import json_text, write, write_error
+from qdbg.headless.replay import Failure, Report, most_severe, replay
+from qdbg.headless.report import json_data, text, write_junit
 
 if TYPE_CHECKING:
     import argparse

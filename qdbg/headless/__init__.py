@@ -1,0 +1,1 @@
+"""Without a screen: show, replay and the command line behind them."""
