@@ -250,6 +250,10 @@ class QdbgApp(App[int]):
         self.session_path = path
         self.notify(f"Session saved: {path}", markup=False)
 
+    async def action_quit(self) -> None:
+        """Textual's own binding of ctrl+q leaves as q does."""
+        self._do_quit()
+
     def _do_quit(self) -> None:
         self.leaving = True
         self.exit(BAD_INPUT if self.problem else 0)

@@ -24,7 +24,22 @@ class Backend:
         module = self._modules.get(path)
         if module is None or isinstance(module, Container):
             raise CaptureError(f"{path or 'the model'} is not a layer that qdbg can run")
+        self._check_width(path, module, args)
         return module(*args, **kwargs)
+
+    def _check_width(self, path: str, module: torch.nn.Module, args: Any) -> None:
+        """Say what a Linear layer takes before torch says it in its own words."""
+        wanted = getattr(module, "in_features", None)
+        if wanted is None or not args or not isinstance(args[0], torch.Tensor):
+            return
+        shape = list(args[0].shape)
+        if not shape or shape[-1] != wanted:
+            line = f"{self.tape.line}: " if self.tape is not None and self.tape.line else ""
+            raise CaptureError(
+                f"{line}layer {path} is given a value of shape {shape}",
+                expected=f"[N, {wanted}]",
+                remedy=f"Give an input that leads to {wanted} numbers per row there.",
+            )
 
     def call_function(self, name: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
         """The result of `torch.relu`, `torch.nn.functional.relu` and the like."""

@@ -6,7 +6,9 @@ from qdbg.app.dialogs import Ask, AskLetter, Choose, Help
 from qdbg.app.element import ElementScreen
 from qdbg.app.layers import LayersScreen
 from qdbg.app.main import MainScreen
+from qdbg.commands import COMMANDS
 from qdbg.debugger import Debugger
+from qdbg.session import load
 from tests.app.conftest import app_on, ready, screen_text
 
 
@@ -193,3 +195,43 @@ async def test_quitting_gives_exit_status_0():
     async with app.run_test() as pilot:
         await opened(pilot, "q")
     assert app.return_value == 0
+
+
+async def test_every_key_of_the_table_gives_its_command():
+    app = app_on()
+    given = []
+    textuals_own = {"ctrl+p", "ctrl+q"}  # bound to the same commands by Textual itself
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        app.give = lambda name, argument="": given.append(name)
+        for command in COMMANDS:
+            for key in set(command.keys) - textuals_own:
+                given.clear()
+                await pilot.press(key)
+                assert given == [command.id], key
+
+
+async def test_a_session_is_saved_and_opened_again(tmp_path):
+    app = app_on()
+    app.session_path = None
+    async with app.run_test(size=(120, 40)) as pilot:
+        debugger = await opened(pilot, "n", "n", "ctrl+s")
+        (saved,) = (tmp_path / "sessions").glob("*.qdbg")
+        assert load(saved).debugger().stop == debugger.stop
+        await pilot.press("n", "ctrl+s")
+        assert [saved] == list((tmp_path / "sessions").glob("*.qdbg"))
+        await pilot.press("r", "S", "enter")
+        await ready(pilot)
+        assert app.debugger is not debugger
+        assert app.debugger.stop.mark.step == 3
+
+
+async def test_a_damaged_session_is_refused_and_nothing_is_lost(tmp_path):
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions" / "broken.qdbg").write_bytes(b"no session")
+    app = app_on()
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        debugger = await opened(pilot, "n", "S", "enter")
+        await pilot.pause(0.6)
+        assert app.debugger is debugger
+        assert "broken.qdbg" in screen_text(app)

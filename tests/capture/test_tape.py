@@ -159,10 +159,18 @@ def test_recording_leaves_no_hooks_behind():
     assert not any(m._forward_hooks or m._forward_pre_hooks for m in modules.values())
 
 
-def test_a_wrong_shape_is_told_in_torchs_words_with_the_call_and_the_line():
+def test_a_wrong_shape_is_told_with_the_call_the_line_and_what_fits():
     with pytest.raises(CaptureError) as caught:
         taped(sequence(linear(7, 3)), chain("0", "1"))
-    assert caught.value.found.startswith("PyTorch could not run 1:linear at net.py:2: ")
+    assert caught.value.found.startswith("net.py:2: layer 1 is given a value of shape [")
+    assert caught.value.expected == "[N, 7]"
+
+
+def test_what_torch_refuses_is_told_in_its_words_with_the_call_and_the_line():
+    with pytest.raises(CaptureError) as caught:
+        taped(sequence(nn.Flatten(start_dim=5)), chain("0", "1"))
+    assert caught.value.found.startswith("PyTorch could not run ")
+    assert "net.py:2: " in caught.value.found
     assert "\n" not in caught.value.found
 
 
