@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import struct
 import zipfile
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +25,18 @@ FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"%pdf", "a PDF"),
     (b"\x7felf", "a program"),
 )
+DAMAGE = (
+    zipfile.BadZipFile,
+    zlib.error,
+    struct.error,
+    OSError,
+    EOFError,
+    ValueError,
+    RuntimeError,
+    MemoryError,
+    OverflowError,
+)
+"""What zipfile raises for a file that is not what its directory says."""
 MEMBERS = 100_000
 """No model has more members than this."""
 
@@ -44,7 +58,7 @@ class Archive:
             raise ModelError(f"{self.path.name} has no member {name}: the file is incomplete")
         try:
             return self._zip.read(self._members[name])
-        except (zipfile.BadZipFile, OSError, EOFError, NotImplementedError, RuntimeError) as error:
+        except DAMAGE as error:
             raise ModelError(
                 f"{self.path.name}: member {name} is damaged, its CRC does not match its bytes",
                 remedy="Copy or save the model again.",
@@ -60,7 +74,7 @@ def _open(path: Path) -> tuple[zipfile.ZipFile, Mapping[str, zipfile.ZipInfo]]:
     length = _length(path)
     try:
         archive = zipfile.ZipFile(path)
-    except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError) as error:
+    except DAMAGE as error:
         raise _foreign(path) from error
     members = archive.infolist()
     _check(path, members, length)

@@ -7,6 +7,7 @@ torch rebuilds a tensor, say); any other is refused by its name.
 from __future__ import annotations
 
 import pickletools
+import warnings
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any
@@ -100,20 +101,26 @@ def decode(data: bytes) -> Any:
     """
     machine = _Machine()
     try:
-        for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
-            if opcode.name == "STOP":
-                break
-            if count > OPCODES:
-                raise ModelError(f"the model's pickle has more than {OPCODES:,} operations")
-            handler = _HANDLERS.get(opcode.name)
-            if handler is None:
-                raise ModelError(f"the model's pickle uses the operation {opcode.name}")
-            handler(machine, argument)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore", DeprecationWarning)  # odd escapes in damaged names
+            _run(machine, data)
     except (ValueError, OverflowError, UnicodeDecodeError, MemoryError) as error:
         raise ModelError(f"the model's pickle is damaged: {str(error)[:100]}") from error
     if len(machine.stack) != 1 or machine.marks:
         raise ModelError("the model's pickle does not end with one object")
     return machine.stack[0]
+
+
+def _run(machine: _Machine, data: bytes) -> None:
+    for count, (opcode, argument, _) in enumerate(pickletools.genops(data)):
+        if opcode.name == "STOP":
+            break
+        if count > OPCODES:
+            raise ModelError(f"the model's pickle has more than {OPCODES:,} operations")
+        handler = _HANDLERS.get(opcode.name)
+        if handler is None:
+            raise ModelError(f"the model's pickle uses the operation {opcode.name}")
+        handler(machine, argument)
 
 
 Handler = Callable[[_Machine, Any], None]
