@@ -29,6 +29,11 @@ def read_model(path: Path) -> Model:
         layers = layers_of(decode(archive.read("data.pkl")), Tensors(archive))
     except RecursionError as error:
         raise ModelError(f"{path.name} is nested deeper than any model") from error
+    except ModelError as error:
+        remedy = error.remedy or "Save the whole converted model anew: torch.save(model, path)."
+        raise ModelError(
+            f"{path.name}: {error.found}", expected=error.expected, remedy=remedy
+        ) from error
     with path.open("rb") as stream:
         digest = hashlib.file_digest(stream, "sha256").hexdigest()
     return Model(str(path), digest, MappingProxyType(layers))

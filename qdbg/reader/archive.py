@@ -101,6 +101,7 @@ def _length(path: Path) -> int:
 def _check(path: Path, members: list[zipfile.ZipInfo], length: int) -> None:
     """The central directory must describe a plain file of torch.save and nothing larger."""
     names = [member.filename for member in members]
+    _refuse_kinds(path, names)
     if len(members) > MEMBERS or sum(member.file_size for member in members) > length:
         raise ModelError(f"{path.name} claims to hold more bytes than the file has")
     if len(set(names)) != len(names):
@@ -120,7 +121,6 @@ def _folder(path: Path, members: list[zipfile.ZipInfo]) -> str:
     """The one folder that holds data.pkl, with its slash."""
     names = [member.filename for member in members]
     pickles = [name for name in names if name.rpartition("/")[2] == "data.pkl"]
-    _refuse_kinds(path, names)
     if len(pickles) != 1:
         raise ModelError(
             f"{path.name} is a zip archive with {len(pickles)} data.pkl members",

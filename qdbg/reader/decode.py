@@ -33,6 +33,17 @@ BUILDERS = frozenset(
 """The calls that are understood; the last two only as inert records."""
 
 
+_CONVERT = (
+    "A model that is not converted holds such calls: torch.ao.quantization.convert, then save."
+)
+REMEDIES = {
+    "torch.fx.": "An FX GraphModule is not read yet; an eager model or an nn.Sequential is.",
+    "functools.partial": _CONVERT,
+    "torch.ao.quantization.": _CONVERT,
+}
+"""What to do about calls that honest files make, by the beginning of their names."""
+
+
 @dataclass(frozen=True, slots=True)
 class Name:
     """Something the file names, never looked up."""
@@ -257,8 +268,7 @@ def _reduce(machine: _Machine, argument: Any) -> None:
     if name.text not in BUILDERS:
         raise ModelError(
             f"the model's pickle calls {name.text}, which qdbg does not run",
-            remedy="If the file is from a source you trust, save the model anew: "
-            "torch.save(model, path).",
+            remedy=next((r for start, r in REMEDIES.items() if name.text.startswith(start)), ""),
         )
     machine.stack.append(_built(name.text, args))
 

@@ -41,13 +41,14 @@ def layers_of(root: Any, tensors: Tensors) -> dict[str, Layer]:
 
 
 def _walk(record: Record, path: str, depth: int, found: dict[str, Layer], tensors: Tensors) -> None:
-    where = path or "the model"
+    where = path[:60] or "the model"
     if depth > DEPTH or len(found) > LAYERS:
         raise ModelError(f"{where} is nested deeper or wider than any model")
     state = record.state
     if not isinstance(state, dict) or not isinstance(state.get("_modules"), dict):
         raise ModelError(
-            f"{where} is a {record.class_name}, which is not a module", expected="nn.Module"
+            f"{where} is a {record.class_name}, which qdbg does not read",
+            expected="modules such as Linear, LinearReLU, ReLU, Quantize and DeQuantize",
         )
     _refuse(record, where, state)
     found[path] = _layer(record, path, state, tensors)
