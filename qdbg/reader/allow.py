@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 from qdbg.errors import ForwardError
@@ -32,14 +34,25 @@ METHODS = frozenset(
 """Methods of tensors (and of QFunctional) that compute and nothing else."""
 ATTRIBUTES = frozenset({"shape", "ndim", "dtype"})
 """Attributes of tensors that can be read."""
+LIMIT = 100_000
+"""No list in a forward is longer."""
+
+
+def bounded(items: Any) -> list[Any]:
+    """The items as a list. Raises ValueError for more than LIMIT."""
+    found = list(islice(items, LIMIT + 1))
+    if len(found) > LIMIT:
+        raise ValueError(f"more than {LIMIT:,} items")
+    return found
+
+
 BUILTINS: dict[str, Callable[..., Any]] = {
-    "range": range,
-    "len": len,
-    "enumerate": enumerate,
-    "zip": zip,
-    "int": int,
+    **{"range": range, "len": len, "enumerate": enumerate, "zip": zip, "int": int, "float": float},
+    "list": bounded,
+    "tuple": lambda items: tuple(bounded(items)),
+    "min": lambda *items: min(bounded(items[0]) if len(items) == 1 else items),
+    "max": lambda *items: max(bounded(items[0]) if len(items) == 1 else items),
 }
-BUILTINS |= {"float": float, "min": min, "max": max, "list": list, "tuple": tuple}
 """Python's own functions that plain values need."""
 
 STATEMENTS = (
@@ -98,29 +111,44 @@ def check(function: ast.FunctionDef, source: Source) -> None:
     arguments = function.args
     if arguments.vararg or arguments.kwarg or not arguments.args or function.decorator_list:
         raise refusal(source, function, "a decorator, *args or **kwargs")
+    checker = _Checker(source, _own_names(function))
     for statement in function.body:
-        _check(statement, source)
+        checker.check(statement)
 
 
-def _check(node: ast.AST, source: Source) -> None:
-    if isinstance(node, ast.stmt) and not isinstance(node, STATEMENTS):
-        raise refusal(source, node, f"{_word(node)}")
-    if not isinstance(node, (*STATEMENTS, *EXPRESSIONS)):
-        raise refusal(source, node, f"{_word(node)}")
-    if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
-        raise refusal(source, node, f"the name {node.attr}")
-    if isinstance(node, ast.Assign | ast.AugAssign | ast.For):
-        for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
-            _check_target(target, source)
-    if isinstance(node, ast.Call):
-        _check_call(node, source)
-    children = (
-        [node.value]
-        if isinstance(node, ast.AnnAssign) and node.value
-        else ast.iter_child_nodes(node)
-    )
-    for child in children:
-        _check(child, source)
+def _own_names(function: ast.FunctionDef) -> frozenset[str]:
+    """What the function itself gives names to."""
+    stored = (n.id for n in ast.walk(function) if isinstance(n, ast.Name) and _stores(n))
+    return frozenset([*stored, *(a.arg for a in function.args.args)])
+
+
+def _stores(name: ast.Name) -> bool:
+    return isinstance(name.ctx, ast.Store)
+
+
+@dataclass(frozen=True, slots=True)
+class _Checker:
+    source: Source
+    own: frozenset[str]
+
+    def check(self, node: ast.AST) -> None:
+        """The innermost first, so that the error names what is really unknown."""
+        if isinstance(node, ast.stmt) and not isinstance(node, STATEMENTS):
+            raise refusal(self.source, node, _word(node))
+        if not isinstance(node, (*STATEMENTS, *EXPRESSIONS)):
+            raise refusal(self.source, node, _word(node))
+        children: Iterable[ast.AST] = ast.iter_child_nodes(node)
+        if isinstance(node, ast.AnnAssign):
+            children = [node.value] if node.value else []
+        for child in children:
+            self.check(child)
+        if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+            raise refusal(self.source, node, f"the name {node.attr}")
+        if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.For):
+            for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
+                _check_target(target, self.source)
+        if isinstance(node, ast.Call):
+            _check_call(node, self.source, self.own)
 
 
 def _check_target(target: ast.expr, source: Source) -> None:
@@ -130,18 +158,18 @@ def _check_target(target: ast.expr, source: Source) -> None:
             raise refusal(source, target, f"an assignment to {ast.unparse(target)}")
 
 
-def _check_call(node: ast.Call, source: Source) -> None:
+def _check_call(node: ast.Call, source: Source, own: frozenset[str]) -> None:
     name = dotted(node.func)
     function = function_name(node.func, source)
     if function is not None:
         if function not in FUNCTIONS:
             raise refusal(source, node, function)
     elif isinstance(node.func, ast.Name):
-        if node.func.id not in BUILTINS:
+        if node.func.id not in BUILTINS and node.func.id not in own:
             raise refusal(source, node, f"{node.func.id}()")
     elif isinstance(node.func, ast.Attribute):
-        own = name is not None and name.startswith("self.")
-        if not own and node.func.attr not in METHODS:
+        layer = name is not None and name.startswith("self.")
+        if not layer and node.func.attr not in METHODS:
             raise refusal(source, node, f".{node.func.attr}()")
     elif not isinstance(node.func, ast.Subscript):
         raise refusal(source, node, f"the call {ast.unparse(node.func)[:40]}()")

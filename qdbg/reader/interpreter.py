@@ -4,18 +4,26 @@ from __future__ import annotations
 
 import ast
 import operator
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
 from qdbg.core.program import Layer
 from qdbg.errors import ForwardError
-from qdbg.reader.allow import ATTRIBUTES, BUILTINS, FUNCTIONS, METHODS, function_name, refusal
+from qdbg.reader.allow import (
+    ATTRIBUTES,
+    BUILTINS,
+    FUNCTIONS,
+    LIMIT,
+    METHODS,
+    function_name,
+    refusal,
+)
 from qdbg.reader.source import Source
 
 STATEMENTS_RUN = 100_000
 """A forward that runs more statements does not come to an end."""
-CONTAINERS = ("Sequential", "ModuleList")
+LARGEST_BITS = 64
 
 Values = dict[str, Any]
 OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
@@ -73,6 +81,17 @@ class Ref:
     path: str
 
 
+def _is_sequence(value: Any) -> bool:
+    return isinstance(value, str | bytes | list | tuple)
+
+
+def _is_large(value: Any) -> bool:
+    """No forward needs longer lists or larger numbers; a loop could grow them without end."""
+    if isinstance(value, int):
+        return value.bit_length() > LARGEST_BITS
+    return _is_sequence(value) and len(value) > LIMIT
+
+
 class _Return(Exception):
     def __init__(self, value: Any) -> None:
         self.value = value
@@ -112,13 +131,15 @@ class Interpreter:
         for name, default in zip(names[len(names) - len(defaults) :], defaults, strict=True):
             if name not in values:
                 values[name] = self._value(default, values)
-        if set(names) != set(values):
+        if set(names) != set(values) or len(args) >= len(names):
             raise refusal(source, function, f"other arguments than {', '.join(names[1:])}")
         return self._inside(path, lambda: self._run(function.body, values))
 
     def _sequential(self, path: str, args: tuple[Any, ...]) -> Any:
         def run() -> Any:
-            (value,) = args
+            if len(args) != 1:
+                raise ForwardError(f"{path} is given {len(args)} values", expected="one")
+            value = args[0]
             for child in self._children(path):
                 value = self.call(child.path, (value,), {})
             return value
@@ -253,11 +274,16 @@ class Interpreter:
 
     def _operate(self, node: ast.AST, op: ast.AST, *operands: Any) -> Any:
         function = OPERATORS.get(type(op))
-        if function is None or any(isinstance(o, str | bytes) and len(o) > 1000 for o in operands):  # noqa: PLR2004 - no string of a forward is longer
+        if function is None or (isinstance(op, ast.Mult) and any(map(_is_sequence, operands))):
             raise self._refused(node, f"the operator {type(op).__name__}")
+        if any(map(_is_large, operands)):
+            raise self._refused(node, "a value that grows without end")
+        return self._tried(node, function, operands)
+
+    def _tried(self, node: ast.AST, function: Callable[..., Any], operands: Iterable[Any]) -> Any:
         try:
             return function(*operands)
-        except (TypeError, ValueError, ZeroDivisionError, OverflowError) as error:
+        except (TypeError, ValueError, ArithmeticError, MemoryError) as error:
             raise self._refused(node, f"an operation that fails ({error})") from error
 
     def _plain(self, node: ast.expr, values: Values) -> Any:
@@ -305,7 +331,7 @@ class Interpreter:
                 raise self._refused(node, f"{node.func.id}()")
             if node.func.id == "list" and args and isinstance(args[0], Ref):
                 return self._children(args[0].path)
-            return BUILTINS[node.func.id](*args)
+            return self._tried(node, BUILTINS[node.func.id], args)
         return self._call_value(node, args, kwargs, values)
 
     def _call_value(
