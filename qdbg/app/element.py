@@ -12,10 +12,8 @@ from qdbg.app.grid import Grid
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import TermTable
 from qdbg.app.widgets import Panel, title
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.engine.table import Table
 from qdbg.engine.terms import terms
-from qdbg.engine.trace import arithmetic_for
 
 
 class ElementScreen(CommandScreen):
@@ -63,7 +61,7 @@ class ElementScreen(CommandScreen):
         step, element = debugger.step, debugger.element
         trace = debugger.trace
         result = trace.step(trace.first_steps[step.call + 1] - 1)
-        found = terms(step, element, self._adding())
+        found = terms(step, element, trace.adding)
         self.set_class(found is None, "alone")
         grid = self.query_one("#terms", Grid)
         if found is not None:
@@ -79,16 +77,6 @@ class ElementScreen(CommandScreen):
         way = self.query_one("#way", Panel)
         title(way, f"the way of {self._element_name()}")
         way.show(texts.way_panel(step, result, element, found))
-
-    def _adding(self) -> Arithmetic:
-        """Whose sums are shown: the simulated arithmetic's, or those of PyTorch's kernel where it
-        saturates and the simulated one does not: that is where they differ.
-        """
-        trace = self.qdbg.debugger.trace
-        captured = arithmetic_for(self.qdbg.debugger.recording)
-        if captured is not None and trace.arithmetic.accumulator == "exact":
-            return captured
-        return trace.arithmetic
 
     def _element_name(self) -> str:
         step = self.qdbg.debugger.step

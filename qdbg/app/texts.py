@@ -9,11 +9,11 @@ from textual.content import Content
 from qdbg.app.sources import layer_title
 from qdbg.app.widgets import Part, join
 from qdbg.debugger import Debugger
-from qdbg.engine.explain import Line, explain
+from qdbg.engine.explain import Line, explain, way
 from qdbg.engine.summary import Range, extremes, parameters, value_range
 from qdbg.engine.survey import Fare
 from qdbg.engine.table import signed
-from qdbg.engine.terms import Terms, lost_outputs, way
+from qdbg.engine.terms import Terms, lost_outputs
 from qdbg.engine.trace import Step
 from qdbg.names import LEVELS
 

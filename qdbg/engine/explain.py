@@ -13,7 +13,7 @@ from qdbg.core.arithmetic import pair_members
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage
 from qdbg.engine.simulate import Simulation
-from qdbg.engine.trace import Step
+from qdbg.engine.trace import CENTRED, Step
 
 SHOWN_TERMS = 4
 """How many terms of a sum stand in a formula; the drill-down shows them all."""
@@ -64,15 +64,38 @@ def explain(step: Step, element: int) -> tuple[Line, ...]:
     """The stage's own line first, then one for each constant that it uses, and theirs."""
     if step.stage is None or step.simulation is None:
         return ()
-    index = step.index_of(element)
+    return _with_constants(step.stage, step.simulation, step.index_of(element))
+
+
+def way(step: Step, element: int) -> tuple[Line, ...]:
+    """Every stage of the element's call with its numbers, each after the constants it needs.
+
+    An input (of a stage that centres the inputs) has only its own stage: it is no output yet.
+    """
     made = step.simulation
-    stages, seen = [step.stage], {step.stage.output}
-    for stage in stages:
-        for name in stage.parameters:
+    if made is None or step.stage is None:
+        return ()
+    index = step.index_of(element)
+    stages = [
+        stage
+        for stage in made.stages
+        if stage.output != CENTRED and made.values[stage.output].shape == step.shape
+    ]
+    found: dict[str, Line] = {}
+    for stage in [step.stage] if step.of_inputs else stages:
+        for needed in reversed(_with_constants(stage, made, index)):
+            found.setdefault(needed.symbols, needed)
+    return tuple(found.values())
+
+
+def _with_constants(stage: Stage, made: Simulation, index: tuple[int, ...]) -> tuple[Line, ...]:
+    stages, seen = [stage], {stage.output}
+    for other in stages:
+        for name in other.parameters:
             if name in made.constants and name not in seen:
                 seen.add(name)
                 stages.append(made.constants[name])
-    return tuple(line(stage, made, index) for stage in stages)
+    return tuple(line(other, made, index) for other in stages)
 
 
 def line(stage: Stage, made: Simulation, index: tuple[int, ...]) -> Line:

@@ -8,7 +8,6 @@ import numpy as np
 
 from qdbg.core.arithmetic import INT32, Arithmetic, i32, pair_members, sat16
 from qdbg.core.quantity import Array
-from qdbg.engine.explain import Line, line
 from qdbg.engine.trace import Step
 
 
@@ -107,19 +106,6 @@ def _collect(x: Array, w: Array, groups: list[tuple[int, ...]], arithmetic: Arit
         rows.append(Term(products, total, kept, running))
     largest = max((abs(row.running) for row in rows), default=0)
     return Terms(arithmetic.name, tuple(rows), paired, largest / INT32[1])
-
-
-def way(step: Step, element: int) -> tuple[Line, ...]:
-    """Every stage of the element's call with its numbers, from the accumulator to the result."""
-    made = step.simulation
-    if made is None or step.stage is None:
-        return ()
-    index = step.index_of(element)
-    if step.of_inputs:
-        return (line(step.stage, made, index),)
-    outputs = (s for s in made.stages if s.output != "x_c")
-    same = [s for s in outputs if made.values[s.output].shape == step.shape]
-    return tuple(line(stage, made, index) for stage in same)
 
 
 def lost_outputs(step: Step, element: int, found: Terms) -> float | None:

@@ -17,6 +17,8 @@ from qdbg.core.stage import Stage
 from qdbg.engine.compare import Comparison, compare, delta, differs
 from qdbg.engine.simulate import Simulation, simulate
 
+CENTRED = "x_c"
+"""The symbol of the centred inputs: the only stage whose elements are inputs."""
 KEPT_CALLS = 64
 """How many simulated calls are kept at a time; the others are computed again when needed."""
 
@@ -53,7 +55,7 @@ class Step:
     @property
     def of_inputs(self) -> bool:
         """Whether the elements are inputs of the layer, not its output channels."""
-        return self.stage is not None and self.stage.output == "x_c"
+        return self.stage is not None and self.stage.output == CENTRED
 
     @property
     def size(self) -> int:
@@ -168,6 +170,15 @@ class Trace:
     def differences(self) -> int:
         """How many elements of all calls differ."""
         return sum(c.differences for c in self.comparisons)
+
+    @property
+    def adding(self) -> Arithmetic:
+        """Whose sums a drill-down shows: the simulated arithmetic's, or those of PyTorch's kernel
+        where the simulation adds exactly, for the kernel may saturate: that is where they differ.
+        """
+        captured = arithmetic_for(self.recording)
+        exact = self.arithmetic.accumulator == "exact"
+        return captured if exact and captured is not None else self.arithmetic
 
     @property
     def exit_status(self) -> int:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from qdbg.core.op import NotSimulated
-from qdbg.engine.explain import Line, explain
+from qdbg.engine.explain import way
 from qdbg.engine.terms import Term, Terms, lost_outputs, terms
 from qdbg.engine.trace import Step, Trace
 from qdbg.errors import CommandError
@@ -33,7 +33,7 @@ def element_text(trace: Trace, text: str) -> str:
         step = trace.step(place.step)
         parts = [_head(trace, step, place.element)]
         if step.simulation is not None:
-            parts += [_products(step, place.element), _way(trace, step, place.element)]
+            parts += [_products(trace, step, place.element), _way(step, place.element)]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
@@ -52,7 +52,7 @@ def _result(trace: Trace, step: Step, element: int) -> str:
     captured, made = trace.recording.values[step.call], trace.simulation(step.call)
     if isinstance(made, NotSimulated):
         return f"captured {plain(captured.flat[element].item())}; not simulated: {made}"
-    if captured.size != step.size or _of_inputs(step):
+    if captured.size != step.size or step.of_inputs:
         return f"{step.stage.output if step.stage else 'result'}: PyTorch does not expose it"
     here = slice(element, element + 1)
     pair = captured.reshape(-1)[here], made.result.reshape(-1)[here]
@@ -62,13 +62,13 @@ def _result(trace: Trace, step: Step, element: int) -> str:
     return f"captured {values[0]}   simulated {values[1]}   Δ {change}"
 
 
-def _products(step: Step, element: int) -> list[str]:
-    found = terms(step, element)
+def _products(trace: Trace, step: Step, element: int) -> list[str]:
+    found = terms(step, element, trace.adding)
     if found is None:
         return []
     how = "products"
     if found.paired:
-        how = "products, added two by two; each pair's sum is kept in int16"
+        how = f"products as {found.arithmetic} adds them: by twos, each pair's sum kept in int16"
     return [how, *aligned(list(_rows(found)), right=set(range(8))), *_totals(step, element, found)]
 
 
@@ -97,30 +97,16 @@ def _totals(step: Step, element: int, found: Terms) -> list[str]:
     if not found.paired:
         return []
     if not found.saturating:
-        return ["no pair saturates"]
+        return [f"no pair saturates in {found.arithmetic}"]
     count = len(found.saturating)
     pairs = "1 pair saturates" if count == 1 else f"{count} pairs saturate"
     worth = lost_outputs(step, element, found)
     steps = f", worth {worth:.4g} steps of the result" if worth is not None else ""
-    return [f"{pairs}: {found.excess} is lost from the sum{steps}"]
+    return [f"{pairs} in {found.arithmetic}: {found.excess} is lost from the sum{steps}"]
 
 
-def _way(trace: Trace, step: Step, element: int) -> list[str]:
-    """Every stage with elements of the same form, with its numbers; the constants as they come."""
-    steps = range(trace.first_steps[step.call], trace.first_steps[step.call + 1])
-    found: dict[str, Line] = {}
-    for index in steps:
-        other = trace.step(index)
-        if other.shape != step.shape or _of_inputs(other) != _of_inputs(step):
-            continue
-        for line in reversed(explain(other, element)):
-            found.setdefault(line.symbols, line)
+def _way(step: Step, element: int) -> list[str]:
     lines = ["the whole way to the result"]
-    for line in found.values():
+    for line in way(step, element):
         lines += [f"  {line.symbols}", f"      {line.numbers}"]
     return lines
-
-
-def _of_inputs(step: Step) -> bool:
-    """The step's elements are inputs k: in a square layer their shape is that of the outputs."""
-    return step.stage is not None and step.stage.output == "x_c"

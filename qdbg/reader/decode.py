@@ -13,9 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qdbg.errors import ModelError
+from qdbg.reader.records import Call, Name, Record, Storage
 
-OPCODES = 5_000_000
-"""More opcodes than this are refused."""
+OPCODES = 1_000_000
+"""More opcodes than this are refused; a layer takes some 160."""
+BYTES = 16_000_000
+"""A pickle is smaller than this."""
+MEMO, BITS = 2**32, 64
+"""The largest number of the memo, and the longest integer of any model."""
+NAME = 200
+"""The longest name of a class or a function."""
 BUILDERS = frozenset(
     {
         "collections.OrderedDict",
@@ -44,40 +51,6 @@ REMEDIES = {
 """What to do about calls that honest files make, by the beginning of their names."""
 
 
-@dataclass(frozen=True, slots=True)
-class Name:
-    """Something the file names, never looked up."""
-
-    text: str
-
-
-@dataclass(slots=True, eq=False)
-class Record:
-    """An object of a class that the file names, with the state it was given."""
-
-    class_name: str
-    state: Any = None
-    built: bool = False
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Call:
-    """One of BUILDERS with its arguments."""
-
-    name: str
-    args: tuple[Any, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Storage:
-    """A member of the archive that holds numbers."""
-
-    kind: str
-    """`FloatStorage`, `CharStorage`, `QInt8Storage` …"""
-    key: str
-    numel: int
-
-
 @dataclass(slots=True)
 class _Machine:
     """The stack machine of a pickle."""
@@ -85,6 +58,7 @@ class _Machine:
     stack: list[Any] = field(default_factory=list)
     marks: list[int] = field(default_factory=list)
     memo: dict[int, Any] = field(default_factory=dict)
+    copied: int = 0
 
     def pop(self) -> Any:
         if len(self.stack) <= (self.marks[-1] if self.marks else 0):
@@ -110,6 +84,8 @@ def decode(data: bytes) -> Any:
 
     Raises ModelError for opcodes and calls that a saved model does not need, naming them.
     """
+    if len(data) > BYTES:
+        raise ModelError(f"the model's pickle has {len(data):,} bytes")
     machine = _Machine()
     try:
         with warnings.catch_warnings():
@@ -155,6 +131,8 @@ def _nothing(machine: _Machine, argument: Any) -> None:
 @_on("BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8", "UNICODE", "BINBYTES", "SHORT_BINBYTES")
 @_on("BINSTRING", "SHORT_BINSTRING", "STRING")
 def _push(machine: _Machine, argument: Any) -> None:
+    if isinstance(argument, int) and argument.bit_length() > BITS:
+        raise ModelError(f"the model's pickle holds an integer of {argument.bit_length()} bits")
     machine.stack.append(argument)
 
 
@@ -204,7 +182,7 @@ def _set_items(machine: _Machine, items: list[Any]) -> None:
     if len(items) % 2:
         raise ModelError("the model's pickle has a key without a value")
     for key, value in zip(items[::2], items[1::2], strict=True):
-        if not isinstance(key, str | int | float | None):
+        if not isinstance(key, str | None) and not (isinstance(key, int) and abs(key) < MEMO):
             raise ModelError(f"the model's pickle has a key that is a {type(key).__name__}")
         target[key] = value
 
@@ -223,6 +201,8 @@ def _extend(machine: _Machine, argument: Any) -> None:
 
 @_on("BINPUT", "LONG_BINPUT", "PUT")
 def _put(machine: _Machine, argument: int) -> None:
+    if not 0 <= argument < MEMO:
+        raise ModelError("the model's pickle numbers something in an unknown way")
     machine.memo[argument] = machine.top(object)
 
 
@@ -240,8 +220,13 @@ def _get(machine: _Machine, argument: int) -> None:
 
 @_on("GLOBAL")
 def _global(machine: _Machine, argument: str) -> None:
-    module, _, name = argument.partition(" ")
-    machine.stack.append(Name(f"{module}.{name}"))
+    machine.stack.append(_named(argument.replace(" ", ".", 1)))
+
+
+def _named(text: str) -> Name:
+    if len(text) > NAME or not text.isprintable():
+        raise ModelError(f"the model's pickle names {text[:NAME]!r}, which cannot be shown")
+    return Name(text)
 
 
 @_on("STACK_GLOBAL")
@@ -249,7 +234,7 @@ def _stack_global(machine: _Machine, argument: Any) -> None:
     name, module = machine.pop(), machine.pop()
     if not isinstance(name, str) or not isinstance(module, str):
         raise ModelError("the model's pickle names something by what is no text")
-    machine.stack.append(Name(f"{module}.{name}"))
+    machine.stack.append(_named(f"{module}.{name}"))
 
 
 @_on("NEWOBJ")
@@ -270,15 +255,19 @@ def _reduce(machine: _Machine, argument: Any) -> None:
             f"the model's pickle calls {name.text}, which qdbg does not run",
             remedy=next((r for start, r in REMEDIES.items() if name.text.startswith(start)), ""),
         )
-    machine.stack.append(_built(name.text, args))
+    machine.stack.append(_built(machine, name.text, args))
 
 
-def _built(name: str, args: tuple[Any, ...]) -> Any:
-    if name == "collections.OrderedDict":
-        return dict(_pairs(args[0])) if args else {}
+def _built(machine: _Machine, name: str, args: tuple[Any, ...]) -> Any:
     if name.endswith(".set"):
-        return list(args[0]) if args and isinstance(args[0], list) else []
-    return Call(name, args)
+        return args[0] if args and isinstance(args[0], list) else []
+    if name != "collections.OrderedDict":
+        return Call(name, args)
+    pairs = _pairs(args[0]) if args else []
+    machine.copied += len(pairs)
+    if machine.copied > OPCODES:
+        raise ModelError(f"the model's pickle copies more than {OPCODES:,} entries")
+    return dict(pairs)
 
 
 def _pairs(items: Any) -> list[tuple[str, Any]]:

@@ -8,7 +8,7 @@ from qdbg.core.program import Layer
 from qdbg.core.quantity import Array, QParams, QTensor
 from qdbg.errors import ModelError
 from qdbg.reader.archive import SAVE
-from qdbg.reader.decode import Name, Record
+from qdbg.reader.records import Name, Record
 from qdbg.reader.tensors import Tensors, checked
 
 DEPTH, LAYERS = 64, 20_000

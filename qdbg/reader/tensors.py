@@ -10,7 +10,7 @@ import numpy as np
 from qdbg.core.quantity import RANGES, Array, QParams, QTensor, readonly
 from qdbg.errors import ModelError
 from qdbg.reader.archive import Archive
-from qdbg.reader.decode import Call, Name, Storage
+from qdbg.reader.records import Call, Name, Storage
 
 KINDS: dict[str, str] = {
     "FloatStorage": "<f4",
@@ -29,6 +29,8 @@ KINDS: dict[str, str] = {
 """The storages that are understood, with numpy's name for their numbers."""
 QUANTIZED = {"i1": "qint8", "u1": "quint8", "<i4": "qint32"}
 DIMENSIONS = 8
+COPIES, LEAST = 8, 20_000_000
+"""Numbers are copied to as many times the file's size, or to so many bytes."""
 
 
 class Tensors:
@@ -37,6 +39,8 @@ class Tensors:
     def __init__(self, archive: Archive) -> None:
         self.archive = archive
         self._storages: dict[str, Array] = {}
+        self._views: dict[object, Array] = {}
+        self._copied = 0
 
     def array(self, value: Any, what: str) -> Array:
         """A plain tensor's numbers. Raises ModelError, naming `what`."""
@@ -67,15 +71,16 @@ class Tensors:
             case (Name("torch.per_channel_affine"), scales, zero_points, int(axis)):
                 if not 0 <= axis < len(shape):
                     raise ModelError(f"{what} has its scales on axis {axis} of {len(shape)}")
-                found = self.array(scales, f"the scales of {what}").astype(np.float64)
-                zeros = self.array(zero_points, f"the zero points of {what}").astype(np.int64)
+                found = self._as(scales, np.floating, np.float64, f"the scales of {what}")
+                zeros = self._as(zero_points, np.integer, np.int64, f"the zero points of {what}")
                 if found.shape != (shape[axis],) or zeros.shape != (shape[axis],):
                     raise ModelError(
                         f"{what} has {found.size} scales and {zeros.size} zero points",
                         expected=f"{shape[axis]}, one per channel",
                     )
-                for scale, zero_point in zip(found.tolist(), zeros.tolist(), strict=True):
-                    checked(scale, zero_point, dtype, what)
+                worst = found[np.argmin(np.where(np.isfinite(found), found, -np.inf))]
+                for zero_point in (zeros.min(), zeros.max()):
+                    checked(float(worst), int(zero_point), dtype, what)
                 return QParams(readonly(found), readonly(zeros), dtype, axis)
             case _:
                 raise ModelError(f"{what} is quantized in a way that qdbg does not know")
@@ -87,12 +92,34 @@ class Tensors:
         if not _is_count(offset) or len(sizes) > DIMENSIONS:
             raise ModelError(f"{what} begins at {str(offset)[:40]} and has {len(sizes)} axes")
         flat = self._storage(storage, what)
+        strides = [s if n > 1 else 0 for n, s in zip(sizes, strides, strict=True)]
         last = offset + sum((n - 1) * s for n, s in zip(sizes, strides, strict=True))
-        if _product(sizes) > flat.size or (_product(sizes) and last >= flat.size):
+        if not _product(sizes):
+            raise ModelError(f"{what} has the shape {_shape(sizes)} and holds no numbers")
+        if _product(sizes) > flat.size or last >= flat.size:
             raise ModelError(f"{what} is larger than the numbers that the file holds for it")
         steps = [s * flat.itemsize for s in strides]
         view = np.lib.stride_tricks.as_strided(flat[offset:], sizes, steps, writeable=False)
-        return readonly(view.copy())
+        key = storage, offset, tuple(sizes), tuple(strides)
+        if key not in self._views:
+            self._views[key] = self._kept(view, what)
+        return self._views[key]
+
+    def _as(self, value: Any, kind: Any, dtype: Any, what: str) -> Array:
+        """A tensor of the kind in the widest type of its kind, as PyTorch computes with it."""
+        found = self.array(value, what)
+        if not np.issubdtype(found.dtype, kind):
+            raise ModelError(f"{what} are {found.dtype} numbers")
+        return found if found.dtype == dtype else self._kept(found.astype(dtype), what)
+
+    def _kept(self, array: Array, what: str) -> Array:
+        """The array, contiguous. Raises ModelError once the copies outgrow the file many times."""
+        if array.flags.c_contiguous and array.base is not None:
+            return readonly(array)
+        self._copied += array.nbytes
+        if self._copied > max(COPIES * self.archive.length, LEAST):
+            raise ModelError(f"{what}: the file lays out the same numbers again and again")
+        return readonly(array)
 
     def _storage(self, storage: Storage, what: str) -> Array:
         kind = KINDS.get(storage.kind)
@@ -134,6 +161,10 @@ def _counts(value: Any) -> list[int] | None:
     if not isinstance(value, tuple) or not all(_is_count(n) for n in value):
         return None
     return list(value)
+
+
+def _shape(sizes: list[int]) -> str:
+    return str(sizes)[:60]
 
 
 def _product(sizes: list[int]) -> int:

@@ -7,10 +7,10 @@ import pytest
 
 from qdbg.core import arithmetic as primitives
 from qdbg.core.arithmetic import ARITHMETICS
-from qdbg.engine.explain import explain, number
+from qdbg.engine.explain import explain, number, way
 from qdbg.engine.survey import survey
 from qdbg.engine.table import Table
-from qdbg.engine.terms import lost_outputs, terms, way
+from qdbg.engine.terms import lost_outputs, terms
 from qdbg.engine.trace import Trace
 from tests.synthetic import recording
 
@@ -87,7 +87,7 @@ def test_the_loss_is_worth_what_the_textbook_differs_by():
 def test_the_way_ends_at_the_output_byte():
     step = step_named("fbgemm-avx2", "fc1:linear.mac")
     assert way(step, 3)[-1].numbers.startswith("y_q[3] = ")
-    assert len(way(step, 3)) == 7
+    assert len(way(step, 3)) == 10  # seven stages and three constants
 
 
 def test_a_table_row_holds_the_numbers_of_its_element():
@@ -129,3 +129,13 @@ def test_the_survey_counts_what_each_arithmetic_leaves():
 )
 def test_numbers_are_exact_or_say_that_they_are_not(value, text):
     assert number(value) == text
+
+
+def test_beside_an_exact_simulation_the_kernels_own_pairs_are_shown():
+    trace = Trace(recording(), ARITHMETICS["textbook"])
+    assert trace.adding.name == "fbgemm-avx2"
+    step = trace.step(trace.first_steps[2] - 1)
+    for element in np.flatnonzero(step.different):
+        found = terms(step, int(element), trace.adding)
+        assert found.saturating
+        assert abs(lost_outputs(step, int(element), found) - step.delta.ravel()[element]) <= 1
