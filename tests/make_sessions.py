@@ -26,6 +26,7 @@ MYSTERY = [
     "next-saturation",
     "next-saturation",
     "go 'a",
+    "start",
 ]
 BEYOND = ["break saturation", "continue", "next-saturation", "continue", "end"]
 

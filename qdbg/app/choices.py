@@ -19,7 +19,7 @@ def arithmetics(debugger: Debugger) -> Choose:
     own = captured.name if captured is not None else ""
     chosen = debugger.trace.arithmetic.name
     columns = (
-        GridColumn("arithmetic", 44, left=True),
+        GridColumn("arithmetic", 34, left=True),
         GridColumn("library", 8, left=True),
         GridColumn("differ", 8),
         GridColumn("max |Δ|", 7),

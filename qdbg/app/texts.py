@@ -9,7 +9,7 @@ from textual.content import Content
 from qdbg.app.sources import layer_title
 from qdbg.app.widgets import Part, join
 from qdbg.debugger import Debugger
-from qdbg.engine.explain import Line, explain, way
+from qdbg.engine.explain import Line, explain, number, way
 from qdbg.engine.summary import Range, extremes, parameters, value_range
 from qdbg.engine.survey import Fare
 from qdbg.engine.table import signed
@@ -100,9 +100,9 @@ def _exposure(step: Step, element: int) -> Content:
         ("captured   ", "bold"),
         verdict,
         ("\nPyTorch    ", "$secondary"),
-        f"{step.captured[index]}",
+        number(step.captured[index]),
         ("\nsimulated  ", "$secondary"),
-        f"{step.simulated[index]}   Δ {signed(found)}",
+        f"{number(step.simulated[index])}   Δ {signed(found)}",
     )
 
 
@@ -253,7 +253,7 @@ def _outcome(step: Step, result: Step, element: int) -> Content:
     index = step.index_of(element)
     captured, delta = result.captured[index], result.delta[index]
     mark = ("≠ ", "bold $warning") if delta else ("✓ ", "bold $success")
-    return join("\n", mark, (f"PyTorch {captured}", "bold"), f"   Δ {signed(delta)}")
+    return join("\n", mark, (f"PyTorch {number(captured)}", "bold"), f"   Δ {signed(delta)}")
 
 
 def headroom(found: Terms) -> str:
