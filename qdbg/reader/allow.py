@@ -9,7 +9,7 @@ from itertools import islice
 from typing import Any
 
 from qdbg.errors import ForwardError
-from qdbg.reader.source import Source
+from qdbg.reader.source import TRUST, Source
 
 _TENSOR = ("cat", "stack", "flatten", "permute", "reshape", "squeeze", "unsqueeze", "transpose")
 _MATH = ("relu", "sigmoid", "tanh", "add", "mul", "matmul", "mean", "clamp", "softmax")
@@ -86,7 +86,16 @@ EXPRESSIONS = (
     ast.boolop,
     ast.expr_context,
 )
-TRUST = "--trust-source runs the file as ordinary Python instead; use it only for code you trust."
+OPERATORS = (ast.Pow, ast.LShift, ast.RShift, ast.BitOr, ast.BitAnd, ast.BitXor, ast.MatMult)
+"""What no forward needs, and what could grow without end."""
+WORDS: dict[type[ast.AST], str] = {
+    ast.JoinedStr: "an f-string (joinedstr)",
+    ast.NamedExpr: "a walrus := (namedexpr)",
+    ast.FunctionDef: "a nested function (functiondef)",
+    ast.ListComp: "a list comprehension (listcomp)",
+    ast.Delete: "del (delete)",
+    ast.Starred: "a star * (starred)",
+}
 
 
 def dotted(node: ast.expr) -> str | None:
@@ -96,6 +105,11 @@ def dotted(node: ast.expr) -> str | None:
         parts.append(node.attr)
         node = node.value
     return ".".join([node.id, *reversed(parts)]) if isinstance(node, ast.Name) else None
+
+
+def loads(node: ast.expr) -> str:
+    """The name that an expression like `F.relu` begins with."""
+    return (dotted(node) or "").partition(".")[0]
 
 
 def function_name(node: ast.expr, source: Source) -> str | None:
@@ -109,8 +123,12 @@ def function_name(node: ast.expr, source: Source) -> str | None:
 def check(function: ast.FunctionDef, source: Source) -> None:
     """Raise ForwardError, by line and name, for what the interpreter does not understand."""
     arguments = function.args
-    if arguments.vararg or arguments.kwarg or not arguments.args or function.decorator_list:
-        raise refusal(source, function, "a decorator, *args or **kwargs")
+    odd = arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs
+    if odd or not arguments.args or function.decorator_list:
+        raise refusal(source, function, "a decorator, *args, **kwargs or such")
+    for default in arguments.defaults:
+        if not isinstance(default, ast.Constant):
+            raise refusal(source, default, f"the default {ast.unparse(default)[:40]}")
     checker = _Checker(source, _own_names(function))
     for statement in function.body:
         checker.check(statement)
@@ -142,6 +160,10 @@ class _Checker:
             children = [node.value] if node.value else []
         for child in children:
             self.check(child)
+        if isinstance(node, OPERATORS):
+            raise refusal(self.source, node, f"the operator {type(node).__name__}")
+        if isinstance(node, ast.keyword) and node.arg is None:
+            raise refusal(self.source, node, "**")
         if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
             raise refusal(self.source, node, f"the name {node.attr}")
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.For):
@@ -160,12 +182,15 @@ def _check_target(target: ast.expr, source: Source) -> None:
 
 def _check_call(node: ast.Call, source: Source, own: frozenset[str]) -> None:
     name = dotted(node.func)
-    function = function_name(node.func, source)
+    function = None if loads(node.func) in own else function_name(node.func, source)
     if function is not None:
         if function not in FUNCTIONS:
             raise refusal(source, node, function)
     elif isinstance(node.func, ast.Name):
-        if node.func.id not in BUILTINS and node.func.id not in own:
+        known = node.func.id in BUILTINS and node.func.id not in source.rebound | set(
+            source.classes
+        )
+        if not known and node.func.id not in own:
             raise refusal(source, node, f"{node.func.id}()")
     elif isinstance(node.func, ast.Attribute):
         layer = name is not None and name.startswith("self.")
@@ -176,7 +201,7 @@ def _check_call(node: ast.Call, source: Source, own: frozenset[str]) -> None:
 
 
 def _word(node: ast.AST) -> str:
-    return f"a {type(node).__name__.lower()}"
+    return WORDS.get(type(node), f"a {type(node).__name__.lower()}")
 
 
 def refusal(source: Source, node: ast.AST, what: str) -> ForwardError:

@@ -37,6 +37,7 @@ DAMAGE = (
     OverflowError,
 )
 """What zipfile raises for a file that is not what its directory says."""
+CHUNK = 1 << 20
 MEMBERS = 100_000
 """No model has more members than this."""
 
@@ -47,7 +48,15 @@ class Archive:
     def __init__(self, path: Path) -> None:
         """Raises ModelError for what is not a file of torch.save."""
         self.path = path
-        self._zip, self._members = _open(path)
+        self.length = _length(path)
+        self._zip, self._members = _open(path, self.length)
+        self._checked: set[str] = set()
+
+    def __enter__(self) -> Archive:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._zip.close()
 
     def __contains__(self, name: str) -> bool:
         return name in self._members
@@ -55,14 +64,29 @@ class Archive:
     def read(self, name: str) -> bytes:
         """A member's bytes. Raises ModelError where it is missing or its CRC is wrong."""
         if name not in self._members:
-            raise ModelError(f"{self.path.name} has no member {name}: the file is incomplete")
+            raise ModelError(f"there is no member {name}: the file is incomplete")
+        self._checked.add(name)
         try:
             return self._zip.read(self._members[name])
         except DAMAGE as error:
-            raise ModelError(
-                f"{self.path.name}: member {name} is damaged, its CRC does not match its bytes",
-                remedy="Copy or save the model again.",
-            ) from error
+            raise self._damaged(name, error) from error
+
+    def check_rest(self) -> None:
+        """Compare what nobody has read with its CRC, too. Raises ModelError."""
+        for name in self._members.keys() - self._checked:
+            try:
+                with self._zip.open(self._members[name]) as stream:
+                    while stream.read(CHUNK):
+                        pass
+            except DAMAGE as error:
+                raise self._damaged(name, error) from error
+
+    def _damaged(self, name: str, error: BaseException) -> ModelError:
+        crc = "CRC" in str(error)
+        why = "its CRC does not match its bytes" if crc else "the archive's directory is wrong"
+        return ModelError(
+            f"member {name} is damaged, {why}", remedy="Copy or save the model again."
+        )
 
     def size(self, name: str) -> int:
         """A member's size in bytes; 0 where it is missing."""
@@ -70,15 +94,18 @@ class Archive:
         return 0 if member is None else member.file_size
 
 
-def _open(path: Path) -> tuple[zipfile.ZipFile, Mapping[str, zipfile.ZipInfo]]:
-    length = _length(path)
+def _open(path: Path, length: int) -> tuple[zipfile.ZipFile, Mapping[str, zipfile.ZipInfo]]:
     try:
         archive = zipfile.ZipFile(path)
     except DAMAGE as error:
         raise _foreign(path) from error
     members = archive.infolist()
-    _check(path, members, length)
-    folder = _folder(path, members)
+    try:
+        _check(path, members, length)
+        folder = _folder(path, members)
+    except ModelError:
+        archive.close()
+        raise
     named = {m.filename.removeprefix(folder): m for m in members if not m.is_dir()}
     return archive, MappingProxyType(named)
 
@@ -88,9 +115,9 @@ def _length(path: Path) -> int:
         if path.is_dir():
             raise ModelError(f"{path} is a folder", expected="a model file saved by torch.save")
         length = path.stat().st_size
-    except OSError as error:
+    except (OSError, ValueError) as error:
         raise ModelError(
-            f"{path} cannot be read: {error.strerror or error}",
+            f"{path} cannot be read: {getattr(error, 'strerror', None) or error}",
             remedy="Give the path of a model file saved by torch.save.",
         ) from error
     if not length:
@@ -104,6 +131,8 @@ def _check(path: Path, members: list[zipfile.ZipInfo], length: int) -> None:
     _refuse_kinds(path, names)
     if len(members) > MEMBERS or sum(member.file_size for member in members) > length:
         raise ModelError(f"{path.name} claims to hold more bytes than the file has")
+    if any(m.file_size != m.compress_size for m in members if m.compress_type == 0):
+        raise ModelError(f"{path.name} gives two sizes for one member: its directory is wrong")
     if len(set(names)) != len(names):
         raise ModelError(f"{path.name} holds a member twice", remedy=SAVE)
     for member in members:
@@ -146,8 +175,11 @@ def _refuse_kinds(path: Path, names: list[str]) -> None:
 
 def _foreign(path: Path) -> ModelError:
     """What the file is instead, where its first bytes tell."""
-    with path.open("rb") as stream:
-        head = stream.read(256)
+    try:
+        with path.open("rb") as stream:
+            head = stream.read(256)
+    except OSError as error:
+        return ModelError(f"{path} cannot be read: {error.strerror or error}")
     if head.startswith(OLD_MAGIC):
         return ModelError(
             f"{path.name} is in the format of torch.save before version 1.6",

@@ -13,16 +13,16 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qdbg.errors import ModelError
+from qdbg.reader.plain import showable
 from qdbg.reader.records import Call, Name, Record, Storage
 
-OPCODES = 1_000_000
+OPCODES = 500_000
 """More opcodes than this are refused; a layer takes some 160."""
 BYTES = 16_000_000
 """A pickle is smaller than this."""
 MEMO, BITS = 2**32, 64
 """The largest number of the memo, and the longest integer of any model."""
-NAME = 200
-"""The longest name of a class or a function."""
+
 BUILDERS = frozenset(
     {
         "collections.OrderedDict",
@@ -224,8 +224,8 @@ def _global(machine: _Machine, argument: str) -> None:
 
 
 def _named(text: str) -> Name:
-    if len(text) > NAME or not text.isprintable():
-        raise ModelError(f"the model's pickle names {text[:NAME]!r}, which cannot be shown")
+    if not showable(text):
+        raise ModelError(f"the model's pickle names {text[:80]!r}, which cannot be shown")
     return Name(text)
 
 

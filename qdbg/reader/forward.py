@@ -10,7 +10,8 @@ from qdbg.core.program import Layer, Model
 from qdbg.errors import ForwardError
 from qdbg.reader.allow import check
 from qdbg.reader.archive import SAVE
-from qdbg.reader.interpreter import Backend, Interpreter
+from qdbg.reader.backend import Backend
+from qdbg.reader.interpreter import Interpreter
 from qdbg.reader.source import Source, read_source
 
 
@@ -36,7 +37,12 @@ class Forward:
 
     def run(self, backend: Backend, inputs: tuple[Any, ...]) -> Any:
         """Call the layers in forward's order. Raises ForwardError, by line, where it cannot."""
-        return Interpreter(self.model.layers, self.source, backend).call("", inputs, {})
+        try:
+            return Interpreter(self.model.layers, self.source, backend).call("", inputs, {})
+        except RecursionError as error:
+            raise ForwardError(
+                f"{Path(self.source_path or self.model.name).name}: forward is nested too deeply"
+            ) from error
 
 
 def find_forward(model: Model, source: Path | None, trust: bool = False) -> Forward:
@@ -60,8 +66,18 @@ def find_forward(model: Model, source: Path | None, trust: bool = False) -> Forw
             )
         return Forward(model, None, trusted=False)
     found = read_source(model, source)
-    for path, layer in needs.items():
-        _check_class(found, path, layer, trust)
+    kinds: dict[str, str] = {}
+    try:
+        for path, layer in needs.items():
+            if kinds.setdefault(layer.kind, layer.class_name) != layer.class_name:
+                raise ForwardError(
+                    f"the model has two classes named {layer.kind}: {layer.class_name}"
+                    f" and {kinds[layer.kind]}",
+                    remedy="Rename one of them, and save the model again.",
+                )
+            _check_class(found, path, layer, trust)
+    except RecursionError as error:
+        raise ForwardError(f"{found.path.name} is nested too deeply") from error
     return Forward(model, found, trust)
 
 
@@ -78,8 +94,10 @@ def _check_class(source: Source, path: str, layer: Layer, trust: bool) -> None:
             expected=f"class {layer.kind}; classes in the file: {known}",
             remedy="Give the Python file that defines it: --source FILE",
         )
+    if trust:
+        return
     function = source.forward_of(layer.kind)
     if function is None and not source.is_sequential(layer.kind):
         raise ForwardError(f"{source.path.name}: class {layer.kind} has no forward")
-    if function is not None and not trust:
+    if function is not None:
         check(function, source)

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import ast
-import operator
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 from qdbg.core.program import Layer
 from qdbg.errors import ForwardError
@@ -14,82 +12,26 @@ from qdbg.reader.allow import (
     ATTRIBUTES,
     BUILTINS,
     FUNCTIONS,
-    LIMIT,
     METHODS,
     function_name,
+    loads,
     refusal,
 )
+from qdbg.reader.backend import Backend, Ref
+from qdbg.reader.operators import IN_PLACE, OPERATORS, refused
+from qdbg.reader.plain import plain
 from qdbg.reader.source import Source
 
-STATEMENTS_RUN = 100_000
-"""A forward that runs more statements does not come to an end."""
-LARGEST_BITS = 64
+STEPS = 200_000
+"""A forward of more statements and expressions does not come to an end."""
+DEPTH = 50
+"""Modules call one another no deeper."""
 
 Values = dict[str, Any]
-OPERATORS: Mapping[type[ast.AST], Callable[..., Any]] = {
-    ast.Add: operator.add,
-    ast.Sub: operator.sub,
-    ast.Mult: operator.mul,
-    ast.FloorDiv: operator.floordiv,
-    ast.Div: operator.truediv,
-    ast.Mod: operator.mod,
-    ast.USub: operator.neg,
-    ast.UAdd: operator.pos,
-    ast.Not: operator.not_,
-    ast.Eq: operator.eq,
-    ast.NotEq: operator.ne,
-    ast.Lt: operator.lt,
-    ast.LtE: operator.le,
-    ast.Gt: operator.gt,
-    ast.GtE: operator.ge,
-    ast.Is: operator.is_,
-    ast.IsNot: operator.is_not,
-    ast.In: lambda a, b: operator.contains(b, a),
-    ast.NotIn: lambda a, b: not operator.contains(b, a),
-}
 
 
-class Backend(Protocol):
-    """Who computes: real torch modules in the capture process."""
-
-    def call_layer(self, path: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
-        """The result of a module of the file."""
-
-    def call_function(self, name: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
-        """The result of a function of torch, by its full name."""
-
-    def call_method(self, value: Any, name: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
-        """The result of a tensor's method."""
-
-    def get_attribute(self, value: Any, name: str) -> Any:
-        """A tensor's attribute."""
-
-    def enter_line(self, line: str) -> None:
-        """The user's own source line that the next calls belong to."""
-
-    def enter_layer(self, path: str) -> None:
-        """A module whose forward is interpreted begins."""
-
-    def leave_layer(self) -> None:
-        """It ends."""
-
-
-@dataclass(frozen=True, slots=True)
-class Ref:
-    """A module of the file, or `self` while its forward runs."""
-
-    path: str
-
-
-def _is_sequence(value: Any) -> bool:
-    return isinstance(value, str | bytes | list | tuple)
-
-
-def _is_large(value: Any) -> bool:
-    """No forward needs longer lists or larger numbers; a loop could grow them without end."""
-    if isinstance(value, int):
-        return value.bit_length() > LARGEST_BITS
-    return _is_sequence(value) and len(value) > LIMIT
+CONTAINERS = ("Sequential", "ModuleList")
+PLAIN = (bool, int, float, str, tuple, list, range, type(None))
 
 
 class _Return(Exception):
@@ -104,14 +46,17 @@ class Interpreter:
         self, layers: Mapping[str, Layer], source: Source | None, backend: Backend
     ) -> None:
         self.layers, self.source, self.backend = layers, source, backend
-        self._count = 0
+        self._count = self._depth = 0
+        self._family: dict[str, list[Ref]] = {}
         self._line = ""
 
     def call(self, path: str, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
         """Call a module: a container or the user's own class is interpreted, torch's is run."""
         layer = self.layers[path]
         if layer.kind == "Sequential" and layer.class_name.startswith("torch."):
-            return self._sequential(path, args)
+            return self._sequential(path, (*args, *kwargs.values()))
+        if layer.class_name.startswith("torch.") and layer.kind in CONTAINERS:
+            raise ForwardError(f"{self._line}: {path} is a {layer.kind}, which has no forward")
         if layer.class_name.startswith("torch."):
             return self.backend.call_layer(path, args, kwargs)
         return self._own(path, layer, args, kwargs)
@@ -121,7 +66,7 @@ class Interpreter:
     ) -> Any:
         source = self.source
         if source is not None and source.is_sequential(layer.kind):
-            return self._sequential(path, args)
+            return self._sequential(path, (*args, *kwargs.values()))
         function = source.forward_of(layer.kind) if source is not None else None
         if source is None or function is None:
             raise ForwardError(f"{path or 'the model'} is a {layer.kind}, whose forward is unknown")
@@ -131,7 +76,8 @@ class Interpreter:
         for name, default in zip(names[len(names) - len(defaults) :], defaults, strict=True):
             if name not in values:
                 values[name] = self._value(default, values)
-        if set(names) != set(values) or len(args) >= len(names):
+        twice = set(names[: 1 + len(args)]) & set(kwargs)
+        if set(names) != set(values) or len(args) >= len(names) or twice:
             raise refusal(source, function, f"other arguments than {', '.join(names[1:])}")
         return self._inside(path, lambda: self._run(function.body, values))
 
@@ -148,18 +94,32 @@ class Interpreter:
 
     def _inside(self, path: str, run: Callable[[], Any]) -> Any:
         line = self._line
+        if self._depth >= DEPTH:
+            raise ForwardError(f"{line}: {path or 'the model'} calls itself without end")
         self.backend.enter_layer(path)
+        self._depth += 1
         try:
             return run()
         finally:
+            self._depth -= 1
             self.backend.leave_layer()
             self._line = line
             self.backend.enter_line(line)
 
     def _children(self, path: str) -> list[Ref]:
-        start = f"{path}." if path else ""
-        direct = (p for p in self.layers if p and p.startswith(start) and p != path)
-        return [Ref(p) for p in direct if "." not in p.removeprefix(start)]
+        if not self._family:
+            for each in self.layers:
+                if each:
+                    self._family.setdefault(each.rpartition(".")[0], []).append(Ref(each))
+        return self._family.get(path, [])
+
+    def _listed(self, node: ast.AST, owner: Ref) -> list[Ref]:
+        """The layers of a ModuleList or Sequential; no other module has an order."""
+        layer = self.layers[owner.path]
+        known = layer.class_name.startswith("torch.") and layer.kind in CONTAINERS
+        if not known and not (self.source and self.source.is_sequential(layer.kind)):
+            raise self._refused(node, f"the parts of a {layer.kind}")
+        return list(self._children(owner.path))
 
     # ------------------------------------------------------------------- statements
 
@@ -172,11 +132,14 @@ class Interpreter:
 
     def _block(self, body: list[ast.stmt], values: Values) -> None:
         for statement in body:
-            self._count += 1
-            if self._count > STATEMENTS_RUN:
-                raise self._refused(statement, f"more than {STATEMENTS_RUN:,} statements")
+            self._step(statement)
             self._at(statement)
             self._statement(statement, values)
+
+    def _step(self, node: ast.AST) -> None:
+        self._count += 1
+        if self._count > STEPS:
+            raise self._refused(node, f"more than {STEPS:,} steps")
 
     def _at(self, node: ast.stmt) -> None:
         assert self.source is not None  # noqa: S101 - statements come from it
@@ -200,16 +163,17 @@ class Interpreter:
                 self._value(value, values)
             case ast.If(test=test, body=body, orelse=orelse):
                 self._block(body if self._plain(test, values) else orelse, values)
-            case ast.For(target=target, iter=items, body=body):
+            case ast.For(target=target, iter=items, body=body, orelse=orelse):
                 for item in self._items(items, values):
                     self._assign(target, item, values)
                     self._block(body, values)
+                self._block(orelse, values)
 
     def _assign(self, target: ast.expr, value: Any, values: Values) -> None:
         if isinstance(target, ast.Name):
             values[target.id] = value
         elif isinstance(target, ast.Tuple | ast.List):
-            parts = tuple(value)
+            parts = self._tried(target, BUILTINS["tuple"], (value,))
             if len(parts) != len(target.elts):
                 raise self._refused(target, f"{len(parts)} values for {len(target.elts)} names")
             for part, item in zip(target.elts, parts, strict=True):
@@ -218,7 +182,7 @@ class Interpreter:
     def _items(self, node: ast.expr, values: Values) -> Iterator[Any]:
         found = self._value(node, values)
         if isinstance(found, Ref):
-            return iter(self._children(found.path))
+            return iter(self._listed(node, found))
         if not isinstance(found, range | list | tuple | enumerate | zip):
             raise self._refused(node, "a loop over something that is no list")
         return (Ref(i.path) if isinstance(i, Ref) else i for i in found)
@@ -226,6 +190,7 @@ class Interpreter:
     # ------------------------------------------------------------------ expressions
 
     def _value(self, node: ast.expr, values: Values) -> Any:  # noqa: PLR0911 - a case each
+        self._step(node)
         match node:
             case ast.Constant(value=value):
                 return value
@@ -265,43 +230,51 @@ class Interpreter:
                     if bool(found) == wanted:
                         break
                 return found
-            case ast.Compare(left=left, ops=[op], comparators=[right]):
-                return self._operate(
-                    node, op, self._value(left, values), self._value(right, values)
-                )
+            case ast.Compare(left=left, ops=ops, comparators=rest):
+                found, first = True, self._value(left, values)
+                for comparison, right in zip(ops, rest, strict=True):
+                    second = self._value(right, values)
+                    found = self._operate(node, comparison, first, second)
+                    first = second
+                    if len(ops) > 1 and not self._settled(node, found):
+                        break
+                return found
             case _:
                 raise self._refused(node, ast.unparse(node)[:40])
 
     def _operate(self, node: ast.AST, op: ast.AST, *operands: Any) -> Any:
-        function = OPERATORS.get(type(op))
-        if function is None or (isinstance(op, ast.Mult) and any(map(_is_sequence, operands))):
-            raise self._refused(node, f"the operator {type(op).__name__}")
-        if any(map(_is_large, operands)):
-            raise self._refused(node, "a value that grows without end")
-        return self._tried(node, function, operands)
+        if why := refused(op, operands):
+            raise self._refused(node, why)
+        if isinstance(op, ast.Not) and not isinstance(operands[0], PLAIN):
+            raise self._refused(node, "a condition on a tensor's values")
+        table = IN_PLACE if isinstance(node, ast.AugAssign) else OPERATORS
+        return self._tried(node, table[type(op)], operands)
 
     def _tried(self, node: ast.AST, function: Callable[..., Any], operands: Iterable[Any]) -> Any:
         try:
             return function(*operands)
-        except (TypeError, ValueError, ArithmeticError, MemoryError) as error:
-            raise self._refused(node, f"an operation that fails ({error})") from error
+        except Exception as error:
+            raise self._failed(node, error) from error
 
     def _plain(self, node: ast.expr, values: Values) -> Any:
-        found = self._value(node, values)
-        if not isinstance(found, bool | int | float | str | tuple | list | None):
+        return self._settled(node, self._value(node, values))
+
+    def _settled(self, node: ast.expr, found: Any) -> Any:
+        if not isinstance(found, PLAIN):
             raise self._refused(node, "a condition on a tensor's values")
         return found
 
     def _item(self, node: ast.expr, value: Any, place: Any) -> Any:
         if isinstance(value, Ref):
-            children = self._children(value.path)
+            children = self._listed(node, value)
             if isinstance(place, int) and -len(children) <= place < len(children):
                 return children[place]
-            raise self._refused(node, f"{value.path}[{place!r}], of {len(children)} layers")
+            where = place if isinstance(place, int) else type(place).__name__
+            raise self._refused(node, f"{value.path}[{where}], of {len(children)} layers")
         try:
             return value[place]
-        except (TypeError, IndexError, KeyError) as error:
-            raise self._refused(node, f"an index that fails ({error})") from error
+        except Exception as error:
+            raise self._failed(node, error) from error
 
     def _attribute(self, node: ast.Attribute, values: Values) -> Any:
         owner = self._value(node.value, values)
@@ -323,14 +296,13 @@ class Interpreter:
         kwargs = {k.arg: self._value(k.value, values) for k in node.keywords if k.arg}
         if len(kwargs) != len(node.keywords):
             raise self._refused(node, "**")
-        function = function_name(node.func, self.source)
+        function = None if loads(node.func) in values else function_name(node.func, self.source)
         if function is not None and function in FUNCTIONS:
             return self.backend.call_function(function, args, kwargs)
         if isinstance(node.func, ast.Name) and node.func.id not in values:
             if node.func.id not in BUILTINS or kwargs:
                 raise self._refused(node, f"{node.func.id}()")
-            if node.func.id == "list" and args and isinstance(args[0], Ref):
-                return self._children(args[0].path)
+            args = tuple(self._listed(node, a) if isinstance(a, Ref) else a for a in args)
             return self._tried(node, BUILTINS[node.func.id], args)
         return self._call_value(node, args, kwargs, values)
 
@@ -356,6 +328,11 @@ class Interpreter:
     def _refused(self, node: ast.AST, what: str) -> ForwardError:
         assert self.source is not None  # noqa: S101 - statements come from it
         return refusal(self.source, node, what)
+
+    def _failed(self, node: ast.AST, error: Exception) -> ForwardError:
+        """The user's own line fails, as it would in Python."""
+        words = plain(str(error).partition("\n")[0])
+        return ForwardError(f"{self._line}: {plain(ast.unparse(node), 60)} fails: {words}")
 
     def _unknown(self, node: ast.AST, name: str) -> Any:
         raise self._refused(node, f"the name {name}")

@@ -2,25 +2,32 @@
 
 from __future__ import annotations
 
+import math
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from qdbg.core.program import Layer
 from qdbg.core.quantity import Array, QParams, QTensor
 from qdbg.errors import ModelError
 from qdbg.reader.archive import SAVE
+from qdbg.reader.plain import LONGEST, showable
 from qdbg.reader.records import Name, Record
 from qdbg.reader.tensors import Tensors, checked
 
-DEPTH, LAYERS = 64, 20_000
+DEPTH, LAYERS = 40, 20_000
 """No model is deeper or has more layers than this."""
 NOT_CONVERTED = ("FakeQuantize", "Observer")
-STEPS = (
-    "_forward_hooks",
-    "_forward_pre_hooks",
-    "_backward_hooks",
-    "_backward_pre_hooks",
+STEPS = ("forward", "forward_pre", "backward", "backward_pre", "state_dict", "state_dict_pre")
+LOADS = ("load_state_dict_pre", "load_state_dict_post")
+HOOKS = tuple(f"_{step}_hooks" for step in (*STEPS, *LOADS))
+"""Where a module keeps code that runs around its forward, or when it is saved and loaded."""
+REPLACED = ("forward", "__class__", "__call__", "_call_impl", "_compiled_call_impl")
+"""An attribute of one of these names would take the place of a module's own forward."""
+FLOAT = ("torch.nn.modules.linear.Linear", "torch.nn.modules.conv.")
+PACKS = tuple(
+    f"torch.{room}nn.{kind}quantized." for room in ("ao.", "") for kind in ("", "intrinsic.")
 )
-"""Where a module keeps code that runs around its forward."""
+"""Where the classes of quantized layers live."""
 PACKED = "_packed_params"
 
 
@@ -35,29 +42,50 @@ def layers_of(root: Any, tensors: Tensors) -> dict[str, Layer]:
         raise ModelError(
             f"the file holds a {type(root).__name__}, not a model", expected="a module", remedy=SAVE
         )
-    found: dict[str, Layer] = {}
-    _walk(root, "", 0, found, tensors)
-    return found
-
-
-def _walk(record: Record, path: str, depth: int, found: dict[str, Layer], tensors: Tensors) -> None:
-    where = path[:60] or "the model"
-    if depth > DEPTH or len(found) > LAYERS:
-        raise ModelError(f"{where} is nested deeper or wider than any model")
-    state = record.state
-    if not isinstance(state, dict) or not isinstance(state.get("_modules"), dict):
+    walk = _Walk(tensors)
+    walk.visit(root, "", 0)
+    if not any(layer.weight or layer.output for layer in walk.found.values()) and walk.floats:
         raise ModelError(
-            f"{where} is a {record.class_name}, which qdbg does not read",
-            expected="modules such as Linear, LinearReLU, ReLU, Quantize and DeQuantize",
+            "the file holds a float model: none of its layers is quantized",
+            expected="a model after torch.ao.quantization.convert",
         )
-    _refuse(record, where, state)
-    found[path] = _layer(record, path, state, tensors)
-    for name, child in state["_modules"].items():
-        if name == PACKED or child is None:
-            continue
-        if not isinstance(name, str) or not name or "." in name or not isinstance(child, Record):
-            raise ModelError(f"{where} holds {name!r}, which is not a module")
-        _walk(child, f"{path}.{name}" if path else name, depth + 1, found, tensors)
+    return walk.found
+
+
+@dataclass(slots=True)
+class _Walk:
+    """From the root through every module; one that is shared is decoded once."""
+
+    tensors: Tensors
+    found: dict[str, Layer] = field(default_factory=dict)
+    floats: bool = False
+    seen: dict[int, Layer] = field(default_factory=dict)
+    visited: int = 0
+
+    def visit(self, record: Record, path: str, depth: int) -> None:
+        where = path[:60] or "the model"
+        state = record.state
+        if not isinstance(state, dict) or not isinstance(state.get("_modules"), dict):
+            raise ModelError(
+                f"{where} is a {record.class_name}, which qdbg does not read",
+                expected="modules such as Linear, LinearReLU, ReLU, Quantize and DeQuantize",
+            )
+        self.visited += 1 + len(state["_modules"])
+        if depth > DEPTH or self.visited > LAYERS or len(path) > LONGEST:
+            raise ModelError(f"{where} is nested deeper or wider than any model")
+        if id(record) not in self.seen:
+            _refuse(record, where, state)
+            self.seen[id(record)] = _layer(record, path, state, self.tensors)
+        self.found[path] = replace(self.seen[id(record)], path=path)
+        self.floats |= record.class_name.startswith(FLOAT)
+        for name, child in state["_modules"].items():
+            if name == PACKED or child is None:
+                continue
+            if not isinstance(name, str) or not name or "." in name or type(child) is not Record:
+                raise ModelError(f"{where} holds {str(name)[:60]!r}, which is not a module")
+            if not showable(name):
+                raise ModelError(f"{where} holds a layer whose name cannot be shown: {name[:60]!r}")
+            self.visit(child, f"{path}.{name}" if path else name, depth + 1)
 
 
 def _refuse(record: Record, where: str, state: dict[str, Any]) -> None:
@@ -67,25 +95,32 @@ def _refuse(record: Record, where: str, state: dict[str, Any]) -> None:
             f"{where} is prepared for quantization but not converted: it still observes floats",
             remedy="Convert it first: torch.ao.quantization.convert(model.eval()), then save it.",
         )
-    for name in STEPS:
+    for name in HOOKS:
         if state.get(name):
             raise ModelError(
                 f"{where} holds {name.strip('_').replace('_', ' ')}, code that qdbg does not run",
                 remedy="Remove the hooks before torch.save.",
             )
-    if "forward" in state or "__class__" in state:
+    if any(state.get(name) is not None for name in REPLACED):
         raise ModelError(f"{where} replaces its own forward, which qdbg does not run")
 
 
 def _layer(record: Record, path: str, state: dict[str, Any], tensors: Tensors) -> Layer:
+    absent = {name: None for name, child in state["_modules"].items() if child is None}
     settings = {
         name: value
-        for name, value in state.items()
-        if isinstance(value, bool | int | float | str)
+        for name, value in (absent | state).items()
+        if (isinstance(value, int | float | None) or (isinstance(value, str) and showable(value)))
         and isinstance(name, str)
-        and (not name.startswith("_") or name == "training")
+        and showable(name)
+        and not name.startswith("_")
     }
-    weight, bias = _packed(state["_modules"].get(PACKED), path, tensors)
+    inside = state["_modules"].get(PACKED)
+    if isinstance(inside, Record) and isinstance(inside.state, dict):
+        _refuse(inside, path, {**inside.state, "_modules": {}})
+    weight, bias = _packed(inside, path, tensors)
+    if weight is None and record.class_name.startswith(PACKS) and "Linear" in record.class_name:
+        raise ModelError(f"{path or record.class_name} has no int8 weights")
     _refuse_shapes(path, settings, weight)
     output = _output(state, path, tensors)
     return Layer(path, record.class_name, weight, bias, output, settings)
@@ -132,7 +167,7 @@ def _refuse_shapes(path: str, settings: dict[str, Any], weight: QTensor | None) 
     if weight is None:
         return
     said = settings.get("out_features"), settings.get("in_features")
-    if said not in {(None, None), weight.q.shape}:
+    if said not in ((None, None), weight.q.shape):
         raise ModelError(
             f"{path} says {said[1]} inputs and {said[0]} outputs, its weight has"
             f" {weight.q.shape[1]} and {weight.q.shape[0]}"
@@ -142,8 +177,8 @@ def _refuse_shapes(path: str, settings: dict[str, Any], weight: QTensor | None) 
 def _output(state: dict[str, Any], path: str, tensors: Tensors) -> QParams | None:
     """The scale and zero point of the result: plain numbers, or buffers of one number."""
     buffers = state.get("_buffers")
-    both = {**(buffers if isinstance(buffers, dict) else {}), **state}
-    scale, zero_point = both.get("scale"), both.get("zero_point")
+    held = buffers if isinstance(buffers, dict) else {}
+    scale, zero_point = (state.get(n, held.get(n)) for n in ("scale", "zero_point"))
     if scale is None or zero_point is None:
         return None
     kind = state.get("dtype")
@@ -158,13 +193,15 @@ def parameters(
     first, second = _number(scale, path, tensors), _number(zero_point, path, tensors)
     if first is None or second is None:
         return None
+    if not math.isfinite(second) or int(second) != second:
+        raise ModelError(f"{path} has the zero point {second}", expected="a whole number")
     return checked(float(first), int(second), dtype, path)
 
 
 def _number(value: Any, path: str, tensors: Tensors) -> float | int | None:
     if isinstance(value, int | float):
         return value
-    found = tensors.array(value, f"a parameter of {path}")
+    found = tensors.array(value, f"a scale or zero point of {path}")
     number: float | int | None = found.reshape(-1)[0].item() if found.size == 1 else None
     return number
 
@@ -182,6 +219,8 @@ def state_dict_layers(values: dict[Any, Any], tensors: Tensors) -> dict[str, Lay
         )
     found = {"": Layer("", "state_dict")}
     for path in paths:
+        if not showable(path):
+            raise ModelError(f"the file holds a layer whose name cannot be shown: {path[:60]!r}")
         weight = bias = None
         match values.get(path + packed):
             case (first, second):
