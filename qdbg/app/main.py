@@ -23,11 +23,11 @@ class MainScreen(CommandScreen):
     #title, #stop { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #stop { background: $surface; }
     #body { height: 1fr; }
-    #rail { width: 30; border: round $border; border-title-color: $secondary; }
+    #rail { width: 27; border: round $border; border-title-color: $secondary; }
     #middle { width: 1fr; }
     #table { height: 1fr; border: round $border; border-title-color: $foreground; }
     #formula {
-        width: 42; border: round $border; padding: 0 1; border-title-color: $secondary;
+        width: 41; border: round $border; padding: 0 1; border-title-color: $secondary;
         scrollbar-size-vertical: 1;
     }
     #below { height: 6; padding: 0 2; display: none; }

@@ -119,7 +119,7 @@ def _columns(step: Step) -> list[Column]:
     own = step.stage.output if step.stage is not None else "simulated"
     return [
         *found,
-        _column(own, step.simulated, operand=False, least="simulated"),
+        _column(own, step.simulated, operand=False, least="-255"),
         _column("captured", step.captured, operand=False),
         _column("Δ", step.delta, operand=False, least="-255"),
     ]
