@@ -130,6 +130,8 @@ COMMANDS: tuple[Command, ...] = (
     Command("last", ("G", "end"), "last", "last element", "Move on the screen"),
     Command("page-down", ("ctrl+d", "pagedown"), "page down", "a page down", "Move on the screen"),
     Command("page-up", ("ctrl+u", "pageup"), "page up", "a page up", "Move on the screen"),
+    Command("scroll-down", ("J",), "scroll", "scroll the panel beside", "Move on the screen"),
+    Command("scroll-up", ("K",), "scroll back", "scroll it back", "Move on the screen"),
     Command(
         "into",
         ("s", "enter", "f11"),

@@ -155,6 +155,14 @@ class QdbgApp(App[int]):
     def _do_page_up(self) -> None:
         self._select(self.debugger.element - self._page())
 
+    def _do_scroll_down(self) -> None:
+        if isinstance(self.screen, CommandScreen):
+            self.screen.scroll_beside(3)
+
+    def _do_scroll_up(self) -> None:
+        if isinstance(self.screen, CommandScreen):
+            self.screen.scroll_beside(-3)
+
     def _do_into(self) -> None:
         from qdbg.app.element import ElementScreen  # noqa: PLC0415 - loaded with the recording
 

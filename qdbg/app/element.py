@@ -25,7 +25,8 @@ class ElementScreen(CommandScreen):
     #both { height: 1fr; layout: horizontal; }
     #terms { width: 72; height: 1fr; border: round $border; border-title-color: $foreground; }
     #way { width: 1fr; height: 1fr; border: round $border; padding: 0 1;
-           border-title-color: $foreground; scrollbar-size-vertical: 1; }
+           border-title-color: $foreground; border-subtitle-color: $foreground;
+           border-subtitle-style: bold; scrollbar-size-vertical: 1; }
     ElementScreen.-narrow #both { layout: vertical; }
     ElementScreen.-narrow #terms { width: 1fr; height: 2fr; }
     ElementScreen.-narrow #way { width: 1fr; height: 3fr; }
@@ -75,8 +76,13 @@ class ElementScreen(CommandScreen):
         stop_line = texts.stop_line(debugger, self.size.width)
         self.query_one("#stop", Static).update(stop_line, layout=False)
         way = self.query_one("#way", Panel)
-        title(way, f"the way of {self._element_name()}")
-        way.show(texts.way_panel(step, result, element, found))
+        title(way, f"the way of {self._element_name()}", texts.outcome(step, result, element))
+        way.show(*texts.way_panel(step, element, found))
+
+    def scroll_beside(self, rows: int) -> None:
+        """Scroll the products and the way."""
+        self.query_one("#terms", Grid).scroll_relative(y=rows, animate=False)
+        self.query_one("#way", Panel).scroll_relative(y=rows, animate=False)
 
     def _element_name(self) -> str:
         step = self.qdbg.debugger.step

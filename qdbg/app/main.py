@@ -156,6 +156,10 @@ class MainScreen(CommandScreen):
         else:
             self.qdbg.give("element", str(event.index))
 
+    def scroll_beside(self, rows: int) -> None:
+        """Scroll the formula."""
+        self.query_one("#formula", Panel).scroll_relative(y=rows, animate=False)
+
     def page(self) -> int:
         """Half the rows of the table."""
         return max(1, self.query_one("#table", Grid).size.height // 2)

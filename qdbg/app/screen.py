@@ -48,6 +48,9 @@ class CommandScreen(Screen[None]):
     def show_state(self) -> None:
         """Draw what the debugger's state is now."""
 
+    def scroll_beside(self, rows: int) -> None:
+        """Scroll what is longer than its frame, apart from the table under the cursor."""
+
     def page(self) -> int:
         """How many rows a page is."""
         return 10

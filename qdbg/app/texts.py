@@ -205,14 +205,13 @@ def _largest(fare: Fare) -> str:
     return f", max |Δ| {fare.max_delta:g}" if fare.max_delta else ""
 
 
-def way_panel(step: Step, result: Step, element: int, found: Terms | None) -> Content:
-    """The whole way of an element: what its sum lost, then every stage with its numbers.
-
-    `result` is the last stage of the same call, which can be compared with PyTorch.
-    """
+def way_panel(step: Step, element: int, found: Terms | None) -> tuple[Content, Content]:
+    """What the sum lost, then every stage with its numbers; and the same text up to the stage
+    under the cursor."""
     parts: list[Part] = []
     if found is not None and found.paired:
         parts.append(_lost(step, element, found))
+    upto = join(*parts)
     for line in way(step, element):
         here = step.stage is not None and line.symbols == step.stage.formula
         parts += [
@@ -220,7 +219,8 @@ def way_panel(step: Step, result: Step, element: int, found: Terms | None) -> Co
             (f"{line.numbers}\n", "bold" if here else ""),
             (f"    {line.symbols}\n", "$secondary"),
         ]
-    return join(*parts, _outcome(step, result, element))
+        upto = join(*parts) if here else upto
+    return join(*parts), upto
 
 
 def _lost(step: Step, element: int, found: Terms) -> Content:
@@ -242,18 +242,17 @@ def _lost(step: Step, element: int, found: Terms) -> Content:
     )
 
 
-def _outcome(step: Step, result: Step, element: int) -> Content:
-    if (
-        result.captured is None
-        or result.delta is None
-        or step.of_inputs
-        or result.shape != step.shape
-    ):
-        return join(("\nonly the layer's result can be compared with PyTorch", "$secondary"))
+def outcome(step: Step, result: Step, element: int) -> str:
+    """How the element's result compares with PyTorch's, in one line."""
+    if result.captured is None or result.delta is None or result.simulated is None:
+        return ""
+    if step.of_inputs or result.shape != step.shape:
+        return "only the layer's result can be compared with PyTorch"
     index = step.index_of(element)
-    captured, delta = result.captured[index], result.delta[index]
-    mark = ("≠ ", "bold $warning") if delta else ("✓ ", "bold $success")
-    return join("\n", mark, (f"PyTorch {number(captured)}", "bold"), f"   Δ {signed(delta)}")
+    found = result.delta[index]
+    values = number(result.captured[index]), number(result.simulated[index])
+    mark = "≠" if found else "✓"
+    return f"{mark} PyTorch {values[0]}   simulated {values[1]}   Δ {signed(found)}"
 
 
 def headroom(found: Terms) -> str:

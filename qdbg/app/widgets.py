@@ -40,8 +40,8 @@ class Panel(VerticalScroll, can_focus=False):
         """The text."""
         yield Static(markup=False)
 
-    def show(self, content: Content) -> None:
-        """Show another text."""
+    def show(self, content: Content, upto: Content | None = None) -> None:
+        """Show another text, scrolled so that the end of its first part `upto` is in view."""
         text = self.query_one(Static)
         width = self.scrollable_content_region.width
         if width:
@@ -51,3 +51,6 @@ class Panel(VerticalScroll, can_focus=False):
                 self._wrapped = (width, needed)
                 text.styles.height = needed
         text.update(content, layout=False)
+        if upto is not None and width:
+            line = upto.get_height({}, width)
+            self.scroll_to(y=max(0, line - self.size.height + 1), animate=False)

@@ -22,7 +22,9 @@ LINEAR = {
 }
 QUANTIZE = "torch.ao.nn.quantized.modules.Quantize"
 DEQUANTIZE = "torch.ao.nn.quantized.modules.DeQuantize"
-SEQUENTIAL = "torch.nn.modules.container.Sequential"
+CONTAINERS = {
+    f"torch.nn.modules.container.{kind}" for kind in ("Sequential", "ModuleList", "ModuleDict")
+}
 PLAIN: dict[str, tuple[str, ...]] = {
     "torch.nn.modules.linear.Identity": (),
     "torch.nn.modules.dropout.Dropout": ("p", "inplace"),
@@ -92,7 +94,7 @@ def _build(layer: Layer, own: Callable[[Layer], Module]) -> Module:
         raise CaptureError(
             f"{layer.path} ({layer.kind}) cannot be rebuilt: {_line(error)}"
         ) from error
-    if name in {DEQUANTIZE, SEQUENTIAL}:
+    if name == DEQUANTIZE or name in CONTAINERS:
         return cast(Module, _class(name)())
     if (
         name.partition(".")[0] in {"torch", "torchvision"}

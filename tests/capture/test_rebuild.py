@@ -85,3 +85,14 @@ def test_a_scale_that_torch_would_round_is_refused():
 def test_everything_is_in_inference_mode():
     modules = rebuild(decoded(sequence(nn.Dropout(0.5)).train()))
     assert not any(module.training for module in modules.values())
+
+
+@pytest.mark.parametrize("kind", ["Sequential", "ModuleList", "ModuleDict"])
+def test_containers_hold_their_layers(kind):
+    layers = {
+        "": Layer("", "__main__.Net"),
+        "stack": Layer("stack", f"torch.nn.modules.container.{kind}"),
+        "stack.a": Layer("stack.a", "torch.nn.modules.activation.ReLU"),
+    }
+    modules = rebuild(Model("net.pth", "0" * 64, layers))
+    assert dict(modules["stack"].named_children()) == {"a": modules["stack.a"]}
