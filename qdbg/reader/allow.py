@@ -160,8 +160,8 @@ class _Checker:
             children = [node.value] if node.value else []
         for child in children:
             self.check(child)
-        if isinstance(node, OPERATORS):
-            raise refusal(self.source, node, f"the operator {type(node).__name__}")
+        if isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, OPERATORS):
+            raise refusal(self.source, node, f"the operator {type(node.op).__name__}")
         if isinstance(node, ast.keyword) and node.arg is None:
             raise refusal(self.source, node, "**")
         if isinstance(node, ast.Attribute) and node.attr.startswith("_"):

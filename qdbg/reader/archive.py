@@ -18,6 +18,7 @@ FOREIGN: tuple[tuple[bytes, str], ...] = (
     (b"version https://git-lfs", "a git-LFS pointer; run git lfs pull for the file itself"),
     (b"<!doctype", "a web page"),
     (b"<html", "a web page"),
+    (b"{", "a JSON file"),
     (b"\x93numpy", "a numpy array"),
     (b"\x89hdf", "an HDF5 file"),
     (b"\x89png", "a picture"),
@@ -38,6 +39,8 @@ DAMAGE = (
 )
 """What zipfile raises for a file that is not what its directory says."""
 CHUNK = 1 << 20
+SAFETENSORS = 100_000_000
+"""The longest header that a safetensors file may have."""
 MEMBERS = 100_000
 """No model has more members than this."""
 
@@ -165,6 +168,8 @@ def _refuse_kinds(path: Path, names: list[str]) -> None:
         raise ModelError(
             f"{path.name} is a TorchScript file, which qdbg does not read", remedy=SAVE
         )
+    if names and all(name.endswith(".npy") for name in names):
+        raise ModelError(f"{path.name} holds numpy arrays, not a model file", remedy=SAVE)
     if any("models/" in name and name.endswith(".json") for name in names) or (
         "serialized_exported_program.json" in tails or "archive_format" in tails
     ):
@@ -185,10 +190,9 @@ def _foreign(path: Path) -> ModelError:
             f"{path.name} is in the format of torch.save before version 1.6",
             remedy="Load it once with torch and save it again: torch.save(model, path).",
         )
-    lowered = head.lstrip().lower()
-    for magic, kind in FOREIGN:
-        if lowered.startswith(magic):
-            return ModelError(f"{path.name} is {kind}, not a model file", remedy=SAVE)
+    kind = _kind(head)
+    if kind:
+        return ModelError(f"{path.name} is {kind}, not a model file", remedy=SAVE)
     if head.startswith(b"PK"):
         return ModelError(
             f"{path.name} is a damaged zip archive: it is cut off or its directory is wrong",
@@ -199,3 +203,13 @@ def _foreign(path: Path) -> ModelError:
     return ModelError(
         f"{path.name} is not a model file", expected="a file saved by torch.save", remedy=SAVE
     )
+
+
+def _kind(head: bytes) -> str:
+    """What a file that begins like this is; empty where that is unknown."""
+    if head[8:10] == b'{"' and int.from_bytes(head[:8], "little") < SAFETENSORS:
+        return "a safetensors file"
+    if head[:1] == b"\x08" and head[2:3] == b"\x12":
+        return "an ONNX file"
+    lowered = head.removeprefix(b"\xef\xbb\xbf").lstrip().lower()
+    return next((kind for magic, kind in FOREIGN if lowered.startswith(magic)), "")

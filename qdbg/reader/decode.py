@@ -22,7 +22,6 @@ BYTES = 16_000_000
 """A pickle is smaller than this."""
 MEMO, BITS = 2**32, 64
 """The largest number of the memo, and the longest integer of any model."""
-
 BUILDERS = frozenset(
     {
         "collections.OrderedDict",
@@ -38,12 +37,12 @@ BUILDERS = frozenset(
     }
 )
 """The calls that are understood; the last two only as inert records."""
-
-
 _CONVERT = (
     "A model that is not converted holds such calls: torch.ao.quantization.convert, then save."
 )
+_ATTRIBUTE = "Remove the attribute of the model that holds it, then torch.save(model, path)."
 REMEDIES = {
+    **dict.fromkeys(("numpy.", "pathlib.", "collections."), _ATTRIBUTE),
     "torch.fx.": "An FX GraphModule is not read yet; an eager model or an nn.Sequential is.",
     "functools.partial": _CONVERT,
     "torch.ao.quantization.": _CONVERT,

@@ -59,6 +59,11 @@ def find_forward(model: Model, source: Path | None, trust: bool = False) -> Forw
         )
     needs = {p: layer for p, layer in model.layers.items() if _own_class(layer)}
     if not needs:
+        if root.kind in {"DataParallel", "DistributedDataParallel"}:
+            raise ForwardError(
+                f"{Path(model.name).name} holds a {root.kind} around the model",
+                remedy="Save the model inside it: torch.save(model.module, path).",
+            )
         if root.kind != "Sequential":
             raise ForwardError(
                 f"{Path(model.name).name} is a single {root.kind}, not a model with layers",
@@ -76,6 +81,8 @@ def find_forward(model: Model, source: Path | None, trust: bool = False) -> Forw
                     remedy="Rename one of them, and save the model again.",
                 )
             _check_class(found, path, layer, trust)
+            if not trust:
+                _refuse_hidden(found, model, path, layer)
     except RecursionError as error:
         raise ForwardError(f"{found.path.name} is nested too deeply") from error
     return Forward(model, found, trust)
@@ -83,6 +90,16 @@ def find_forward(model: Model, source: Path | None, trust: bool = False) -> Forw
 
 def _own_class(layer: Layer) -> bool:
     return not layer.class_name.startswith("torch.")
+
+
+def _refuse_hidden(source: Source, model: Model, path: str, layer: Layer) -> None:
+    """Python finds what a class defines before the layer of the same name."""
+    for name in source.attributes_of(layer.kind):
+        if (f"{path}.{name}" if path else name) in model.layers:
+            raise ForwardError(
+                f"{source.path.name}: class {layer.kind} defines {name}, which is also a layer",
+                remedy="Rename the one or the other, and save the model again.",
+            )
 
 
 def _check_class(source: Source, path: str, layer: Layer, trust: bool) -> None:

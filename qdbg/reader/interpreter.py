@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from functools import partial
 from typing import Any
 
 from qdbg.core.program import Layer
@@ -31,6 +32,8 @@ Values = dict[str, Any]
 
 
 CONTAINERS = ("Sequential", "ModuleList")
+FUNCTIONAL = ("QFunctional", "FloatFunctional", "FXFloatFunctional")
+"""The modules of torch whose methods a forward calls."""
 PLAIN = (bool, int, float, str, tuple, list, range, type(None))
 
 
@@ -291,37 +294,50 @@ class Interpreter:
         raise self._refused(node, f".{node.attr}")
 
     def _call(self, node: ast.Call, values: Values) -> Any:
-        assert self.source is not None  # noqa: S101 - calls come from it
+        called = self._called(node, values)  # before the arguments, which may change its owner
         args = tuple(self._value(a, values) for a in node.args)
         kwargs = {k.arg: self._value(k.value, values) for k in node.keywords if k.arg}
         if len(kwargs) != len(node.keywords):
             raise self._refused(node, "**")
+        return called(args, kwargs)
+
+    def _called(self, node: ast.Call, values: Values) -> Callable[[Any, Any], Any]:
+        """What is to be called: a function of torch or Python, a module, or a method."""
+        assert self.source is not None  # noqa: S101 - calls come from it
         function = None if loads(node.func) in values else function_name(node.func, self.source)
         if function is not None and function in FUNCTIONS:
-            return self.backend.call_function(function, args, kwargs)
-        if isinstance(node.func, ast.Name) and node.func.id not in values:
-            if node.func.id not in BUILTINS or kwargs:
-                raise self._refused(node, f"{node.func.id}()")
-            args = tuple(self._listed(node, a) if isinstance(a, Ref) else a for a in args)
-            return self._tried(node, BUILTINS[node.func.id], args)
-        return self._call_value(node, args, kwargs, values)
-
-    def _call_value(
-        self, node: ast.Call, args: tuple[Any, ...], kwargs: dict[str, Any], values: Values
-    ) -> Any:
-        """A module, or a method of a tensor or of a QFunctional."""
-        if isinstance(node.func, ast.Attribute):
-            owner = self._value(node.func.value, values)
-            name = node.func.attr
-            path = f"{owner.path}.{name}".lstrip(".") if isinstance(owner, Ref) else ""
-            if not isinstance(owner, Ref) or path not in self.layers:
-                if name not in METHODS or (isinstance(owner, Ref) and not owner.path):
-                    raise self._refused(node, f".{name}()")
-                return self.backend.call_method(owner, name, args, kwargs)
-        found = self._value(node.func, values)
+            return partial(self.backend.call_function, function)
+        match node.func:
+            case ast.Name(id=name) if name not in values:
+                if name not in BUILTINS:
+                    raise self._refused(node, f"{name}()")
+                return partial(self._builtin, node, name)
+            case ast.Attribute(value=value, attr=name):
+                return self._member(node, self._value(value, values), name)
+            case _:
+                found = self._value(node.func, values)
         if not isinstance(found, Ref):
             raise self._refused(node, f"{ast.unparse(node.func)[:40]}()")
-        return self.call(found.path, args, kwargs)
+        return partial(self.call, found.path)
+
+    def _builtin(self, node: ast.Call, name: str, args: tuple[Any, ...], kwargs: Any) -> Any:
+        if kwargs:
+            raise self._refused(node, f"{name}()")
+        args = tuple(self._listed(node, a) if isinstance(a, Ref) else a for a in args)
+        return self._tried(node, BUILTINS[name], args)
+
+    def _member(self, node: ast.Call, owner: Any, name: str) -> Callable[[Any, Any], Any]:
+        """A module inside another, or a method of a tensor or of a QFunctional."""
+        if isinstance(owner, Ref):
+            path = f"{owner.path}.{name}".lstrip(".")
+            if path in self.layers:
+                return partial(self.call, path)
+            layer = self.layers[owner.path]
+            if not layer.class_name.startswith("torch.") or layer.kind not in FUNCTIONAL:
+                raise self._refused(node, f".{name}()")
+        if name not in METHODS:
+            raise self._refused(node, f".{name}()")
+        return partial(self.backend.call_method, owner, name)
 
     # ----------------------------------------------------------------------- errors
 

@@ -11,7 +11,7 @@ from qdbg.core.quantity import Array, QParams, QTensor
 from qdbg.errors import ModelError
 from qdbg.reader.archive import SAVE
 from qdbg.reader.plain import LONGEST, showable
-from qdbg.reader.records import Name, Record
+from qdbg.reader.records import Call, Name, Record
 from qdbg.reader.tensors import Tensors, checked
 
 DEPTH, LAYERS = 40, 20_000
@@ -28,7 +28,9 @@ PACKS = tuple(
     f"torch.{room}nn.{kind}quantized." for room in ("ao.", "") for kind in ("", "intrinsic.")
 )
 """Where the classes of quantized layers live."""
-PACKED = "_packed_params"
+PACKED, POST = "_packed_params", "activation_post_process"
+DYNAMIC = ".quantized.dynamic."
+"""Layers that find the scale of their input as they run, and give floats."""
 
 
 def layers_of(root: Any, tensors: Tensors) -> dict[str, Layer]:
@@ -39,9 +41,8 @@ def layers_of(root: Any, tensors: Tensors) -> dict[str, Layer]:
     if isinstance(root, dict):
         return state_dict_layers(root, tensors)
     if not isinstance(root, Record):
-        raise ModelError(
-            f"the file holds a {type(root).__name__}, not a model", expected="a module", remedy=SAVE
-        )
+        kind = "tensor" if isinstance(root, Call) else type(root).__name__
+        raise ModelError(f"the file holds a {kind}, not a model", expected="a module", remedy=SAVE)
     walk = _Walk(tensors)
     walk.visit(root, "", 0)
     if not any(layer.weight or layer.output for layer in walk.found.values()) and walk.floats:
@@ -64,7 +65,7 @@ class _Walk:
 
     def visit(self, record: Record, path: str, depth: int) -> None:
         where = path[:60] or "the model"
-        state = record.state
+        state = _state(record)
         if not isinstance(state, dict) or not isinstance(state.get("_modules"), dict):
             raise ModelError(
                 f"{where} is a {record.class_name}, which qdbg does not read",
@@ -79,7 +80,7 @@ class _Walk:
         self.found[path] = replace(self.seen[id(record)], path=path)
         self.floats |= record.class_name.startswith(FLOAT)
         for name, child in state["_modules"].items():
-            if name == PACKED or child is None:
+            if name in {PACKED, POST} or child is None:
                 continue
             if not isinstance(name, str) or not name or "." in name or type(child) is not Record:
                 raise ModelError(f"{where} holds {str(name)[:60]!r}, which is not a module")
@@ -88,9 +89,25 @@ class _Walk:
             self.visit(child, f"{path}.{name}" if path else name, depth + 1)
 
 
+def _state(record: Record) -> Any:
+    """A module's attributes; a quantized convolution's file holds a bare tuple in their place."""
+    packs = record.class_name.startswith(PACKS) and ".conv" in record.class_name
+    return {"_modules": {}} if packs and isinstance(record.state, tuple) else record.state
+
+
+def _observes(post: Any) -> bool:
+    """An observer; a converted QFunctional keeps an Identity in that place."""
+    identity = isinstance(post, Record) and post.class_name == "torch.nn.modules.linear.Identity"
+    if identity:
+        _refuse(post, POST, {"_modules": {}, **post.state} if type(post.state) is dict else {})
+    return post is not None and not identity
+
+
 def _refuse(record: Record, where: str, state: dict[str, Any]) -> None:
     """What would run besides the layers, and what is not converted yet."""
-    if record.class_name.endswith(NOT_CONVERTED) or "activation_post_process" in state["_modules"]:
+    modules = state.get("_modules")
+    post = modules.get(POST) if isinstance(modules, dict) else None
+    if record.class_name.endswith(NOT_CONVERTED) or _observes(post):
         raise ModelError(
             f"{where} is prepared for quantization but not converted: it still observes floats",
             remedy="Convert it first: torch.ao.quantization.convert(model.eval()), then save it.",
@@ -118,15 +135,19 @@ def _layer(record: Record, path: str, state: dict[str, Any], tensors: Tensors) -
     inside = state["_modules"].get(PACKED)
     if isinstance(inside, Record) and isinstance(inside.state, dict):
         _refuse(inside, path, {**inside.state, "_modules": {}})
-    weight, bias = _packed(inside, path, tensors)
-    if weight is None and record.class_name.startswith(PACKS) and "Linear" in record.class_name:
+    dynamic = DYNAMIC in record.class_name
+    weight, bias = _packed(inside, path, tensors, dynamic)
+    packs = record.class_name.startswith(PACKS) and "Linear" in record.class_name
+    if weight is None and packs and not dynamic:
         raise ModelError(f"{path or record.class_name} has no int8 weights")
     _refuse_shapes(path, settings, weight)
-    output = _output(state, path, tensors)
+    output = None if dynamic else _output(state, path, tensors)
     return Layer(path, record.class_name, weight, bias, output, settings)
 
 
-def _packed(packed: Any, path: str, tensors: Tensors) -> tuple[QTensor | None, Array | None]:
+def _packed(
+    packed: Any, path: str, tensors: Tensors, dynamic: bool
+) -> tuple[QTensor | None, Array | None]:
     """The weight and bias of a Linear; other packed layers keep theirs to themselves."""
     match packed:
         case Record(state={"_packed_params": Record(class_name="torch.ScriptObject") as script}):
@@ -134,6 +155,8 @@ def _packed(packed: Any, path: str, tensors: Tensors) -> tuple[QTensor | None, A
         case _:
             return None, None
     match script.state:
+        case ((Call(name="torch._utils._rebuild_tensor_v2"), _), str()) if dynamic:
+            return None, None  # float16: nothing in it is an integer
         case ((weight, bias), str(kind)) if kind.endswith("LinearPackedParamsBase"):
             return weight_and_bias(weight, bias, path, tensors)
         case _:
@@ -211,12 +234,7 @@ def state_dict_layers(values: dict[Any, Any], tensors: Tensors) -> dict[str, Lay
     packed = f".{PACKED}.{PACKED}"
     paths = [k.rpartition(".")[0] for k in values if isinstance(k, str) and k.endswith(".scale")]
     if not paths:
-        keys = ", ".join(repr(k) for k in list(values)[:6])
-        raise ModelError(
-            f"the file holds a dictionary with the keys {keys or '(none)'}, not a model",
-            expected="a converted module",
-            remedy=SAVE,
-        )
+        raise _no_model(values)
     found = {"": Layer("", "state_dict")}
     for path in paths:
         if not showable(path):
@@ -229,3 +247,17 @@ def state_dict_layers(values: dict[Any, Any], tensors: Tensors) -> dict[str, Lay
         output = parameters(scale, zero_point, "quint8", path, tensors)
         found[path] = Layer(path, "", weight, bias, output)
     return found
+
+
+def _no_model(values: dict[Any, Any]) -> ModelError:
+    """A checkpoint, or the weights of a float model."""
+    keys = ", ".join(repr(k) for k in list(values)[:6])
+    module = next((k for k, v in values.items() if isinstance(v, Record)), None)
+    remedy = (
+        SAVE if module is None else f"Save the module alone: torch.save(file[{module!r}], path)."
+    )
+    return ModelError(
+        f"the file holds a dictionary with the keys {keys or '(none)'}, not a model",
+        expected="a converted module",
+        remedy=remedy,
+    )

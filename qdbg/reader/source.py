@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import ast
 import warnings
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,10 @@ from qdbg.reader.plain import plain
 SIZE = 1_000_000
 """A source file is smaller than this, in bytes."""
 TRUST = "--trust-source runs the file as ordinary Python instead; use it only for code you trust."
+
+
+Known = dict[str, ast.FunctionDef | None]
+"""The forward of each class that has been looked at."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -35,12 +40,13 @@ class Source:
 
         Raises ForwardError where the syntax does not tell which one that is.
         """
-        return self._forward(name, frozenset())
+        return self._forward(name, {})
 
-    def _forward(self, name: str, seen: frozenset[str]) -> ast.FunctionDef | None:
+    def _forward(self, name: str, known: Known) -> ast.FunctionDef | None:
         own = self.classes.get(name)
-        if own is None or name in seen:
-            return None
+        if own is None or name in known:
+            return known.get(name)
+        known[name] = None  # a class that inherits from itself ends here
         if own.decorator_list or own.keywords or f"{name}.forward" in self.rebound:
             raise self._unclear(own, f"class {name} is changed after its definition")
         defined = [s for s in own.body if _binds(s) & SPECIAL]
@@ -49,12 +55,37 @@ class Source:
             if not plain or len(defined) > 1:
                 raise self._unclear(statement, f"class {name} has another way to be called")
         if defined and isinstance(defined[0], ast.FunctionDef):
-            return defined[0]
-        bases = [b.id for b in own.bases if isinstance(b, ast.Name)]
-        found = [f for base in bases if (f := self._forward(base, seen | {name})) is not None]
+            known[name] = defined[0]
+        else:
+            known[name] = self._inherited(own, known)
+        return known[name]
+
+    def _inherited(self, own: ast.ClassDef, known: Known) -> ast.FunctionDef | None:
+        """The one forward of the bases; a base outside the file may hide those after it."""
+        found: list[ast.FunctionDef] = []
+        hidden = ""
+        for base in own.bases:
+            function = self._forward(base.id, known) if isinstance(base, ast.Name) else None
+            if function is not None and hidden:
+                text = f"class {own.name} inherits from {hidden} before {ast.unparse(base)[:40]}"
+                raise self._unclear(own, text)
+            if function is not None:
+                found.append(function)
+            elif not self._without_forward(base, set()):
+                hidden = hidden or ast.unparse(base)[:40]
         if any(f is not found[0] for f in found):
-            raise self._unclear(own, f"class {name} inherits forward from several classes")
+            raise self._unclear(own, f"class {own.name} inherits forward from several classes")
         return found[0] if found else None
+
+    def _without_forward(self, base: ast.expr, seen: set[str]) -> bool:
+        """Whether the base, which gives no forward inside the file, has none elsewhere either."""
+        head, dot, rest = ast.unparse(base).partition(".")
+        own = self.classes.get(head) if not dot else None
+        if own is not None:
+            fresh = head not in seen
+            seen.add(head)
+            return not fresh or all(self._without_forward(each, seen) for each in own.bases)
+        return self.imports.get(head, head) + dot + rest in NO_FORWARD
 
     def _unclear(self, node: ast.stmt, what: str) -> ForwardError:
         return ForwardError(
@@ -62,24 +93,42 @@ class Source:
             remedy=TRUST,
         )
 
+    def attributes_of(self, name: str) -> frozenset[str]:
+        """What the class and its bases in the file define: Python finds it before any layer."""
+        found: set[str] = set()
+        todo, seen = [name], set[str]()
+        while todo:
+            own = self.classes.get(todo.pop())
+            if own is None or own.name in seen:
+                continue
+            seen.add(own.name)
+            todo += [b.id for b in own.bases if isinstance(b, ast.Name)]
+            for statement in own.body:
+                if not (isinstance(statement, ast.AnnAssign) and statement.value is None):
+                    found |= _binds(statement)
+        return frozenset(found)
+
     def is_sequential(self, name: str) -> bool:
         """The class has no forward of its own and is an nn.Sequential."""
-        return self.forward_of(name) is None and self._sequential(name, frozenset())
+        return self.forward_of(name) is None and self._sequential(name, set())
 
-    def _sequential(self, name: str, seen: frozenset[str]) -> bool:
+    def _sequential(self, name: str, seen: set[str]) -> bool:
         own = self.classes.get(name)
         if own is None or name in seen:
             return False
+        seen.add(name)
         for base in own.bases:
             head, dot, rest = ast.unparse(base).partition(".")
             full = self.imports.get(head, "") + dot + rest
             if full.startswith("torch.nn.") and full.endswith(".Sequential"):
                 return True
-            if self._sequential(ast.unparse(base), seen | {name}):
+            if self._sequential(ast.unparse(base), seen):
                 return True
         return False
 
 
+NO_FORWARD = frozenset({"torch.nn.Module", "torch.nn.modules.module.Module", "object", "abc.ABC"})
+"""Classes outside the file that are known to bring no forward along."""
 SPECIAL = frozenset({"forward", "__call__", "_call_impl", "__getattr__", "__getattribute__"})
 """What decides how a call of a module runs."""
 
@@ -87,17 +136,24 @@ SPECIAL = frozenset({"forward", "__call__", "_call_impl", "__getattr__", "__geta
 def _binds(statement: ast.stmt) -> set[str]:
     """The names that a statement gives a meaning to, those inside an if or try, too."""
     found: set[str] = set()
+    for node in _outside_functions(statement):
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
+            found.add(node.name)
+        if isinstance(node, ast.Name | ast.Attribute) and not isinstance(node.ctx, ast.Load):
+            found.add(ast.unparse(node))
+        if isinstance(node, ast.ExceptHandler | ast.MatchAs | ast.MatchStar) and node.name:
+            found.add(node.name)
+    return found
+
+
+def _outside_functions(statement: ast.stmt) -> Iterator[ast.AST]:
+    """The statement and what is in it, without what a function or a class in it contains."""
     todo: list[ast.AST] = [statement]
     while todo:
         node = todo.pop()
-        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef):
-            found.add(node.name)
-            continue
-        if isinstance(node, ast.Name | ast.Attribute) and not isinstance(node.ctx, ast.Load):
-            found.add(ast.unparse(node))
-        if not isinstance(node, ast.Lambda):
+        yield node
+        if not isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef | ast.ClassDef | ast.Lambda):
             todo += ast.iter_child_nodes(node)
-    return found
 
 
 def read_source(model: Model, source: Path | None) -> Source:
@@ -137,23 +193,32 @@ def _parse(path: Path, data: bytes) -> Source:
             expected="the Python file that defines the model's class",
         ) from error
     classes = {s.name: s for s in tree.body if isinstance(s, ast.ClassDef)}
-    rebound: set[str] = set()
+    imported = _imports(tree.body)
+    rebound = _doubled(tree, imported)
     for statement in tree.body:
-        if not isinstance(statement, ast.ClassDef):
+        if not isinstance(statement, ast.ClassDef | ast.Import | ast.ImportFrom):
             rebound |= _binds(statement)
-    imports = {name: full for name, full in _imports(tree).items() if name not in rebound}
+            inside = _imports(_outside_functions(statement))
+            rebound |= {name for name, full in inside.items() if imported.get(name) != full}
+    imports = {name: full for name, full in imported.items() if name not in rebound}
     kept = {name: found for name, found in classes.items() if name not in rebound}
     return Source(path, kept, imports, frozenset(rebound))
 
 
-def _imports(tree: ast.Module) -> dict[str, str]:
+def _doubled(tree: ast.Module, imported: Mapping[str, str]) -> set[str]:
+    """Classes defined twice or imported as well: a base may be the one of them or the other."""
+    counts = Counter(s.name for s in tree.body if isinstance(s, ast.ClassDef))
+    return {name for name, count in counts.items() if count > 1 or name in imported}
+
+
+def _imports(nodes: Iterable[ast.AST]) -> dict[str, str]:
     found: dict[str, str] = {}
-    for statement in tree.body:
-        if isinstance(statement, ast.Import):
-            for alias in statement.names:
+    for node in nodes:
+        if isinstance(node, ast.Import):
+            for alias in node.names:
                 head = alias.name if alias.asname else alias.name.partition(".")[0]
                 found[alias.asname or head] = head
-        elif isinstance(statement, ast.ImportFrom) and not statement.level:
-            for alias in statement.names:
-                found[alias.asname or alias.name] = f"{statement.module}.{alias.name}"
+        elif isinstance(node, ast.ImportFrom):
+            module = "." * node.level + (node.module or "")
+            found |= {a.asname or a.name: f"{module}.{a.name}" for a in node.names}
     return found
