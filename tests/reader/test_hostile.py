@@ -61,15 +61,23 @@ def test_all_together_stay_within_100_megabytes_of_an_honest_load(cases):
     assert grown < 100_000, f"{grown} KiB more"
 
 
-def peak(paths):
-    """Peak memory in KiB of a process that reads the files one after the other."""
+def test_a_read_that_takes_too_much_memory_would_be_noticed():
+    assert peak([HONEST], "taken = bytearray(150_000_000)\n") - peak([HONEST]) > 100_000
+
+
+def peak(paths, before=""):
+    """Peak memory in KiB of a process that reads the files one after the other.
+
+    Not ru_maxrss: that survives exec, so a child of a large pytest would report pytest's own.
+    """
     code = (
-        "import resource, sys\nfrom pathlib import Path\n"
+        f"{before}import sys\nfrom pathlib import Path\n"
         "from qdbg.errors import QdbgError\nfrom qdbg.reader import read_model\n"
         "for path in sys.argv[1:]:\n"
         "    try: read_model(Path(path))\n"
         "    except QdbgError: pass\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "lines = Path('/proc/self/status').read_text().splitlines()\n"
+        "print(next(line.split()[1] for line in lines if line.startswith('VmHWM')))"
     )
     command = [sys.executable, "-c", code, *map(str, paths)]
     done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603 - ours
