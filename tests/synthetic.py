@@ -47,7 +47,7 @@ def nodes(by_path, rows):
     return tuple(
         Node(
             f"{path}:{op}", op, path, f"iris_qat.py:{21 + i}", (i - 1 if i else INPUT,),
-            (rows, width), "quint8" if params is not None else "float32", params,
+            (rows, width), "quint8" if params is not None else "float32", params, ("x",),
         )
         for i, (path, op, width, params) in enumerate(steps)
     )  # fmt: skip

@@ -62,7 +62,7 @@ class ElementScreen(CommandScreen):
         step, element = debugger.step, debugger.element
         trace = debugger.trace
         result = trace.step(trace.first_steps[step.call + 1] - 1)
-        found = terms(step, element, trace.adding)
+        found = terms(step, element, trace.captured_arithmetic)
         self.set_class(found is None, "alone")
         grid = self.query_one("#terms", Grid)
         if found is not None:

@@ -175,6 +175,17 @@ def quantized(tensor: QTensor) -> torch.Tensor:
     )
 
 
+def unpacked(pack: Any) -> tuple[list[tuple[str, torch.Tensor]], dict[str, object]]:
+    """What the engine packed: `weight` and `bias`, and the plain numbers that it kept with them."""
+    if not hasattr(pack, "unpack"):
+        return [], {}
+    weight, bias = pack.unpack()
+    tensors = [("weight", weight)] + ([] if bias is None else [("bias", bias)])
+    numbers = ("stride", "padding", "dilation", "groups", "output_padding")
+    kept = {name: getattr(pack, name)() for name in numbers if hasattr(pack, name)}
+    return tensors, {n: list(v) if isinstance(v, list) else int(v) for n, v in kept.items()}
+
+
 def parameters(tensor: torch.Tensor) -> QParams:
     """The scale and zero point of a quantized tensor, as torch stores them."""
     dtype = str(tensor.dtype).removeprefix("torch.")

@@ -3,33 +3,36 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
-import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from qdbg.capture.rebuild import parameters
-from qdbg.core.program import INPUT, UNKNOWN, Node
-from qdbg.core.quantity import STORAGE, Array, readonly
+from qdbg.capture.arguments import Arguments, copied, strides_of
+from qdbg.core.op import Operand
+from qdbg.core.program import FIRST_CONSTANT, INPUT, UNKNOWN, Layer, Node
+from qdbg.core.quantity import Array, QTensor
 from qdbg.errors import CaptureError
+from qdbg.ops import names_of_calls
 
-OPS = {
-    "aten::quantize_per_tensor": "quantize",
-    "aten::dequantize": "dequantize",
-    "aten::relu": "relu",
-    "aten::relu_": "relu",
-    "quantized::linear": "linear",
-    "quantized::linear_relu": "linear_relu",
-}
-"""The dispatcher's names of the ops that qdbg simulates."""
 PASSED_ON = "identity"
 """The op of a call that gives back its very operand."""
 PASSING = {"Identity", "Dropout"}
 """Modules that hand on their input at inference, some of them unseen by the dispatcher."""
 ROOT = "forward"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Given:
+    """The operands of a call, as a Node keeps them."""
+
+    sources: tuple[int, ...]
+    names: tuple[str, ...]
+    settings: Mapping[str, object]
 
 
 class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -41,6 +44,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
     def __init__(
         self,
         modules: Mapping[str, torch.nn.Module],
+        layers: Mapping[str, Layer],
         fed: torch.Tensor,
         progress: Callable[[str], None],
         line_of: Callable[[], str | None] | None = None,
@@ -51,7 +55,9 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         self.now = ""
         """The name of the call that runs, or the path of the module: for error messages."""
         self.line: str | None = None
+        self.constants: list[Operand] = []
         self._modules = modules
+        self._layers = layers
         self._progress = progress
         self._line_of = line_of
         self._reading = False
@@ -111,24 +117,26 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         kwargs = kwargs or {}
         if self._reading:
             return func(*args, **kwargs)
-        operands = [leaf for leaf in tree_leaves((args, kwargs)) if isinstance(leaf, torch.Tensor)]
         schema = func.name().partition(".")[0]
-        op = OPS.get(schema, schema.replace("::", "."))
+        op = names_of_calls().get(schema, schema.replace("::", "."))
+        given = Arguments(func, args, kwargs)
+        operands = [tensor for _, tensor in given.tensors]
         quantized = any(operand.is_quantized for operand in operands)
         name = self._name(op)
         if quantized or op == "quantize":
             self.now = name
             self._progress(f"running {name}")
-        made_by = tuple(self._made_by.get(id(operand), UNKNOWN) for operand in operands)
+        sources = self._sources(given) if quantized or op == "quantize" else ()
         result = func(*args, **kwargs)
         results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         if results and (quantized or any(tensor.is_quantized for tensor in results)):
-            if len(results) > 1:
-                raise CaptureError(f"{name} gives {len(results)} tensors; qdbg records one a call")
             if not func._schema.is_mutable and any(results[0] is each for each in operands):
-                op, made_by = PASSED_ON, (self._made_by.get(id(results[0]), UNKNOWN),)
-                name = self._name(op)
-            self._write(name, op, made_by, results[0])
+                self._write_passed(results[0])
+                return result
+            names = tuple(name for name, _ in (*given.tensors, *given.unpacked))
+            for part, each in enumerate(results):
+                settings = given.settings | ({"part": part} if len(results) > 1 else {})
+                self._write(self._name(op), op, Given(sources, names, settings), each)
         return result
 
     def _entering(self, path: str) -> Callable[..., None]:
@@ -143,9 +151,38 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         passed = bool(args) and output is args[0] and isinstance(output, torch.Tensor)
         silent = len(self.nodes) == self._before.pop()
         if passed and silent and type(module).__name__ in PASSING:
-            made_by = (self._made_by.get(id(output), UNKNOWN),)
-            self._write(self._name(PASSED_ON), PASSED_ON, made_by, output)
+            self._write_passed(output)
         self.leave()
+
+    def _sources(self, given: Arguments) -> tuple[int, ...]:
+        """Where the operands come from; those that no call made become constants."""
+        layer = self._layers.get(self._stack[-1][0])
+        if layer is None or layer.weight is None:
+            self._quietly(given.unpack)
+        return tuple(self._source(tensor) for _, tensor in (*given.tensors, *given.unpacked))
+
+    def _source(self, tensor: torch.Tensor) -> int:
+        if id(tensor) in self._made_by:
+            return self._made_by[id(tensor)]
+        operand = self._quietly(lambda: copied(tensor))
+        if operand is None:
+            return UNKNOWN
+        self._alive.append(tensor)
+        source = self._made_by[id(tensor)] = FIRST_CONSTANT - len(self.constants)
+        self.constants.append(operand)
+        return source
+
+    def _write_passed(self, result: torch.Tensor) -> None:
+        given = Given((self._source(result),), ("input",), {})
+        self._write(self._name(PASSED_ON), PASSED_ON, given, result)
+
+    def _quietly(self, read: Callable[[], T]) -> T:
+        """Read a value off the record: hooks run on tape too, and reading is no call of the
+        model."""
+        before, self._reading = self._reading, True
+        found = read()
+        self._reading = before
+        return found
 
     def _name(self, op: str) -> str:
         path, count, _ = self._stack[-1]
@@ -156,11 +193,13 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
             name = f"{base}#{again}"
         return name
 
-    def _write(self, name: str, op: str, made_by: tuple[int, ...], result: torch.Tensor) -> None:
-        self._reading = True  # hooks run on tape too, and reading a value is no call of the model
-        value = _copy(result, name)
-        output = parameters(result) if result.is_quantized else None
-        self._reading = False
+    def _write(self, name: str, op: str, given: Given, result: torch.Tensor) -> None:
+        operand = self._quietly(lambda: copied(result))
+        if operand is None:
+            dtype = str(result.dtype).removeprefix("torch.")
+            raise CaptureError(f"{name} gives {dtype} numbers", expected="quint8, qint8 or float32")
+        output = operand.qparams if isinstance(operand, QTensor) else None
+        value = operand.q if isinstance(operand, QTensor) else operand
         self._names.add(name)
         self._made_by[id(result)] = len(self.nodes)
         self._alive.append(result)  # an id stays unique only while its tensor lives
@@ -170,19 +209,13 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
                 op=op,
                 layer=self._stack[-1][0],
                 source=self.source(),
-                inputs=made_by,
+                inputs=given.sources,
                 shape=tuple(value.shape),
-                dtype=output.dtype if output else "float32",
+                dtype=output.dtype if output else str(value.dtype),
                 output=output,
+                names=given.names,
+                settings=given.settings,
+                strides=strides_of(result),
             )
         )
         self.values.append(value)
-
-
-def _copy(tensor: torch.Tensor, name: str) -> Array:
-    dtype = str(tensor.dtype).removeprefix("torch.")
-    if tensor.is_quantized and dtype in STORAGE:
-        return readonly(np.array(tensor.int_repr().numpy(), order="C"))
-    if tensor.dtype == torch.float32:
-        return readonly(np.array(tensor.detach().numpy(), order="C"))
-    raise CaptureError(f"{name} gives {dtype} numbers", expected="quint8, qint8 or float32")

@@ -6,6 +6,7 @@ names that the formulas on the screen use.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,6 +16,10 @@ from qdbg.names import LEVELS, TEXTBOOK
 
 INT16 = (-(2**15), 2**15 - 1)
 INT32 = (-(2**31), 2**31 - 1)
+ROWS_AND_K = 2
+"""The axes of inputs [n, K]; with groups of channels there are more: [n, …, groups, K]."""
+PORTION = 2**24
+"""How many pairs are looked at in one go: it bounds the memory."""
 
 
 def f32(x: Array | float) -> Array:
@@ -95,75 +100,85 @@ def fma32(x: Array, y: Array | float, z: Array | float) -> Array:
 
 
 def exact_sums(x: Array, w: Array) -> Array:
-    """Σₖ x[n,k]·w[c,k] without loss: int64 [n, C] from integers [n, K] and [C, K].
+    """Σₖ x[…,k]·w[c,k] without loss: int64 [n, C] from integers [n, K] and [C, K]; or with groups
+    of channels [n, …, C] from [n, …, groups, K] and [C, K].
 
     float64 BLAS is exact here: each partial sum is an integer below 2⁵³.
     """
-    return (f64(x) @ f64(w).T).astype(np.int64)
+    rows, weights = in_groups(x, w)
+    sums: Array = np.matmul(f64(rows), f64(weights).swapaxes(1, 2))
+    return sums.swapaxes(0, 1).reshape(*result_shape(x), w.shape[0]).astype(np.int64)
 
 
-def blocks_of_k(size: int, blocked: bool) -> tuple[tuple[int, int], ...]:
-    """The ranges of k in which pairs are formed: one, or oneDNN's blocks on AVX2.
+def result_shape(x: Array) -> tuple[int, ...]:
+    """Of the sums, but for the channel axis: without k, and without the axis of groups."""
+    return tuple(x.shape[: -1 if x.ndim == ROWS_AND_K else -2])
 
-    oneDNN's matmul splits K in two halves from 257 on and in blocks of 384 from 768 on.
+
+def in_groups(x: Array, w: Array) -> tuple[Array, Array]:
+    """x as [groups, rows, K] and w as [groups, C / groups, K]."""
+    groups = 1 if x.ndim == ROWS_AND_K else x.shape[-2]
+    rows = x.reshape(-1, groups, x.shape[-1]).swapaxes(0, 1)
+    return rows, w.reshape(groups, -1, w.shape[-1])
+
+
+def pair_members(size: int, block: int) -> tuple[Array, Array, Array]:
+    """first k, second k and whether the second exists, per pair.
+
+    Pairs start anew after every `block` inputs; 0 stands for one block. A pair at the end of a
+    block may have one member.
     """
-    if not blocked or size <= 256:  # noqa: PLR2004 - oneDNN's own block limit
-        return ((0, size),)
-    step = -(-size // 2) if size < 768 else 384  # noqa: PLR2004 - oneDNN's own block limit
-    return tuple((start, min(start + step, size)) for start in range(0, size, step))
-
-
-def pair_starts(size: int, blocked: bool) -> Array:
-    """The first k of each pair, int64; a pair at the end of a block may have one member."""
-    return np.concatenate(
-        [np.arange(a, b, 2) for a, b in blocks_of_k(size, blocked)] or [np.arange(0)]
-    )
-
-
-def pair_members(size: int, blocked: bool) -> tuple[Array, Array, Array]:
-    """first k, second k and whether the second exists, per pair."""
-    first = pair_starts(size, blocked)
-    ends = np.array([b for _, b in blocks_of_k(size, blocked)])
-    end_of = ends[np.searchsorted(ends, first, side="right")] if size else first
-    has_second = first + 1 < end_of
+    step = block or max(1, size)
+    starts = [np.arange(a, min(a + step, size), 2) for a in range(0, size, step)]
+    first = np.concatenate(starts or [np.arange(0)])
+    ends = np.minimum(first // step * step + step, size)
+    has_second = first + 1 < ends
     return first, np.where(has_second, first + 1, first), has_second
 
 
-def pair_sums(x: Array, w: Array, blocked: bool) -> Array:
-    """x[n,2i]·w[c,2i] + x[n,2i+1]·w[c,2i+1] before saturation: int32 [n, C, pairs]."""
-    first, second, has_second = pair_members(x.shape[-1], blocked)
+def _pair_sums(x: Array, w: Array, block: int) -> Array:
+    """The sum of each pair before saturation: int32 [n, C, pairs] from [n, K] and [C, K]."""
+    first, second, has_second = pair_members(x.shape[-1], block)
     x32, w32 = i32(x), i32(w)
     head = x32[:, None, first] * w32[None, :, first]
     tail = x32[:, None, second] * w32[None, :, second]
     return head + np.where(has_second, tail, 0)
 
 
-def saturating_pair_sums(x: Array, w: Array, blocked: bool) -> Array:
-    """Σᵢ sat16(pair i): int64 [n, C]. Exact sums, corrected by each saturating pair's excess.
+def saturating_pair_sums(x: Array, w: Array, block: int) -> Array:
+    """Σᵢ sat16(pair i), shapes as `exact_sums`. Exact sums, corrected by each saturating pair's
+    excess.
 
     A pair can leave int16 only where two weights of one sign add up to 129 or more (255·128 =
     32640 fits), so that channels without such a pair need no further look.
     """
     totals = exact_sums(x, w)
-    live = np.flatnonzero(may_saturate(w, blocked))
-    room = max(1, 2**24 // max(1, w.shape[0] * w.shape[1]))
-    for start in range(0, x.shape[0] if live.size else 0, room):
-        pairs = pair_sums(x[start : start + room], w[live], blocked)
-        totals[start : start + room, live] -= (pairs - sat16(pairs)).sum(axis=-1)
+    for rows, channels, pairs in _live_pairs(x, w, block):
+        flat = totals.reshape(-1, w.shape[0])
+        flat[rows, channels] -= (pairs - sat16(pairs)).sum(axis=-1)
     return totals
 
 
-def cut_pairs(x: Array, w: Array, blocked: bool) -> Array:
-    """Where pairs leave int16, per output, as `cut_sides` codes it: int8 [n, C]."""
-    sides = np.zeros((x.shape[0], w.shape[0]), dtype=np.int8)
-    live = np.flatnonzero(may_saturate(w, blocked))
-    room = max(1, 2**24 // max(1, w.shape[0] * w.shape[1]))
-    for start in range(0, x.shape[0] if live.size else 0, room):
-        pairs = pair_sums(x[start : start + room], w[live], blocked)
+def cut_pairs(x: Array, w: Array, block: int) -> Array:
+    """Where pairs leave int16, per output, as `cut_sides` codes it: int8, shape of the sums."""
+    sides = np.zeros((*result_shape(x), w.shape[0]), dtype=np.int8)
+    for rows, channels, pairs in _live_pairs(x, w, block):
         above = np.asarray((pairs > INT16[1]).any(axis=-1))
         below = np.asarray((pairs < INT16[0]).any(axis=-1))
-        sides[start : start + room, live] = cut_sides(above, below)
+        sides.reshape(-1, w.shape[0])[rows, channels] = cut_sides(above, below)
     return sides
+
+
+def _live_pairs(x: Array, w: Array, block: int) -> Iterator[tuple[slice, Array, Array]]:
+    """rows, channels and their pairs' sums, for the channels that can saturate, in portions."""
+    groups, weights = in_groups(x, w)
+    wide = weights.shape[1]
+    room = max(1, PORTION // max(1, wide * weights.shape[2]))
+    for group, (rows, own) in enumerate(zip(groups, weights, strict=True)):
+        live = np.flatnonzero(may_saturate(own, block))
+        for start in range(0, rows.shape[0] if live.size else 0, room):
+            chosen = slice(start, start + room)
+            yield chosen, live + group * wide, _pair_sums(rows[chosen], own[live], block)
 
 
 def cut_sides(above: Array, below: Array) -> Array:
@@ -172,9 +187,9 @@ def cut_sides(above: Array, below: Array) -> Array:
     return sides.astype(np.int8)
 
 
-def may_saturate(w: Array, blocked: bool) -> Array:
+def may_saturate(w: Array, block: int) -> Array:
     """bool [C]: whether some input bytes make a pair of this channel leave int16."""
-    first, second, has_second = pair_members(w.shape[-1], blocked)
+    first, second, has_second = pair_members(w.shape[-1], block)
     w32 = i32(w)
     head, tail = w32[:, first], np.where(has_second, w32[:, second], 0)
     up = np.maximum(head, 0) + np.maximum(tail, 0)
@@ -190,6 +205,10 @@ class Arithmetic:
 
     name: str
     """`fbgemm-avx2`, `textbook` …: what --arith takes."""
+    engine: str
+    """One of ENGINES, or `textbook`."""
+    level: str
+    """One of LEVELS; the textbook's is `vnni`, whose kernels lose nothing."""
     library: str
     """Who computes Linear: FBGEMM, oneDNN, QNNPACK; `by hand` for the textbook."""
     quantize: str
@@ -201,11 +220,6 @@ class Arithmetic:
     way_back: str
     """From the accumulator to the byte: bias, multiplier, rounding and zero point in the order of
     operations of `fbgemm`, `qnnpack`, `onednn`, `onednn-avx2` or the `textbook`."""
-
-    @property
-    def blocked(self) -> bool:
-        """Whether pairs restart at oneDNN's blocks of K."""
-        return self.accumulator == "pairs-blocked"
 
 
 def _presets() -> dict[str, Arithmetic]:
@@ -221,8 +235,10 @@ def _presets() -> dict[str, Arithmetic]:
             "onednn": ("oneDNN", "fused", blocked, order),
             "qnnpack": ("QNNPACK", "fused", "exact", "qnnpack"),
         }.items():
-            found[f"{engine}-{level}"] = Arithmetic(f"{engine}-{level}", *row)
-    found[TEXTBOOK] = Arithmetic(TEXTBOOK, "by hand", "divide", "exact", "textbook")
+            found[f"{engine}-{level}"] = Arithmetic(f"{engine}-{level}", engine, level, *row)
+    found[TEXTBOOK] = Arithmetic(
+        TEXTBOOK, TEXTBOOK, "vnni", "by hand", "divide", "exact", "textbook"
+    )
     return found
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
 
@@ -31,6 +31,46 @@ class Example:
     """The result's numbers, flat."""
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Call:
+    """One call with its operands at hand."""
+
+    node: Node
+    layer: Layer | None
+    """The layer that made the call, where the file has it."""
+    inputs: tuple[Operand, ...]
+    """In the order of `Node.inputs`."""
+    threads: int = 1
+    """How many threads the kernel could use."""
+
+    def named(self, name: str) -> Operand | None:
+        """The tensor operand of the dispatcher's name, or None."""
+        found = (x for x, n in zip(self.inputs, self.node.names, strict=False) if n == name)
+        return next(found, None)
+
+    def setting(self, name: str, otherwise: Any = None) -> Any:
+        """An argument that is no tensor."""
+        return self.node.settings.get(name, otherwise)
+
+
+@dataclass(frozen=True, slots=True)
+class Kernel:
+    """Who makes a layer's sums of products, how, and what follows."""
+
+    library: str
+    """`FBGEMM`, `oneDNN`, `QNNPACK`, or `by hand`."""
+    accumulator: str
+    """`exact`, or `pairs` (int16-saturating pairs)."""
+    block: int
+    """Pairs start anew after this many inputs; 0: they never do."""
+    way_back: str
+    """As `Arithmetic.way_back`."""
+    why: str
+    """Why this library and kernel compute the call, in plain words."""
+    skips_padding: bool = False
+    """The kernel leaves padded positions out instead of multiplying the zero point there."""
+
+
 @dataclass(frozen=True, slots=True)
 class Op:
     """One operator: the only place that knows its arithmetic."""
@@ -38,52 +78,77 @@ class Op:
     name: str
     title: str
     """For people: `Linear + ReLU`."""
-    operands: Callable[[Node, Layer | None, tuple[Operand, ...]], dict[str, Array]]
+    operands: Callable[[Call], dict[str, Array]]
     """The call's operands by symbol. Raises NotSimulated for what the op does not claim."""
     stages: Callable[[Arithmetic, Values], tuple[Stage, ...]]
     """What the arithmetic does, in order; constants before the stage that needs them."""
     examples: tuple[Example, ...]
-    products: bool = False
-    """The drill-down lists the products of `x_q` and `w_q` behind an element."""
+    calls: tuple[str, ...] = ()
+    """The dispatcher's names of the calls that this op simulates: `quantized::linear`."""
+    kernel: Callable[[Arithmetic, Values], Kernel] | None = None
+    """Of an op that sums products of `x_q` and `w_q`: the drill-down lists them."""
+    channels_last: bool = False
+    """The stages' arrays have the channels on their last axis, the call's result on axis 1."""
+    axes: str = ""
+    """The letters of the stages' axes, but for the last one: `nhw`; empty for any."""
 
 
-def quantized_operand(inputs: tuple[Operand, ...]) -> QTensor:
-    """The only operand, a quint8 tensor with one scale. Raises NotSimulated."""
-    if len(inputs) != 1:
-        raise NotSimulated(f"it has {len(inputs)} tensor operands where one is known")
-    operand = inputs[0]
+QUINT8 = ("quint8",)
+BYTES = ("quint8", "qint8")
+
+
+def quantized_operand(call: Call, place: int = 0, dtypes: tuple[str, ...] = QUINT8) -> QTensor:
+    """A quantized operand with one scale, of one of the dtypes. Raises NotSimulated."""
+    if len(call.inputs) <= place:
+        raise NotSimulated(f"it has {len(call.inputs)} tensor operands, more are expected")
+    operand = call.inputs[place]
     if not isinstance(operand, QTensor):
         raise NotSimulated("its operand is not quantized")
-    if operand.qparams.dtype != "quint8":
-        raise NotSimulated(f"its operand is {operand.qparams.dtype}; only quint8 is claimed")
+    if operand.qparams.dtype not in dtypes:
+        claimed = " and ".join(dtypes)
+        raise NotSimulated(f"its operand is {operand.qparams.dtype}; only {claimed} is claimed")
     if operand.qparams.per_channel:
         raise NotSimulated("its operand has one scale per channel")
     return operand
 
 
-def real_operand(inputs: tuple[Operand, ...]) -> Array:
+def real_operand(call: Call) -> Array:
     """The only operand, a float32 tensor. Raises NotSimulated."""
-    if len(inputs) != 1 or isinstance(inputs[0], QTensor):
+    if len(call.inputs) != 1 or isinstance(call.inputs[0], QTensor):
         raise NotSimulated("its operand is not one float32 tensor")
-    return inputs[0]
+    return call.inputs[0]
 
 
-def output_operands(node: Node) -> dict[str, Array]:
-    """y_scale, y_zp, qmin and qmax of the call's quint8 result. Raises NotSimulated."""
-    if node.output is None or node.output.dtype != "quint8" or node.output.per_channel:
-        raise NotSimulated(f"its result is {node.dtype}; only quint8 with one scale is claimed")
+def output_operands(call: Call, dtypes: tuple[str, ...] = QUINT8) -> dict[str, Array]:
+    """y_scale, y_zp, qmin and qmax of the call's quantized result. Raises NotSimulated."""
+    output = call.node.output
+    if output is None or output.dtype not in dtypes or output.per_channel:
+        claimed = " and ".join(dtypes)
+        raise NotSimulated(
+            f"its result is {call.node.dtype}; only {claimed} with one scale is claimed"
+        )
     return {
-        "y_scale": node.output.scale,
-        "y_zp": node.output.zero_point,
-        "qmin": np.array(node.output.qmin, np.int64),
-        "qmax": np.array(node.output.qmax, np.int64),
+        "y_scale": output.scale,
+        "y_zp": output.zero_point,
+        "qmin": np.array(output.qmin, np.int64),
+        "qmax": np.array(output.qmax, np.int64),
     }
 
 
-def layer_weight(layer: Layer | None) -> QTensor:
-    """The int8 weight of the call's layer. Raises NotSimulated where the file has none."""
-    if layer is None or layer.weight is None:
+def layer_weight(call: Call) -> QTensor:
+    """The int8 weight of the call's layer, or the one it was given. Raises NotSimulated."""
+    held = call.layer.weight if call.layer is not None else None
+    weight = held if held is not None else call.named("weight")
+    if not isinstance(weight, QTensor):
         raise NotSimulated("its weights are not those of a layer in the model file")
-    if layer.weight.qparams.dtype != "qint8":
-        raise NotSimulated(f"its weights are {layer.weight.qparams.dtype}; only qint8 is claimed")
-    return layer.weight
+    if weight.qparams.dtype != "qint8":
+        raise NotSimulated(f"its weights are {weight.qparams.dtype}; only qint8 is claimed")
+    return weight
+
+
+def layer_bias(call: Call) -> Array | None:
+    """The float32 bias of the call's layer, or the one it was given; None where it has none."""
+    if call.layer is not None and call.layer.weight is not None:
+        return call.layer.bias
+    bias = call.named("bias")
+    return None if isinstance(bias, QTensor) else bias

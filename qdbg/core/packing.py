@@ -8,7 +8,9 @@ from typing import Any
 
 import numpy as np
 
+from qdbg.core.op import Operand
 from qdbg.core.program import (
+    FIRST_CONSTANT,
     INPUT,
     UNKNOWN,
     Environment,
@@ -28,9 +30,14 @@ WORDS = {
     "bias": "the biases of {}",
     "scale": "the scales of {}",
     "zero_point": "the zero points of {}",
+    "constant": "the numbers of constant {}",
 }
 KERNELS = ("exact sums", "saturating pairs")
 DIRECTIONS = (INPUT, UNKNOWN)
+PLAIN = ("float32", "int64", "int32")
+"""The types of results that are not quantized."""
+MOST = 2**40
+"""No stride is larger."""
 
 
 def describe(key: str) -> str:
@@ -58,6 +65,9 @@ def pack(recording: Recording) -> tuple[dict[str, Array], dict[str, object]]:
                 "shape": list(node.shape),
                 "dtype": node.dtype,
                 "output": _put_qparams(tensors, f"node/{node.name}", node.output),
+                "names": list(node.names),
+                "settings": dict(node.settings),
+                "strides": None if node.strides is None else list(node.strides),
             }
         )
     metadata: dict[str, object] = {
@@ -67,6 +77,7 @@ def pack(recording: Recording) -> tuple[dict[str, Array], dict[str, object]]:
         "environment": asdict(recording.environment),
         "nodes": nodes,
         "layers": [_put_layer(tensors, layer) for layer in recording.program.layers.values()],
+        "constants": [_put_constant(tensors, n, c) for n, c in enumerate(recording.constants)],
     }
     return tensors, metadata
 
@@ -76,9 +87,11 @@ def unpack(tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> Reco
 
     Raises SessionError where a number or name could not come from PyTorch.
     """
+    entries = enumerate(_list(metadata, "constants"))
+    constants = tuple(_get_constant(tensors, n, entry) for n, entry in entries)
     nodes, values = [], []
     for index, entry in enumerate(_list(metadata, "nodes")):
-        node = _get_node(tensors, entry, index)
+        node = _get_node(tensors, entry, index, len(constants))
         nodes.append(node)
         values.append(_value(tensors, node))
     _check(len({node.name for node in nodes}) == len(nodes), "two calls have the same name")
@@ -94,6 +107,7 @@ def unpack(tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> Reco
         environment=_environment(_mapping(metadata.get("environment"))),
         program=Program(tuple(nodes), {layer.path: layer for layer in layers}),
         values=tuple(values),
+        constants=constants,
     )
 
 
@@ -107,6 +121,38 @@ def _put_qparams(tensors: dict[str, Array], owner: str, qparams: QParams | None)
     tensors[f"scale/{owner}"] = qparams.scale
     tensors[f"zero_point/{owner}"] = qparams.zero_point
     return {"dtype": qparams.dtype, "axis": qparams.axis, "channels": owner}
+
+
+def _put_constant(tensors: dict[str, Array], number: int, constant: Operand) -> object:
+    key = f"constant/{number}"
+    if not isinstance(constant, QTensor):
+        tensors[key] = constant
+        return {"qparams": None}
+    tensors[key] = constant.q
+    strides = None if constant.strides is None else list(constant.strides)
+    return {"qparams": _put_qparams(tensors, key, constant.qparams), "strides": strides}
+
+
+def _get_constant(
+    tensors: Mapping[str, Array], number: int, entry: Mapping[str, Any]
+) -> QTensor | Array:
+    key = f"constant/{number}"
+    value = _tensor(tensors, key)
+    qparams = _get_qparams(tensors, entry.get("qparams"), describe(key))
+    if qparams is None:
+        return value
+    _check(value.dtype == STORAGE[qparams.dtype], f"{describe(key)} are {value.dtype}")
+    _fit_axis(qparams, value, describe(key))
+    return QTensor(value, qparams, _strides(entry, value.ndim, describe(key)))
+
+
+def _strides(entry: Mapping[str, Any], axes: int, owner: str) -> tuple[int, ...] | None:
+    if entry.get("strides") is None:
+        return None
+    found = _integers(entry, "strides")
+    fits = len(found) == axes and all(0 <= s < MOST for s in found)
+    _check(fits, f"{owner} has strides for another shape")
+    return found
 
 
 def _put_layer(tensors: dict[str, Array], layer: Layer) -> object:
@@ -126,26 +172,41 @@ def _put_layer(tensors: dict[str, Array], layer: Layer) -> object:
     }
 
 
-def _get_node(tensors: Mapping[str, Array], entry: Mapping[str, Any], index: int) -> Node:
+def _get_node(
+    tensors: Mapping[str, Array], entry: Mapping[str, Any], index: int, constants: int
+) -> Node:
     name, source = _text(entry, "name"), entry.get("source")
     _check(source is None or isinstance(source, str), f"{name} has no readable source line")
     inputs, shape = _integers(entry, "inputs"), _integers(entry, "shape")
     for made_by in inputs:
-        known = made_by in DIRECTIONS or 0 <= made_by < index
+        known = made_by in DIRECTIONS or FIRST_CONSTANT - constants < made_by < index
         _check(known, f"{name} takes the result of call {made_by}, which did not run before it")
     output = _get_qparams(tensors, entry.get("output"), name)
     dtype = _text(entry, "dtype")
-    stored = output.dtype if output is not None else "float32"
-    _check(dtype == stored, f"{name} is {dtype}, but its parameters say {stored}")
+    fits = dtype == output.dtype if output is not None else dtype in PLAIN
+    _check(fits, f"{name} is {dtype[:40]}, but its parameters say otherwise")
+    names = entry.get("names")
+    named = isinstance(names, list) and all(isinstance(n, str) for n in names)
+    _check(named and len(names or ()) == len(inputs), f"{name} has operands without names")
     return Node(
-        name, _text(entry, "op"), _text(entry, "layer"), source, inputs, shape, dtype, output
+        name=name,
+        op=_text(entry, "op"),
+        layer=_text(entry, "layer"),
+        source=source,
+        inputs=inputs,
+        shape=shape,
+        dtype=dtype,
+        output=output,
+        names=tuple(names or ()),
+        settings=_mapping(entry.get("settings")),
+        strides=_strides(entry, len(shape), name),
     )
 
 
 def _value(tensors: Mapping[str, Array], node: Node) -> Array:
     key = f"value/{node.name}"
     value = _tensor(tensors, key)
-    dtype = np.dtype(STORAGE.get(node.dtype, np.float32))
+    dtype = np.dtype(STORAGE.get(node.dtype, node.dtype))
     _check(value.dtype == dtype, f"{describe(key)} are {value.dtype}, not {dtype}")
     _check(value.shape == node.shape, f"{describe(key)} have the shape {list(value.shape)}")
     _fit_axis(node.output, value, node.name)
@@ -221,7 +282,9 @@ def _environment(entry: Mapping[str, Any]) -> Environment:
     unperturbed = entry.get("unperturbed")
     _check(isinstance(unperturbed, bool), "whether observing changed the result is not stated")
     torch, processor = _text(entry, "torch"), _text(entry, "processor")
-    return Environment(engine, cpu, torch, processor, kernel, bool(unperturbed))
+    threads = entry.get("threads", 1)
+    _check(type(threads) is int and threads > 0, "the number of threads is not stated")
+    return Environment(engine, cpu, torch, processor, kernel, bool(unperturbed), int(threads))
 
 
 def _check(holds: object, otherwise: str) -> None:

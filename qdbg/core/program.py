@@ -10,7 +10,9 @@ from qdbg.core.quantity import Array, QParams, QTensor
 INPUT = -1
 """In `Node.inputs`: the operand is the model's own input."""
 UNKNOWN = -2
-"""In `Node.inputs`: the operand was made where qdbg does not see it (a constant, say)."""
+"""In `Node.inputs`: the operand is of a kind that qdbg does not record."""
+FIRST_CONSTANT = -3
+"""In `Node.inputs`: this and lower numbers are `Recording.constants`, from the first one down."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -22,13 +24,14 @@ class Layer:
     class_name: str
     """The full name of its class, `torch.ao.nn.quantized.modules.linear.Linear`."""
     weight: QTensor | None = None
-    """Linear: int8 [C, K], per tensor or per channel on axis 0."""
+    """Linear: int8 [C, K]; convolution: int8 [C, K/groups, kernel …]; per tensor or per channel."""
     bias: Array | None = None
-    """Linear: float32 [C], or None where the layer has no bias."""
+    """float32 [C], or None where the layer has no bias."""
     output: QParams | None = None
     """The scale and zero point that the layer gives to its result, where it has them."""
     settings: Mapping[str, object] = field(default_factory=dict)
-    """The remaining plain attributes (numbers, strings, booleans): in_features, inplace, p …"""
+    """The remaining plain attributes (numbers, strings, booleans, tuples of numbers):
+    in_features, inplace, stride, groups …"""
 
     @property
     def kind(self) -> str:
@@ -62,13 +65,20 @@ class Node:
     source: str | None
     """`iris_qat.py:23`, the line of forward that led here; None where there is no source."""
     inputs: tuple[int, ...]
-    """For each tensor operand the index of the node that made it, or INPUT, or UNKNOWN."""
+    """For each tensor operand the index of the node that made it, or INPUT, or UNKNOWN, or a
+    constant's number."""
     shape: tuple[int, ...]
     """Of the result."""
     dtype: str
     """Of the result: `quint8`, `qint8` or `float32`."""
     output: QParams | None
     """Of the result; None when it is float32."""
+    names: tuple[str, ...] = ()
+    """The dispatcher's name of each tensor operand: `qx`, `weight`; of a list: its name again."""
+    settings: Mapping[str, object] = field(default_factory=dict)
+    """The arguments that are no tensors, by the dispatcher's names: kernel_size, eps, dim …"""
+    strides: tuple[int, ...] | None = None
+    """Of the result, as `QTensor.strides`."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -95,6 +105,8 @@ class Environment:
     """What the probe of the saturating pair saw: `exact sums` or `saturating pairs`."""
     unperturbed: bool
     """The model's output was bit for bit the same with and without recording."""
+    threads: int = 1
+    """How many threads PyTorch could use for one op."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -113,3 +125,17 @@ class Recording:
     program: Program
     values: tuple[Array, ...]
     """Per node its result: uint8 or int8 integers, or float32."""
+    constants: tuple[QTensor | Array, ...] = ()
+    """Tensors that calls take and no call made: a norm's weights, say."""
+
+    def operand(self, source: int, made: Array | None = None) -> QTensor | Array | None:
+        """What stands for a number of `Node.inputs`; `made` takes the place of the captured value
+        of a call. None for UNKNOWN."""
+        if source == INPUT:
+            return self.input
+        if source < 0:
+            place = FIRST_CONSTANT - source
+            return self.constants[place] if 0 <= place < len(self.constants) else None
+        node, value = self.program.nodes[source], self.values[source]
+        value = value if made is None else made
+        return value if node.output is None else QTensor(value, node.output, node.strides)

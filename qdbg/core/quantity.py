@@ -73,6 +73,9 @@ class QTensor:
     q: Array
     """uint8, int8 or int32, as STORAGE says for the dtype of the parameters."""
     qparams: QParams
+    strides: tuple[int, ...] | None = None
+    """How many elements lie between neighbours along each axis in PyTorch's memory: the order in
+    which a kernel meets the elements. None means row-major."""
 
     def real(self) -> Array:
         """scale · (q − zero_point) in float64, same shape as q."""

@@ -5,8 +5,10 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
+
+import numpy as np
 
 from qdbg.core.quantity import Array
 
@@ -36,6 +38,15 @@ class Stage:
     """Same parameters: what the result would be if nothing were cut off on the way."""
     constant: bool = False
     """A number per layer (a multiplier, say) and not a step on the data."""
+    variants: tuple[Stage, Stage] | None = None
+    """Of a stage whose elements take one of two formulas: where its last parameter is true, and
+    where it is false."""
+
+    def at(self, values: Values, index: tuple[int, ...]) -> Stage:
+        """The stage whose formula an element takes."""
+        if self.variants is None:
+            return self
+        return self.variants[0 if values[self.parameters[-1]][index] else 1]
 
     def run(self, values: Values) -> Array:
         """Compute the result from the operands in `values`."""
@@ -92,3 +103,15 @@ def stage(
         )
 
     return make
+
+
+def split(where: str, yes: Stage, no: Stage) -> Stage:
+    """A stage that computes an element by `yes` where the bool operand `where` is true, else by
+    `no`: the same value can give another integer by its place in the tensor."""
+    parameters = tuple(dict.fromkeys((*yes.parameters, *no.parameters)))
+
+    def compute(*operands: Any) -> Array:
+        values = dict(zip((*parameters, where), operands, strict=True))
+        return np.where(values[where], yes.run(values), no.run(values))
+
+    return replace(yes, parameters=(*parameters, where), compute=compute, variants=(yes, no))

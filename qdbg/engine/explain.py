@@ -12,7 +12,7 @@ import numpy as np
 from qdbg.core.arithmetic import pair_members
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage
-from qdbg.engine.simulate import Simulation
+from qdbg.engine.simulate import Simulation, window
 from qdbg.engine.trace import CENTRED, Step
 
 SHOWN_TERMS = 4
@@ -100,6 +100,7 @@ def _with_constants(stage: Stage, made: Simulation, index: tuple[int, ...]) -> t
 
 def line(stage: Stage, made: Simulation, index: tuple[int, ...]) -> Line:
     """One stage's formula for one element, in symbols and in numbers."""
+    stage = stage.at(made.values, index)
     left, _, right = stage.formula.partition(" = ")
     position = str(index[-1]) if len(index) and "[" in left else ""
     name = left.partition("[")[0] + (f"[{position}]" if position else "")
@@ -123,7 +124,8 @@ def _terms(body: str, variable: str, made: Simulation, index: tuple[int, ...]) -
     size = int(made.values["w_q"].shape[-1])
     places: list[dict[str, int]] = [{"k": k} for k in range(size)]
     if variable == "ᵢ":
-        members = zip(*pair_members(size, made.arithmetic.blocked), strict=True)
+        block = made.kernel.block if made.kernel is not None else 0
+        members = zip(*pair_members(size, block), strict=True)
         places = [{"2i": a, "2i+1": b if both else ABSENT} for a, b, both in members]
     shown = places if len(places) <= SHOWN_TERMS else places[: SHOWN_TERMS - 1]
 
@@ -148,8 +150,8 @@ def _value(
         return number(element_of(array, index))
     if inner[0] == ABSENT:
         return "0"
-    row = index[-1] if "c" in letters else index[0]
-    return number(array[row, inner[0]])
+    x, w = window({**made.values, "x_q": array}, index)
+    return number((w if "c" in letters else x)[inner[0]])
 
 
 def _substitute(formula: str, value: Callable[[str, str], str]) -> str:

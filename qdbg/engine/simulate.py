@@ -7,9 +7,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic
-from qdbg.core.op import NotSimulated, Operand
-from qdbg.core.program import Layer, Node
+from qdbg.core.arithmetic import Arithmetic, i32
+from qdbg.core.op import Call, Kernel, NotSimulated
+from qdbg.core.program import Node
 from qdbg.core.quantity import STORAGE, Array, readonly
 from qdbg.core.stage import Stage, Values
 from qdbg.ops import registry
@@ -24,29 +24,52 @@ class Simulation:
     """The steps on the data, in order."""
     constants: Mapping[str, Stage]
     """The numbers that hold for the whole call (a multiplier, say), by symbol."""
+    kernel: Kernel | None
+    """Of a call that sums products: who does it and how."""
     values: Values
     """Operands, constants and results of the stages, by symbol."""
     result: Array
     """The last stage's integers (uint8, int8) or float32, in the shape of the call's result."""
 
 
-def simulate(
-    node: Node, layer: Layer | None, inputs: tuple[Operand, ...], arithmetic: Arithmetic
-) -> Simulation:
+def simulate(call: Call, arithmetic: Arithmetic) -> Simulation:
     """Run the call's stages. Raises NotSimulated, with the reason, for what qdbg does not claim."""
+    node = call.node
     op = registry().get(node.op)
     if op is None:
         raise NotSimulated(f"qdbg does not know the arithmetic of {node.op}")
-    values: dict[str, Array] = op.operands(node, layer, inputs)
+    values: dict[str, Array] = op.operands(call)
     chosen = op.stages(arithmetic, values)
     for stage in chosen:
         values[stage.output] = readonly(np.asarray(stage.run(values)))
     last = values[chosen[-1].output]
-    dtype = STORAGE.get(node.dtype, np.float32)
+    if op.channels_last:
+        last = np.moveaxis(last, -1, 1)
+    dtype = np.dtype(STORAGE.get(node.dtype, node.dtype))
     return Simulation(
         arithmetic,
         stages=tuple(s for s in chosen if not s.constant),
         constants={s.output: s for s in chosen if s.constant},
+        kernel=op.kernel(arithmetic, values) if op.kernel is not None else None,
         values=values,
         result=readonly(last.reshape(node.shape).astype(dtype)),
     )
+
+
+def kernel_of(node: Node, arithmetic: Arithmetic, values: Values) -> Kernel | None:
+    """Who would make the call's sums under another arithmetic."""
+    op = registry()[node.op]
+    return None if op.kernel is None else op.kernel(arithmetic, values)
+
+
+def window(values: Values, index: tuple[int, ...]) -> tuple[Array, Array]:
+    """The inputs and the weights that meet in the output element: int32 [K] each."""
+    w = i32(values["w_q"])
+    x = np.asarray(values["x_q"])
+    place = index[:-1] if x.ndim == len(index) else (*index[:-1], group_of(x, w, index[-1]))
+    return i32(x[tuple(min(i, n - 1) for i, n in zip(place, x.shape, strict=False))]), w[index[-1]]
+
+
+def group_of(x: Array, w: Array, channel: int) -> int:
+    """Which group of input channels an output channel takes."""
+    return channel * int(x.shape[-2]) // int(w.shape[0])

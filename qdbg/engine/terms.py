@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from qdbg.core.arithmetic import INT32, Arithmetic, i32, pair_members, sat16
+from qdbg.core.op import Kernel
 from qdbg.core.quantity import Array
+from qdbg.engine.simulate import kernel_of, window
 from qdbg.engine.trace import Step
 
 
@@ -46,6 +48,8 @@ class Terms:
 
     arithmetic: str
     """The name of the arithmetic that adds them up."""
+    kernel: Kernel
+    """How it adds them up, and why so."""
     rows: tuple[Term, ...]
     paired: bool
     """They are added two by two, and each pair is saturated to int16."""
@@ -63,39 +67,42 @@ class Terms:
         return sum(term.excess for term in self.rows)
 
 
-def terms(step: Step, element: int, arithmetic: Arithmetic | None = None) -> Terms | None:
-    """The products behind an output element, added up as `arithmetic` does.
+def terms(step: Step, element: int, captured: Arithmetic | None = None) -> Terms | None:
+    """The products behind an output element, added up as the simulated arithmetic does.
 
-    Without an arithmetic it is the simulated one; with that of the captured engine it is what
-    PyTorch's kernel did, beside a simulation that does otherwise. None where the op has no
-    products, and for the stage that centres the inputs: its elements are no outputs.
+    Where that adds exactly they are added up as `captured` does, the arithmetic of PyTorch's
+    kernel: it may saturate, and that is where the two differ. None where the op has no products,
+    and for the stage that centres the inputs: its elements are no outputs.
     """
     made = step.simulation
-    if made is None or step.stage is None or "w_q" not in made.values:
+    if made is None or step.stage is None or made.kernel is None or step.of_inputs:
         return None
-    if step.of_inputs:
-        return None
-    adds = arithmetic or made.arithmetic
-    row, channel = step.index_of(element)
-    paired = adds.accumulator != "exact"
-    x = i32(made.values["x_q"])[row]
-    w = i32(made.values["w_q"])[channel]
-    if not paired:
+    kernel, name = made.kernel, made.arithmetic.name
+    if kernel.accumulator == "exact" and captured is not None:
+        kernel, name = kernel_of(step.node, captured, made.values) or kernel, captured.name
+    index = step.index_of(element)
+    x, w = window(made.values, index)
+    if kernel.accumulator == "exact":
         x = x - i32(made.values["x_zp"])
-        w = w - i32(made.values["w_zp"]).reshape(-1)[channel % np.size(made.values["w_zp"])]
-    return _collect(x, w, _groups(len(w), adds), adds)
+        w_zp = i32(made.values["w_zp"]).reshape(-1)
+        w = w - w_zp[index[-1] % w_zp.size]
+    elif kernel.skips_padding:
+        inside, _ = window({**made.values, "x_q": made.values["inside"]}, index)
+        x = x * inside
+    return _collect(x, w, kernel, name)
 
 
-def _groups(size: int, arithmetic: Arithmetic) -> list[tuple[int, ...]]:
+def _groups(size: int, kernel: Kernel) -> list[tuple[int, ...]]:
     """Which k are added up before anything else happens to them."""
-    if arithmetic.accumulator == "exact":
+    if kernel.accumulator == "exact":
         return [(k,) for k in range(size)]
-    members = zip(*pair_members(size, arithmetic.blocked), strict=True)
+    members = zip(*pair_members(size, kernel.block), strict=True)
     return [(int(a), int(b)) if both else (int(a),) for a, b, both in members]
 
 
-def _collect(x: Array, w: Array, groups: list[tuple[int, ...]], arithmetic: Arithmetic) -> Terms:
-    paired = arithmetic.accumulator != "exact"
+def _collect(x: Array, w: Array, kernel: Kernel, name: str) -> Terms:
+    paired = kernel.accumulator != "exact"
+    groups = _groups(len(w), kernel)
     rows = []
     running = 0
     for ks in groups:
@@ -105,7 +112,7 @@ def _collect(x: Array, w: Array, groups: list[tuple[int, ...]], arithmetic: Arit
         running += kept
         rows.append(Term(products, total, kept, running))
     largest = max((abs(row.running) for row in rows), default=0)
-    return Terms(arithmetic.name, tuple(rows), paired, largest / INT32[1])
+    return Terms(name, kernel, tuple(rows), paired, largest / INT32[1])
 
 
 def lost_outputs(step: Step, element: int, found: Terms) -> float | None:

@@ -10,12 +10,13 @@ from itertools import accumulate
 import numpy as np
 
 from qdbg.core.arithmetic import ARITHMETICS, Arithmetic
-from qdbg.core.op import NotSimulated, Operand
-from qdbg.core.program import INPUT, Layer, Node, Recording
-from qdbg.core.quantity import Array, QTensor
+from qdbg.core.op import Call, NotSimulated, Operand
+from qdbg.core.program import Layer, Node, Recording
+from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage
 from qdbg.engine.compare import Comparison, compare, delta, differs
 from qdbg.engine.simulate import Simulation, simulate
+from qdbg.ops import registry
 
 CENTRED = "x_c"
 """The symbol of the centred inputs: the only stage whose elements are inputs."""
@@ -139,20 +140,18 @@ class Trace:
         node = self.nodes[call]
         try:
             inputs = tuple(self._operand(i) for i in node.inputs)
-            return simulate(node, self.layer(call), inputs, self.arithmetic)
+            threads = self.recording.environment.threads
+            return simulate(Call(node, self.layer(call), inputs, threads), self.arithmetic)
         except NotSimulated as reason:
             return reason
 
     def _operand(self, source: int) -> Operand:
-        if source == INPUT:
-            return self.recording.input
-        if source < 0:
-            raise NotSimulated("one of its operands was made where qdbg does not see it")
-        node, value = self.nodes[source], self.recording.values[source]
-        if self.feed == "simulated":
-            made = self.simulation(source)
-            value = made.result if isinstance(made, Simulation) else value
-        return value if node.output is None else QTensor(value, node.output)
+        made = self.simulation(source) if self.feed == "simulated" and source >= 0 else None
+        value = made.result if isinstance(made, Simulation) else None
+        operand = self.recording.operand(source, value)
+        if operand is None:
+            raise NotSimulated("one of its operands is of a kind that qdbg does not record")
+        return operand
 
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
@@ -172,13 +171,9 @@ class Trace:
         return sum(c.differences for c in self.comparisons)
 
     @property
-    def adding(self) -> Arithmetic:
-        """Whose sums a drill-down shows: the simulated arithmetic's, or those of PyTorch's kernel
-        where the simulation adds exactly, for the kernel may saturate: that is where they differ.
-        """
-        captured = arithmetic_for(self.recording)
-        exact = self.arithmetic.accumulator == "exact"
-        return captured if exact and captured is not None else self.arithmetic
+    def captured_arithmetic(self) -> Arithmetic | None:
+        """That of the engine and CPU level which PyTorch ran."""
+        return arithmetic_for(self.recording)
 
     @property
     def exit_status(self) -> int:
@@ -222,8 +217,12 @@ class Trace:
         stage = made.stages[index - self.first_steps[call]]
         simulated = made.values[stage.output]
         last = stage is made.stages[-1]
-        captured = value.reshape(simulated.shape) if last else None
+        captured = _as_stages_see_it(node, value).reshape(simulated.shape) if last else None
         return Step(index, call, node, self.layer(call), stage, made, simulated, captured, None)
+
+
+def _as_stages_see_it(node: Node, value: Array) -> Array:
+    return np.moveaxis(value, 1, -1) if registry()[node.op].channels_last else value
 
 
 def arithmetic_for(recording: Recording, name: str = "auto") -> Arithmetic | None:

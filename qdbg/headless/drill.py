@@ -63,7 +63,7 @@ def _result(trace: Trace, step: Step, element: int) -> str:
 
 
 def _products(trace: Trace, step: Step, element: int) -> list[str]:
-    found = terms(step, element, trace.adding)
+    found = terms(step, element, trace.captured_arithmetic)
     if found is None:
         return []
     how = "products"

@@ -15,3 +15,9 @@ def registry() -> dict[str, Op]:
     files = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
     modules = [import_module(f"{__name__}.{name}") for name in files]
     return {op.name: op for module in modules for op in module.OPS}
+
+
+@cache
+def names_of_calls() -> dict[str, str]:
+    """From the dispatcher's names to the names of ops: `quantized::linear` to `linear`."""
+    return {call: op.name for op in registry().values() for call in op.calls}

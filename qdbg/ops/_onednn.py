@@ -38,6 +38,12 @@ def onednn_weight_scale_per_channel(w_scale: Array) -> Array:
     return f32(1 / f64(f32(1 / f64(f32(w_scale)))))
 
 
+@stage("unit", output="w_s float32 [C]", formula="w_s[c] = f32(w_scale[c])", constant=True)
+def onednn_weight_scale_conv(w_scale: Array) -> Array:
+    """The weights' scale in float32, as oneDNN's convolutions get it."""
+    return f32(w_scale)
+
+
 @stage(
     "multiplier",
     output="M float32",
@@ -117,11 +123,14 @@ def onednn_round(t: Array) -> Array:
     return rne32(t)
 
 
-def way_back(*, bias: bool, relu: bool, per_channel: bool, avx2: bool = False) -> tuple[Stage, ...]:
+def way_back(
+    *, bias: bool, relu: bool, per_channel: bool, avx2: bool = False, conv: bool = False
+) -> tuple[Stage, ...]:
     """The stages from `acc` to `y_q`; on AVX2 the two scales are multiplied first."""
+    linear = onednn_weight_scale_per_channel if per_channel else onednn_weight_scale
     return (
         onednn_input_scale,
-        onednn_weight_scale_per_channel if per_channel else onednn_weight_scale,
+        onednn_weight_scale_conv if conv else linear,
         onednn_multiplier,
         onednn_dequantize_avx2 if avx2 else onednn_dequantize,
         onednn_bias if bias else onednn_no_bias,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from qdbg.core.arithmetic import (
@@ -11,6 +13,7 @@ from qdbg.core.arithmetic import (
     saturating_pair_sums,
     wrap32,
 )
+from qdbg.core.op import Kernel
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, stage
 
@@ -44,11 +47,12 @@ def mac_centred(x_c: Array, w_q: Array, w_zp: Array) -> Array:
 
 
 def _pairs_cut(x_q: Array, w_q: Array) -> Array:
-    return cut_pairs(x_q, w_q, blocked=False)
+    return cut_pairs(x_q, w_q, 0)
 
 
-def _blocked_pairs_cut(x_q: Array, w_q: Array) -> Array:
-    return cut_pairs(x_q, w_q, blocked=True)
+def _whole(x_q: Array, w_q: Array, block: int) -> Array:
+    del block
+    return exact_sums(x_q, w_q)
 
 
 PAIR = "dot[c] = Σᵢ sat16(x_q[2i]·w_q[c,2i] + x_q[2i+1]·w_q[c,2i+1])"
@@ -61,24 +65,24 @@ def mac_pairs(x_q: Array, w_q: Array) -> Array:
     Without VNNI the instruction vpmaddubsw does this: a pair above 32767 or below −32768 is cut
     off there, and the excess is lost from the sum. ↑ and ↓ mark the channels where that happened.
     """
-    return wrap32(saturating_pair_sums(x_q, w_q, blocked=False))
+    return wrap32(saturating_pair_sums(x_q, w_q, 0))
 
 
 @stage(
     "mac",
     output="dot int32 [C]",
-    formula=PAIR,
-    saturates=_blocked_pairs_cut,
-    unsaturated=exact_sums,
+    formula=f"{PAIR}, anew every block inputs",
+    saturates=cut_pairs,
+    unsaturated=_whole,
 )
-def mac_pairs_blocked(x_q: Array, w_q: Array) -> Array:
+def mac_pairs_blocked(x_q: Array, w_q: Array, block: int) -> Array:
     """Multiply the raw bytes and add them two by two; each pair's sum is saturated to int16.
 
     Without VNNI the instruction vpmaddubsw does this, and the excess of a pair above 32767 or
-    below −32768 is lost. oneDNN on AVX2 splits more than 256 inputs into blocks, and the pairs
-    start anew in each block. ↑ and ↓ mark the channels where a pair was cut off.
+    below −32768 is lost. oneDNN goes through the inputs in blocks, and the pairs start anew in
+    each. ↑ and ↓ mark the channels where a pair was cut off.
     """
-    return wrap32(saturating_pair_sums(x_q, w_q, blocked=True))
+    return wrap32(saturating_pair_sums(x_q, w_q, int(block)))
 
 
 @stage(
@@ -93,6 +97,43 @@ def weight_sum(w_q: Array) -> Array:
     return total
 
 
+def _cut_inside(x_q: Array, inside: Array, w_q: Array, block: int) -> Array:
+    return cut_pairs(i32(x_q) * inside, w_q, int(block))
+
+
+def _whole_inside(x_q: Array, inside: Array, w_q: Array, block: int) -> Array:
+    del block
+    return exact_sums(i32(x_q) * inside, w_q)
+
+
+@stage(
+    "mac",
+    output="dot int32 [C]",
+    formula="dot[c] = Σᵢ sat16(inside[2i]·x_q[2i]·w_q[c,2i] + inside[2i+1]·x_q[2i+1]·w_q[c,2i+1]),"
+    " anew every block inputs",
+    saturates=_cut_inside,
+    unsaturated=_whole_inside,
+)
+def mac_pairs_inside(x_q: Array, inside: Array, w_q: Array, block: Array) -> Array:
+    """Multiply the raw bytes and add them two by two; each pair's sum is saturated to int16.
+
+    oneDNN leaves out the positions that lie in the padding (inside is 0 there), and starts its
+    pairs anew at each position of the kernel. ↑ and ↓ mark the channels where a pair was cut off.
+    """
+    return wrap32(saturating_pair_sums(i32(x_q) * inside, w_q, int(block)))
+
+
+@stage(
+    "sum of weights",
+    output="w_sum int64 [C]",
+    formula="w_sum[c] = Σₖ inside[k]·w_q[c,k]",
+    constant=True,
+)
+def weight_sum_inside(inside: Array, w_q: Array) -> Array:
+    """The sum of the weights of one output channel that meet the image, not its padding."""
+    return exact_sums(inside, w_q)
+
+
 @stage(
     "sum of weights",
     output="w_sum int64 [C]",
@@ -105,11 +146,15 @@ def weight_sum_centred(w_q: Array, w_zp: Array) -> Array:
     return total
 
 
-@stage("sum of inputs", output="x_sum int64 [1]", formula="x_sum = Σₖ x_q[k]", constant=True)
-def input_sum(x_q: Array) -> Array:
-    """The sum of the raw input bytes."""
-    total: Array = i32(x_q).sum(axis=1, dtype=np.int64, keepdims=True)
-    return total
+@stage(
+    "sum of inputs",
+    output="x_sum int64 [C]",
+    formula="x_sum[c] = Σₖ x_q[k], over the k of w_q[c]",
+    constant=True,
+)
+def input_sum(x_q: Array, w_q: Array) -> Array:
+    """The sum of the raw input bytes that meet the weights of one output channel."""
+    return exact_sums(x_q, np.ones_like(w_q))
 
 
 @stage("centre", output="acc int32 [C]", formula="acc[c] = dot[c] − x_zp·w_sum[c]")
@@ -124,7 +169,7 @@ def centre_sum(dot: Array, x_zp: Array, w_sum: Array) -> Array:
 @stage(
     "centre",
     output="acc int32 [C]",
-    formula="acc[c] = dot[c] − x_zp·w_sum[c] − w_zp[c]·x_sum",
+    formula="acc[c] = dot[c] − x_zp·w_sum[c] − w_zp[c]·x_sum[c]",
 )
 def centre_sums(dot: Array, x_zp: Array, w_sum: Array, w_zp: Array, x_sum: Array) -> Array:
     """Take both zero points off the sum, since the kernel multiplied the raw bytes.
@@ -135,11 +180,23 @@ def centre_sums(dot: Array, x_zp: Array, w_sum: Array, w_zp: Array, x_sum: Array
     return wrap32(dot - np.int64(x_zp) * w_sum - w_zp * x_sum)
 
 
-def products(accumulator: str, *, weight_zero_points: bool) -> tuple[Stage, ...]:
-    """The stages from the bytes to `acc`, by `Arithmetic.accumulator`."""
-    if accumulator == "exact":
+@cache
+def _block(size: int) -> Stage:
+    @stage("block", output="block int32", formula=f"block = {size}", constant=True)
+    def block() -> Array:
+        """After how many inputs the kernel starts its pairs anew."""
+        return np.array(size, np.int32)
+
+    return block
+
+
+def products(kernel: Kernel, *, weight_zero_points: bool) -> tuple[Stage, ...]:
+    """The stages from the bytes to `acc`."""
+    if kernel.accumulator == "exact":
         return (centre, mac_centred if weight_zero_points else mac)
-    pairs = mac_pairs_blocked if accumulator == "pairs-blocked" else mac_pairs
+    pairs = (_block(kernel.block), mac_pairs_blocked) if kernel.block else (mac_pairs,)
     if weight_zero_points:
-        return (pairs, weight_sum_centred, input_sum, centre_sums)
-    return (pairs, weight_sum, centre_sum)
+        return (*pairs, weight_sum_centred, input_sum, centre_sums)
+    if kernel.skips_padding:
+        return (_block(kernel.block), mac_pairs_inside, weight_sum_inside, centre_sum)
+    return (*pairs, weight_sum, centre_sum)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, f32, f64
-from qdbg.core.op import Example, NotSimulated, Op, Operand, quantized_operand
-from qdbg.core.program import Layer, Node
+from qdbg.core.op import Call, Example, NotSimulated, Op, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 
@@ -18,12 +17,11 @@ def dequantize(x_scale: Array, x_q: Array, x_zp: Array) -> Array:
     return f32(f64(f32(x_scale)) * (f64(x_q) - f64(x_zp)))
 
 
-def operands(node: Node, layer: Layer | None, inputs: tuple[Operand, ...]) -> dict[str, Array]:
+def operands(call: Call) -> dict[str, Array]:
     """x_q in its own shape. Raises NotSimulated."""
-    del layer
-    if node.output is not None:
-        raise NotSimulated(f"its result is {node.dtype}, not float32")
-    x = quantized_operand(inputs)
+    if call.node.output is not None:
+        raise NotSimulated(f"its result is {call.node.dtype}, not float32")
+    x = quantized_operand(call)
     return {"x_q": x.q, "x_scale": x.qparams.scale, "x_zp": x.qparams.zero_point}
 
 
@@ -39,4 +37,4 @@ EXAMPLE = Example(
     (0.5, -0.5),
 )
 
-OPS = (Op("dequantize", "Dequantize", operands, stages, (EXAMPLE,)),)
+OPS = (Op("dequantize", "Dequantize", operands, stages, (EXAMPLE,), ("aten::dequantize",)),)

@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic
-from qdbg.core.op import Example, NotSimulated, Op, Operand
-from qdbg.core.program import Layer, Node
+from qdbg.core.op import Call, Example, NotSimulated, Op
 from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, Values, stage
 
@@ -17,12 +16,11 @@ def copy(x_q: Array) -> Array:
     return x_q
 
 
-def operands(node: Node, layer: Layer | None, inputs: tuple[Operand, ...]) -> dict[str, Array]:
+def operands(call: Call) -> dict[str, Array]:
     """x_q: integers, or float32 where the model is not quantized yet. Raises NotSimulated."""
-    del node, layer
-    if len(inputs) != 1:
-        raise NotSimulated(f"it has {len(inputs)} tensor operands where one is known")
-    x = inputs[0]
+    if len(call.inputs) != 1:
+        raise NotSimulated(f"it has {len(call.inputs)} tensor operands where one is known")
+    x = call.inputs[0]
     return {"x_q": x.q if isinstance(x, QTensor) else x}
 
 

@@ -6,24 +6,31 @@ import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import (
+    Call,
     Example,
+    Kernel,
     Op,
-    Operand,
+    layer_bias,
     layer_weight,
     output_operands,
     quantized_operand,
 )
-from qdbg.core.program import Layer, Node
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
-from qdbg.ops import _fbgemm, _onednn, _qnnpack, _textbook
-from qdbg.ops._products import products
+from qdbg.ops._kernel import onednn_block, weighted_stages
+
+WHY = {
+    "fbgemm": "the fbgemm engine computes Linear with FBGEMM",
+    "x86": "the x86 engine computes Linear with FBGEMM on every CPU",
+    "onednn": "the onednn engine computes Linear with oneDNN's matmul",
+    "qnnpack": "the qnnpack engine computes Linear with QNNPACK, the same on every CPU",
+}
 
 
-def operands(node: Node, layer: Layer | None, inputs: tuple[Operand, ...]) -> dict[str, Array]:
+def operands(call: Call) -> dict[str, Array]:
     """x_q [n, K], w_q [C, K], b [C] and their parameters. Raises NotSimulated."""
-    x = quantized_operand(inputs)
-    weight = layer_weight(layer)
+    x = quantized_operand(call)
+    weight, bias = layer_weight(call), layer_bias(call)
     found = {
         "x_q": x.q.reshape(-1, x.q.shape[-1]),
         "x_scale": x.qparams.scale,
@@ -31,38 +38,31 @@ def operands(node: Node, layer: Layer | None, inputs: tuple[Operand, ...]) -> di
         "w_q": weight.q,
         "w_scale": weight.qparams.scale,
         "w_zp": weight.qparams.zero_point,
-        **output_operands(node),
+        **output_operands(call),
     }
-    if layer is not None and layer.bias is not None:
-        found["b"] = layer.bias
-    return found
+    return found if bias is None else found | {"b": bias}
 
 
-def _stages(arithmetic: Arithmetic, values: Values, relu: bool) -> tuple[Stage, ...]:
-    choice = {"bias": "b" in values, "relu": relu, "per_channel": np.ndim(values["w_scale"]) > 0}
-    match arithmetic.way_back:
-        case "fbgemm":
-            back = _fbgemm.way_back(**choice)
-        case "qnnpack":
-            back = _qnnpack.way_back(**choice)
-        case "onednn":
-            back = _onednn.way_back(**choice)
-        case "onednn-avx2":
-            back = _onednn.way_back(**choice, avx2=True)
-        case _:
-            back = _textbook.way_back(**choice)
-    zero_points = bool(np.any(values["w_zp"]))
-    return (*products(arithmetic.accumulator, weight_zero_points=zero_points), *back)
+def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
+    """The same kernel for every layer of an engine; oneDNN's blocks depend on K."""
+    blocked = arithmetic.accumulator == "pairs-blocked"
+    return Kernel(
+        library=arithmetic.library,
+        accumulator="exact" if arithmetic.accumulator == "exact" else "pairs",
+        block=onednn_block(values["w_q"].shape[-1]) if blocked else 0,
+        way_back=arithmetic.way_back,
+        why=WHY.get(arithmetic.engine, ""),
+    )
 
 
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     """The stages of a plain Linear."""
-    return _stages(arithmetic, values, relu=False)
+    return weighted_stages(kernel(arithmetic, values), values, relu=False)
 
 
 def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     """The stages of a Linear with a fused ReLU."""
-    return _stages(arithmetic, values, relu=True)
+    return weighted_stages(kernel(arithmetic, values), values, relu=True)
 
 
 def _example(arithmetic: str, expected: int) -> Example:
@@ -94,6 +94,14 @@ _EXAMPLES = (
 )
 
 OPS = (
-    Op("linear", "Linear", operands, stages, _EXAMPLES, products=True),
-    Op("linear_relu", "Linear + ReLU", operands, stages_relu, _EXAMPLES, products=True),
+    Op("linear", "Linear", operands, stages, _EXAMPLES, ("quantized::linear",), kernel),
+    Op(
+        "linear_relu",
+        "Linear + ReLU",
+        operands,
+        stages_relu,
+        _EXAMPLES,
+        ("quantized::linear_relu",),
+        kernel,
+    ),
 )

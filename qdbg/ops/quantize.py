@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, f32, f64, fma32, rne, rne32, sat32
-from qdbg.core.op import Example, Op, Operand, output_operands, real_operand
-from qdbg.core.program import Layer, Node
+from qdbg.core.op import Call, Example, Op, output_operands, real_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops._clamp import clamp_each
@@ -50,10 +49,9 @@ def add_zero_point(r: Array, y_zp: Array) -> Array:
     return sat32(f64(r) + y_zp)
 
 
-def operands(node: Node, layer: Layer | None, inputs: tuple[Operand, ...]) -> dict[str, Array]:
+def operands(call: Call) -> dict[str, Array]:
     """x float32, in its own shape. Raises NotSimulated."""
-    del layer
-    return {"x": real_operand(inputs), **output_operands(node)}
+    return {"x": real_operand(call), **output_operands(call)}
 
 
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
@@ -78,5 +76,6 @@ OPS = (
         operands,
         stages,
         (_example("fbgemm-avx2", 118), _example("qnnpack-vnni", 118)),
+        ("aten::quantize_per_tensor",),
     ),
 )

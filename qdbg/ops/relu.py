@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, at_least, i32
-from qdbg.core.op import Example, Op, Operand, output_operands, quantized_operand
-from qdbg.core.program import Layer, Node
+from qdbg.core.op import Call, Example, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 
@@ -17,12 +16,11 @@ def relu(x_q: Array, x_zp: Array) -> Array:
     return at_least(i32(x_q), i32(x_zp))
 
 
-def operands(node: Node, layer: Layer | None, inputs: tuple[Operand, ...]) -> dict[str, Array]:
+def operands(call: Call) -> dict[str, Array]:
     """x_q in its own shape. Raises NotSimulated."""
-    del layer
-    x = quantized_operand(inputs)
+    x = quantized_operand(call)
     return {"x_q": x.q, "x_scale": x.qparams.scale, "x_zp": x.qparams.zero_point} | (
-        output_operands(node)
+        output_operands(call)
     )
 
 
@@ -36,4 +34,4 @@ EXAMPLE = Example(
     "textbook", {"x_q": np.array([3, 128, 200], np.uint8), "x_zp": 128}, (128, 128, 200)
 )
 
-OPS = (Op("relu", "ReLU", operands, stages, (EXAMPLE,)),)
+OPS = (Op("relu", "ReLU", operands, stages, (EXAMPLE,), ("aten::relu", "aten::relu_")),)

@@ -133,9 +133,9 @@ def test_numbers_are_exact_or_say_that_they_are_not(value, text):
 
 def test_beside_an_exact_simulation_the_kernels_own_pairs_are_shown():
     trace = Trace(recording(), ARITHMETICS["textbook"])
-    assert trace.adding.name == "fbgemm-avx2"
+    assert trace.captured_arithmetic.name == "fbgemm-avx2"
     step = trace.step(trace.first_steps[2] - 1)
     for element in np.flatnonzero(step.different):
-        found = terms(step, int(element), trace.adding)
+        found = terms(step, int(element), trace.captured_arithmetic)
         assert found.saturating
         assert abs(lost_outputs(step, int(element), found) - step.delta.ravel()[element]) <= 1

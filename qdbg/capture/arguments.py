@@ -1,0 +1,88 @@
+"""Child only: the arguments of a call of the dispatcher, by the names of its schema."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+import torch
+from torch.utils._pytree import tree_leaves
+
+from qdbg.capture.rebuild import parameters, unpacked
+from qdbg.core.op import Operand
+from qdbg.core.quantity import STORAGE, QTensor, readonly
+
+PLAIN = (bool, int, float, str)
+SPELLED = (torch.dtype, torch.memory_format, torch.layout, torch.device)
+NUMBERS = (torch.float32, torch.int64, torch.int32)
+"""Types of tensors that are no quantized ones and still worth keeping."""
+
+
+class Arguments:
+    """What a call was given, tensors and the rest apart."""
+
+    def __init__(self, func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> None:
+        self.tensors: list[tuple[str, torch.Tensor]] = []
+        self.settings: dict[str, object] = {}
+        self.packed: list[Any] = []
+        """Weights that the engine packed."""
+        self.unpacked: list[tuple[str, torch.Tensor]] = []
+        """The tensors in them, after `unpack`."""
+        for name, value in _by_name(func._schema.arguments, args, kwargs):
+            self._sort(name, value)
+
+    def _sort(self, name: str, value: Any) -> None:
+        found = [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+        packed = [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.ScriptObject)]
+        if found:
+            self.tensors += [(name, tensor) for tensor in found]
+        elif packed:
+            self.packed += packed
+        elif (plain := _plain(value)) is not None:
+            self.settings[name] = plain
+
+    def unpack(self) -> None:
+        """Look into packed weights: their tensors join, their numbers become settings."""
+        for pack in self.packed:
+            tensors, settings = unpacked(pack)
+            self.unpacked += tensors
+            self.settings |= settings
+
+
+def _by_name(
+    schema: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+) -> Iterator[tuple[str, Any]]:
+    for place, argument in enumerate(schema):
+        given = args[place] if place < len(args) else kwargs.get(argument.name)
+        left_out = place >= len(args) and argument.name not in kwargs
+        yield argument.name, argument.default_value if left_out else given
+
+
+def _plain(value: Any) -> object:
+    """As JSON keeps it; None for what it does not keep."""
+    if isinstance(value, SPELLED):
+        return str(value).removeprefix("torch.")
+    if isinstance(value, PLAIN):
+        return value
+    if isinstance(value, list | tuple) and all(isinstance(v, PLAIN) for v in value):
+        return list(value)
+    return None
+
+
+def copied(tensor: torch.Tensor) -> Operand | None:
+    """The tensor's numbers at this moment, row-major; None for a type that qdbg does not keep."""
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if tensor.is_quantized and dtype in STORAGE:
+        q = readonly(np.array(tensor.int_repr().numpy(), order="C"))
+        return QTensor(q, parameters(tensor), strides_of(tensor))
+    if tensor.dtype in NUMBERS:
+        return readonly(np.array(tensor.detach().numpy(), order="C"))
+    return None
+
+
+def strides_of(tensor: torch.Tensor) -> tuple[int, ...] | None:
+    """As `QTensor.strides`; None for row-major, where axes of length 1 do not count."""
+    if tensor.is_contiguous():
+        return None
+    return tuple(int(s) for s in tensor.stride())

@@ -1,0 +1,43 @@
+"""From the bytes to the result of a layer with weights: the stages that its kernel stands for."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qdbg.core.op import Kernel
+from qdbg.core.stage import Stage, Values
+from qdbg.ops import _fbgemm, _onednn, _qnnpack, _textbook
+from qdbg.ops._products import products
+
+BY_HAND = Kernel("by hand", "exact", 0, "textbook", "the textbook knows no library")
+WHOLE, HALVES, BLOCK = 256, 768, 384
+
+
+def onednn_block(size: int) -> int:
+    """After how many inputs oneDNN's matmul starts its pairs anew on AVX2: it splits K in two
+    halves from 257 on and in blocks of 384 from 768 on; 0 where it does not split."""
+    if size <= WHOLE:
+        return 0
+    return -(-size // 2) if size < HALVES else BLOCK
+
+
+def weighted_stages(kernel: Kernel, values: Values, *, relu: bool) -> tuple[Stage, ...]:
+    """The stages from `x_q` and `w_q` to `y_q`."""
+    choice = {"bias": "b" in values, "relu": relu, "per_channel": np.ndim(values["w_scale"]) > 0}
+    match kernel.way_back:
+        case "fbgemm":
+            back = _fbgemm.way_back(**choice)
+        case "qnnpack":
+            back = _qnnpack.way_back(**choice)
+        case "onednn":
+            back = _onednn.way_back(**choice)
+        case "onednn-avx2":
+            back = _onednn.way_back(**choice, avx2=True)
+        case "onednn-conv":
+            back = _onednn.way_back(**choice, conv=True)
+        case "onednn-conv-avx2":
+            back = _onednn.way_back(**choice, conv=True, avx2=True)
+        case _:
+            back = _textbook.way_back(**choice)
+    zero_points = bool(np.any(values["w_zp"]))
+    return (*products(kernel, weight_zero_points=zero_points), *back)

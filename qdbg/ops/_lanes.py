@@ -1,0 +1,64 @@
+"""Which elements a kernel computes in whole blocks of vectors, and which one by one.
+
+PyTorch's element-wise kernels walk through memory: whole blocks of two vectors (64 bytes) take
+the vector formula, the rest of a row the scalar one, and the two round differently.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from qdbg.core.op import NotSimulated
+from qdbg.core.quantity import Array, QTensor
+
+BLOCK = 64
+"""Elements in two vectors of 32 bytes."""
+GRAIN = 32768
+"""From this many elements on, the work is split among threads."""
+
+
+def row_major(shape: Sequence[int]) -> tuple[int, ...]:
+    """The strides of a tensor whose last axis is the fastest."""
+    sizes = [max(1, n) for n in shape]
+    return tuple(int(np.prod(sizes[i + 1 :], dtype=np.int64)) for i in range(len(sizes)))
+
+
+def strides_of(tensor: QTensor) -> tuple[int, ...]:
+    """In elements, row-major where nothing else is said."""
+    return row_major(tensor.q.shape) if tensor.strides is None else tensor.strides
+
+
+def block_lanes(
+    shape: tuple[int, ...], strides: Sequence[tuple[int, ...]], threads: int = 1
+) -> Array:
+    """bool in `shape`: true where an element is computed in a whole block.
+
+    `strides` are those of the result and then of each operand. As ATen's TensorIterator does it,
+    axes that follow each other in the memory of all of them make one long row; a row that is not
+    dense everywhere has no blocks. Raises NotSimulated for rows that threads share.
+    """
+    size = int(np.prod(shape, dtype=np.int64))
+    axes = sorted((i for i, n in enumerate(shape) if n > 1), key=lambda i: strides[0][i])
+    if not axes:
+        return np.zeros(shape, dtype=bool)
+    if any(s[axes[0]] != 1 for s in strides):
+        return np.zeros(shape, dtype=bool)
+    row, length = [axes[0]], shape[axes[0]]
+    for axis in axes[1:]:
+        if any(s[axis] != length for s in strides):
+            break
+        row.append(axis)
+        length *= shape[axis]
+    place = np.zeros(shape, dtype=np.int64)
+    for axis in row:
+        steps = np.arange(shape[axis]) * strides[0][axis]
+        place += steps.reshape([-1 if i == axis else 1 for i in range(len(shape))])
+    if threads == 1 or size < GRAIN:
+        return place < length // BLOCK * BLOCK
+    if length < size:
+        raise NotSimulated(f"{threads} threads share its {size} elements, which are not in one row")
+    chunk = -(-size // min(threads, -(-size // GRAIN)))
+    within = np.minimum(chunk, size - place // chunk * chunk)
+    return place % chunk < within // BLOCK * BLOCK

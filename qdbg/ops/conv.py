@@ -1,0 +1,103 @@
+"""Convolution, alone or with a fused ReLU: Linear on each window of the image."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qdbg.core.arithmetic import Arithmetic
+from qdbg.core.op import (
+    Call,
+    Kernel,
+    NotSimulated,
+    Op,
+    layer_bias,
+    layer_weight,
+    output_operands,
+    quantized_operand,
+)
+from qdbg.core.quantity import Array
+from qdbg.core.stage import Stage, Values
+from qdbg.ops._conv_kernel import choose
+from qdbg.ops._kernel import weighted_stages
+from qdbg.ops._windows import Geometry, in_k_order, per_axis, windows
+
+
+def geometry_of(call: Call, kernel: tuple[int, ...]) -> tuple[Geometry, int]:
+    """How the window moves, and the number of groups. Raises NotSimulated."""
+    held = call.layer.settings if call.layer is not None else {}
+    given: dict[str, Any] = {**held, **call.node.settings}
+    if not {"stride", "padding", "dilation", "groups"} <= given.keys():
+        raise NotSimulated("its stride, padding, dilation and groups are not known")
+    padding = given["padding"] if given.get("padding_mode", "zeros") == "zeros" else 0
+    axes = len(kernel)
+    numbers = (per_axis(n, axes) for n in (given["stride"], padding, given["dilation"]))
+    return Geometry(kernel, *numbers), int(given["groups"])
+
+
+def operands(call: Call) -> dict[str, Array]:
+    """x_q [N, out …, groups, K]: the windows; w_q [C, K], both in the kernel's order of k: its
+    positions in rows, and at each the channels of the group. Raises NotSimulated."""
+    x, weight, bias = quantized_operand(call), layer_weight(call), layer_bias(call)
+    geometry, groups = geometry_of(call, weight.q.shape[2:])
+    zero = int(x.qparams.zero_point)
+    found = {
+        "x_q": in_k_order(windows(x.q, geometry, zero), groups),
+        "x_scale": x.qparams.scale,
+        "x_zp": x.qparams.zero_point,
+        "w_q": np.moveaxis(weight.q, 1, -1).reshape(weight.q.shape[0], -1),
+        "w_scale": weight.qparams.scale,
+        "w_zp": weight.qparams.zero_point,
+        **output_operands(call),
+        **_shape_of(geometry, groups, x.q.shape[1]),
+    }
+    if geometry.padded:
+        image = np.ones((1, *x.q.shape[1:]), np.int8)
+        found["inside"] = in_k_order(windows(image, geometry, 0), groups)
+    return found if bias is None else found | {"b": bias}
+
+
+def _shape_of(geometry: Geometry, groups: int, channels: int) -> dict[str, Array]:
+    return {
+        "groups": np.array(groups),
+        "x_channels": np.array(channels),
+        "kernel_size": np.array(geometry.kernel),
+        "stride": np.array(geometry.stride),
+        "padding": np.array(geometry.padding),
+        "dilation": np.array(geometry.dilation),
+    }
+
+
+def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
+    """Which library, and which of its kernels."""
+    return choose(arithmetic, values)
+
+
+def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+    """The stages of a plain convolution."""
+    return weighted_stages(kernel(arithmetic, values), values, relu=False)
+
+
+def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+    """The stages of a convolution with a fused ReLU."""
+    return weighted_stages(kernel(arithmetic, values), values, relu=True)
+
+
+def _op(axes: str, relu: bool) -> Op:
+    size = len(axes) - 1
+    name = f"conv{size}d{'_relu' if relu else ''}"
+    return Op(
+        name,
+        f"Conv{size}d{' + ReLU' if relu else ''}",
+        operands,
+        stages_relu if relu else stages,
+        (),
+        (f"quantized::{name}",),
+        kernel,
+        channels_last=True,
+        axes=axes,
+    )
+
+
+OPS = tuple(_op(axes, relu) for axes in ("nl", "nhw", "ndhw") for relu in (False, True))

@@ -1,0 +1,89 @@
+"""Weights, biases and output scales of layers that sum products."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from qdbg.core.quantity import Array
+from qdbg.selftest.draw import Draw, per_channel, per_tensor
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Weights:
+    """int8 weights with their scales."""
+
+    tensor: torch.Tensor
+    q: Array
+    scale: Array
+    """float64, [] or [C]."""
+    zero_point: int
+
+    def centred(self) -> Array:
+        """w_q − w_zp in float64, in which sums of products are exact."""
+        return self.q.astype(np.float64) - self.zero_point
+
+    @staticmethod
+    def bias(b: Array | None) -> torch.Tensor | None:
+        """As torch takes it."""
+        return None if b is None else torch.from_numpy(np.asarray(b, np.float32))
+
+
+def weights(draw: Draw, shape: Sequence[int], axis: int = 0) -> Weights:
+    """[C, …], over the full range, or large ones that make pairs saturate, or small ones."""
+    kind, small = draw.random.random(), draw.tie
+    if kind < 0.35:  # noqa: PLR2004 - a share of the draws
+        q = draw.random.choice(np.array([127, -128, 126, 113], np.int8), shape)
+    elif small and draw.chance(0.5):
+        q = draw.random.integers(-8, 8, shape).astype(np.int8)
+    else:
+        q = draw.random.integers(-128, 128, shape).astype(np.int8)
+    if draw.chance(0.5):
+        size = shape[axis]
+        powers = 2.0 ** -draw.random.integers(4, 9, size).astype(float)
+        scale = powers if draw.tie else draw.random.uniform(1e-4, 0.05, size)
+        return Weights(per_channel(q, scale, axis), q, scale, 0)
+    one = draw.scale(1e-4, 0.05)
+    zero_point = 0
+    if draw.engine != "onednn" and draw.chance(0.3):
+        zero_point = int(draw.random.integers(-5, 6))
+    return Weights(per_tensor(q, one, zero_point), q, np.array(one), zero_point)
+
+
+def output_scale(draw: Draw, x: torch.Tensor, made: Weights, size: int) -> float:
+    """So that sums of `size` products fill the output's range, or a few steps of it."""
+    unit = x.q_scale() * float(np.max(made.scale))
+    if draw.tie:
+        return float(2.0 ** np.round(np.log2(unit)) * 2.0 ** draw.random.integers(1, 12))
+    return float(unit * np.sqrt(size) * np.exp(draw.random.uniform(0, np.log(400))))
+
+
+def biases(draw: Draw, x: torch.Tensor, made: Weights, axis: int = 0) -> Array:
+    """float32 [C]: halves of the accumulator's unit, anything, huge ones, and now and then an
+    infinity or NaN."""
+    channels = made.q.shape[axis]
+    unit = np.broadcast_to(x.q_scale() * made.scale, (channels,))
+    if draw.tie:
+        return np.asarray((draw.random.integers(-2000, 2000, channels) / 2 * unit), np.float32)
+    b = draw.random.normal(0, 2000, channels) * unit
+    if draw.chance(0.1):
+        b = b * 1e7
+    if draw.chance(0.05):
+        b[draw.random.integers(channels)] = draw.choice([np.inf, -np.inf, np.nan])
+    return b.astype(np.float32)
+
+
+def bias_near_ties(draw: Draw, acc: Array, x: torch.Tensor, made: Weights, scale: float) -> Array:
+    """float32 [C]: for each channel one that brings a result within a few float32 steps of a
+    rounding tie, where the order of the float32 operations decides; random biases hardly ever do.
+
+    `acc` holds the exact sums, the channel on the last axis.
+    """
+    rows = acc.reshape(-1, acc.shape[-1])
+    chosen = rows[draw.random.integers(len(rows), size=rows.shape[1]), np.arange(rows.shape[1])]
+    target = draw.random.integers(-120, 120, rows.shape[1]) + 0.5
+    unit = np.broadcast_to(x.q_scale() * made.scale, target.shape)
+    return draw.steps_away((target * scale - chosen * unit).astype(np.float32))

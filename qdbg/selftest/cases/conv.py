@@ -1,0 +1,77 @@
+"""Convolutions in one to three dimensions: stride, padding, dilation, groups, depthwise."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.ao.nn.intrinsic.quantized as nniq
+import torch.ao.nn.quantized as nnq
+
+from qdbg.selftest.cases._weighted import bias_near_ties, biases, output_scale, weights
+from qdbg.selftest.cases.linear import finish
+from qdbg.selftest.draw import Case, Draw
+
+LAYERS: dict[int, tuple[Any, Any]] = {
+    1: (nnq.Conv1d, nniq.ConvReLU1d),
+    2: (nnq.Conv2d, nniq.ConvReLU2d),
+    3: (nnq.Conv3d, nniq.ConvReLU3d),
+}
+FLOAT = {
+    1: torch.nn.functional.conv1d,
+    2: torch.nn.functional.conv2d,
+    3: torch.nn.functional.conv3d,
+}
+
+
+def channels_of(draw: Draw) -> tuple[int, int, int]:
+    """Input channels, output channels, groups."""
+    kind = draw.random.random()
+    if kind < 0.3:  # noqa: PLR2004 - a share of the draws
+        groups = int(draw.choice([8, 16, 24, 3, 5, 32])) if draw.size > 0.5 else draw.integer(1, 8)
+        return groups, groups * int(draw.choice([1, 1, 2, 3])), groups
+    if kind < 0.5:  # noqa: PLR2004 - a share of the draws
+        groups = int(draw.choice([2, 3, 4]))
+        return groups * draw.integer(1, 8), groups * draw.integer(1, 6), groups
+    return draw.integer(1, 20), draw.integer(1, 20), 1
+
+
+def conv(draw: Draw, axes: int) -> Case:
+    """One layer on one to three images."""
+    inputs, outputs, groups = channels_of(draw)
+    kernel = tuple(int(draw.choice([1, 2, 3, 3, 3, 5])) for _ in range(axes))
+    if draw.chance(0.5):
+        kernel = (int(draw.choice([1, 3, 3, 5])),) * axes
+    stride = tuple(int(draw.choice([1, 1, 2, 3])) for _ in range(axes))
+    dilation = tuple(int(draw.choice([1, 1, 1, 2])) for _ in range(axes))
+    padding = tuple((k - 1) // 2 if draw.chance(0.6) else draw.integer(0, k - 1) for k in kernel)
+    if draw.chance(0.4):
+        stride, dilation = (int(draw.choice([1, 2])),) * axes, (1,) * axes
+        padding = tuple((k - 1) // 2 for k in kernel)
+    mode = "reflect" if axes < 3 and draw.chance(0.1) else "zeros"
+    most = {1: 12, 2: 6, 3: 3}[axes]
+    sizes = [d * (k - 1) + 1 + draw.integer(0, most) for k, d in zip(kernel, dilation, strict=True)]
+    x = draw.laid_out(draw.quantized((int(draw.choice([1, 1, 2, 3])), inputs, *sizes)))
+    made = weights(draw, (outputs, inputs // groups, *kernel))
+    per_output = inputs // groups * int(np.prod(kernel))
+    scale = output_scale(draw, x, made, per_output)
+    b = biases(draw, x, made) if draw.chance(0.7) else None
+    if mode == "zeros" and draw.chance(0.4):
+        centred = x.int_repr().double() - x.q_zero_point()
+        w = torch.from_numpy(made.centred())
+        acc = FLOAT[axes](centred, w, None, stride, padding, dilation, groups)
+        b = bias_near_ties(draw, acc.movedim(1, -1).numpy(), x, made, scale)
+    plain, fused = LAYERS[axes]
+    layer = (fused if draw.chance(0.5) else plain)(
+        inputs, outputs, kernel, stride, padding, dilation, groups, b is not None, mode
+    )
+    finish(draw, layer, made, b, scale)
+    return Case(lambda: layer(x), {"layer": layer})
+
+
+CASES = {
+    "conv1d": lambda draw: conv(draw, 1),
+    "conv2d": lambda draw: conv(draw, 2),
+    "conv3d": lambda draw: conv(draw, 3),
+}

@@ -1,0 +1,41 @@
+"""Linear layers: any width, both kinds of scales, ties, saturating pairs."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch.ao.nn.intrinsic.quantized as nniq
+import torch.ao.nn.quantized as nnq
+
+from qdbg.core.quantity import Array
+from qdbg.selftest.cases._weighted import Weights, bias_near_ties, biases, output_scale, weights
+from qdbg.selftest.draw import Case, Draw
+
+EDGES = [1, 2, 3, 4, 5, 7, 8, 31, 33, 64, 65, 130, 256, 257, 258, 261, 262, 513, 514, 768, 769]
+
+
+def linear(draw: Draw) -> Case:
+    """One layer on a few rows."""
+    width = int(draw.choice(EDGES)) if draw.chance(0.4 * draw.size) else draw.integer(1, 130)
+    outputs, rows = draw.integer(1, 40), int(draw.choice([1, 1, 2, 5, 17]))
+    x = draw.quantized((rows, width))
+    made = weights(draw, (outputs, width))
+    scale = output_scale(draw, x, made, width)
+    b: Array | None = biases(draw, x, made) if draw.chance(0.7) else None
+    if draw.chance(0.4):
+        centred = x.int_repr().numpy().astype(np.float64) - x.q_zero_point()
+        acc = centred @ made.centred().reshape(outputs, -1).T
+        b = bias_near_ties(draw, acc, x, made, scale)
+    layer: Any = (nniq.LinearReLU if draw.chance(0.5) else nnq.Linear)(width, outputs)
+    finish(draw, layer, made, b, scale)
+    return Case(lambda: layer(x), {"layer": layer})
+
+
+def finish(draw: Draw, layer: Any, made: Weights, b: Array | None, scale: float) -> None:
+    """Pack the weights and give the layer its output's parameters."""
+    layer.set_weight_bias(made.tensor, made.bias(b))
+    layer.scale, layer.zero_point = scale, draw.zero_point()
+
+
+CASES = {"linear": linear}

@@ -1,0 +1,69 @@
+"""Run a case by PyTorch on tape and simulate each call that it made."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import torch
+
+from qdbg.capture.rebuild import parameters
+from qdbg.capture.tape import Tape
+from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.program import Environment, Layer, Program, Recording
+from qdbg.core.quantity import QParams, QTensor, readonly
+from qdbg.engine.compare import Comparison
+from qdbg.engine.trace import Trace
+from qdbg.selftest.draw import Case
+
+SETTINGS = (bool, int, float, str)
+NO_INPUT = readonly(np.zeros(0, np.float32))
+
+
+def record(case: Case, environment: Environment) -> Recording:
+    """The calls of the case with everything that they took and gave."""
+    layers = {path: layer_of(path, module) for path, module in case.modules.items()}
+    tape = Tape(case.modules, layers, torch.empty(0), lambda _: None)
+    with torch.inference_mode(), tape:
+        case.run()
+    return Recording(
+        model="selftest",
+        sha256="",
+        sample="random",
+        input=NO_INPUT,
+        environment=environment,
+        program=Program(tuple(tape.nodes), layers),
+        values=tuple(tape.values),
+        constants=tuple(tape.constants),
+    )
+
+
+def compared(recording: Recording) -> list[tuple[str, Comparison]]:
+    """Per call its op and how the simulated integers compare with PyTorch's."""
+    environment = recording.environment
+    trace = Trace(recording, ARITHMETICS[f"{environment.engine}-{environment.cpu}"])
+    return [(n.op, c) for n, c in zip(trace.nodes, trace.comparisons, strict=True)]
+
+
+def layer_of(path: str, module: Any) -> Layer:
+    """The layer that a reader would find in a file with this module."""
+    cls = type(module)
+    weight = bias = output = None
+    if hasattr(module, "weight") and callable(module.weight):
+        w, b = module.weight(), module.bias()
+        weight = QTensor(readonly(w.int_repr().numpy()), parameters(w))
+        bias = None if b is None else readonly(b.detach().numpy())
+    if isinstance(getattr(module, "scale", None), float | torch.Tensor):
+        output = QParams.per_tensor(float(module.scale), int(module.zero_point))
+    name = f"{cls.__module__}.{cls.__qualname__}"
+    return Layer(path, name, weight, bias, output, _settings(module))
+
+
+def _settings(module: Any) -> Mapping[str, object]:
+    found = {}
+    for key, value in vars(module).items():
+        listed = isinstance(value, list | tuple) and all(isinstance(v, SETTINGS) for v in value)
+        if isinstance(value, SETTINGS) or listed:
+            found[key] = list(value) if listed else value
+    return found
