@@ -46,7 +46,7 @@ class Draw:
 
     def integer(self, low: int, high: int) -> int:
         """From low to high, both included; a small draw stays near low."""
-        top = low + int(round((high - low) * self.size))
+        top = low + round((high - low) * self.size)
         return int(self.random.integers(low, top + 1))
 
     def zero_point(self, dtype: str = "quint8") -> int:
@@ -66,9 +66,9 @@ class Draw:
         """Of the dtype's storage: over the full range, or its ends alone, or its upper half."""
         low, high = RANGES[dtype]
         kind = self.random.random()
-        if kind < 0.1:  # noqa: PLR2004 - a share of the draws
+        if kind < 0.1:
             found = self.random.choice([low, high], shape)
-        elif kind < 0.25:  # noqa: PLR2004 - a share of the draws
+        elif kind < 0.25:
             found = self.random.integers((low + high + 1) // 2, high + 1, shape)
         else:
             found = self.random.integers(low, high + 1, shape)
@@ -93,9 +93,9 @@ class Draw:
         strided view where the tensor has no image."""
         if self.chance(0.5):
             return tensor
-        if tensor.ndim == 4:  # noqa: PLR2004 - [N, C, H, W]
+        if tensor.ndim == 4:
             return tensor.contiguous(memory_format=torch.channels_last)
-        if tensor.ndim == 5:  # noqa: PLR2004 - [N, C, D, H, W]
+        if tensor.ndim == 5:
             return tensor.contiguous(memory_format=torch.channels_last_3d)
         return tensor.transpose(0, -1).contiguous().transpose(0, -1)
 

@@ -35,7 +35,7 @@ class Weights:
 def weights(draw: Draw, shape: Sequence[int], axis: int = 0) -> Weights:
     """[C, …], over the full range, or large ones that make pairs saturate, or small ones."""
     kind, small = draw.random.random(), draw.tie
-    if kind < 0.35:  # noqa: PLR2004 - a share of the draws
+    if kind < 0.35:
         q = draw.random.choice(np.array([127, -128, 126, 113], np.int8), shape)
     elif small and draw.chance(0.5):
         q = draw.random.integers(-8, 8, shape).astype(np.int8)

@@ -28,10 +28,10 @@ FLOAT = {
 def channels_of(draw: Draw) -> tuple[int, int, int]:
     """Input channels, output channels, groups."""
     kind = draw.random.random()
-    if kind < 0.3:  # noqa: PLR2004 - a share of the draws
+    if kind < 0.3:
         groups = int(draw.choice([8, 16, 24, 3, 5, 32])) if draw.size > 0.5 else draw.integer(1, 8)
         return groups, groups * int(draw.choice([1, 1, 2, 3])), groups
-    if kind < 0.5:  # noqa: PLR2004 - a share of the draws
+    if kind < 0.5:
         groups = int(draw.choice([2, 3, 4]))
         return groups * draw.integer(1, 8), groups * draw.integer(1, 6), groups
     return draw.integer(1, 20), draw.integer(1, 20), 1

@@ -27,7 +27,8 @@ def linear(draw: Draw) -> Case:
         centred = x.int_repr().numpy().astype(np.float64) - x.q_zero_point()
         acc = centred @ made.centred().reshape(outputs, -1).T
         b = bias_near_ties(draw, acc, x, made, scale)
-    layer: Any = (nniq.LinearReLU if draw.chance(0.5) else nnq.Linear)(width, outputs)
+    kind: Any = nniq.LinearReLU if draw.chance(0.5) else nnq.Linear
+    layer = kind(width, outputs)
     finish(draw, layer, made, b, scale)
     return Case(lambda: layer(x), {"layer": layer})
 

@@ -1,0 +1,57 @@
+"""Seeded faults: one rule of the arithmetic changed, which a run must notice."""
+
+from __future__ import annotations
+
+import pkgutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from functools import cache
+from importlib import import_module
+from types import ModuleType
+from typing import Any
+
+from qdbg.core.stage import Stage
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A wrong rule, and where it shows."""
+
+    name: str
+    """In words: `fbgemm rounds the bias`."""
+    case: str
+    """The generator whose cases must show it."""
+    changes: tuple[tuple[ModuleType, str, Any], ...]
+    """Module, name in it, and what takes its place."""
+    engines: tuple[str, ...] = ("fbgemm", "x86", "onednn", "qnnpack")
+    levels: tuple[str, ...] = ("avx2", "avx512", "vnni")
+
+    def shows(self, engine: str, level: str) -> bool:
+        """Whether it makes a difference there."""
+        return engine in self.engines and level in self.levels
+
+    @contextmanager
+    def seeded(self) -> Iterator[None]:
+        """The rule is wrong inside, and right again afterwards."""
+        before = [(module, name, getattr(module, name)) for module, name, _ in self.changes]
+        try:
+            for module, name, wrong in self.changes:
+                setattr(module, name, wrong)
+            yield
+        finally:
+            for module, name, right in before:
+                setattr(module, name, right)
+
+
+def computing(stage: Stage, function: Callable[..., Any]) -> Stage:
+    """The stage with another arithmetic behind the same formula."""
+    return replace(stage, compute=function)
+
+
+@cache
+def faults() -> tuple[Fault, ...]:
+    """Every fault, from the `FAULTS` of each file here without a leading underscore."""
+    names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    modules = [import_module(f"{__name__}.{name}") for name in names]
+    return tuple(fault for module in modules for fault in module.FAULTS)
