@@ -58,17 +58,19 @@ def _forget_stdout() -> None:
 
 
 def _run(argv: list[str]) -> int:
-    from qdbg.headless.arguments import joined, open_parser, replay_parser, show_parser  # noqa: PLC0415 - argparse
+    from qdbg.headless import arguments  # noqa: PLC0415 - argparse
 
-    argv = joined(argv)
+    argv = arguments.joined(argv)
     if not argv:
-        open_parser().print_help()
+        arguments.open_parser().print_help()
         return 0
     if argv[0] == "show":
-        return _show(show_parser().parse_args(argv[1:]))
+        return _show(arguments.show_parser().parse_args(argv[1:]))
     if argv[0] == "replay":
-        return _replay(replay_parser().parse_args(argv[1:]))
-    options = open_parser().parse_args(argv)
+        return _replay(arguments.replay_parser().parse_args(argv[1:]))
+    if argv[0] == "selftest":
+        return _selftest(arguments.selftest_parser().parse_args(argv[1:]))
+    options = arguments.open_parser().parse_args(argv)
     if not _on_terminal():
         vars(options).update(json=False, values=False, element=None)
         return _show(options)
@@ -107,3 +109,9 @@ def _replay(options: argparse.Namespace) -> int:
     from qdbg.headless.replaying import replay_files  # noqa: PLC0415 - numpy
 
     return replay_files(options)
+
+
+def _selftest(options: argparse.Namespace) -> int:
+    from qdbg.headless.selftest import selftest  # noqa: PLC0415 - numpy
+
+    return selftest(options)

@@ -37,6 +37,10 @@ class Channel:
         """The end: the recording."""
         self._say({"bytes": len(data)}, data)
 
+    def say(self, message: Mapping[str, object]) -> None:
+        """One message of another kind."""
+        self._say(message)
+
     def _say(self, message: Mapping[str, object], data: bytes = b"") -> None:
         self._stream.write(json.dumps(message).encode("ascii") + b"\n" + data)
         self._stream.flush()
@@ -46,7 +50,7 @@ def main() -> None:
     """Answer one request."""
     channel = Channel()
     line = sys.stdin.buffer.readline()
-    threading.Thread(target=_end_with_parent, daemon=True).start()
+    threading.Thread(target=end_with_parent, daemon=True).start()
     try:
         request = parse_request(line)
         channel.progress("reading the model file")
@@ -62,7 +66,7 @@ def main() -> None:
     os._exit(0)  # torch's own clean-up takes long and can only fail
 
 
-def _end_with_parent() -> None:
+def end_with_parent() -> None:
     """stdin ends when the parent does, however it dies."""
     while os.read(0, 1):
         pass

@@ -20,7 +20,8 @@ from qdbg.core.container import decode, unpack
 from qdbg.core.program import Recording
 from qdbg.errors import CaptureError, SessionError
 
-CHILD = (sys.executable, "-P", "-m", "qdbg.capture.child")
+CAPTURE = "qdbg.capture.child"
+PYTHON = (sys.executable, "-P", "-m")
 """-P: without it a file called `torch.py` in the working directory would be run."""
 POLL = 0.03
 """Seconds between two looks at `cancelled`."""
@@ -44,7 +45,7 @@ def capture(
     Cancelled soon after `cancelled()` became true.
     """
     level = forced_level(request.cpu)
-    with _child(level) as child:
+    with child_process(level, CAPTURE) as child:
         child.send(request_line(request, level))
         while True:
             if cancelled():
@@ -74,7 +75,7 @@ def _recording(data: bytes) -> Recording:
         raise CaptureError(error.found, expected=error.expected) from error
 
 
-class _Child:
+class Child:
     """One running child: its answers come through a queue, its noise stays here."""
 
     def __init__(self, process: subprocess.Popen[bytes]) -> None:
@@ -155,10 +156,14 @@ class _Child:
 
 
 @contextlib.contextmanager
-def _child(level: str) -> Iterator[_Child]:
+def child_process(level: str, module: str) -> Iterator[Child]:
+    """A Python that runs `module` with torch kept to the level, killed at the end.
+
+    Raises CaptureError where it cannot be started.
+    """
     try:
         process = subprocess.Popen(  # noqa: S603 - this Python and this package, no shell
-            CHILD,
+            (*PYTHON, module),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
@@ -167,7 +172,7 @@ def _child(level: str) -> Iterator[_Child]:
         )
     except OSError as error:
         raise CaptureError(f"Python cannot be started for the capture: {error}") from error
-    child = _Child(process)
+    child = Child(process)
     try:
         yield child
     finally:

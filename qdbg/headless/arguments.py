@@ -7,13 +7,14 @@ from typing import NoReturn
 
 from qdbg import __version__
 from qdbg.errors import QdbgError
-from qdbg.names import CPUS, ENGINES, FEEDS
+from qdbg.names import CPUS, ENGINES, FEEDS, LEVELS
 
 USAGE = """\
 qdbg MODEL --sample NAME [options]      open the debugger on a model
 qdbg SESSION.qdbg                       open a saved session
 qdbg show MODEL --sample NAME           the same facts as text or --json
 qdbg replay SESSION.qdbg ...            are the integers and the stops still the same?
+qdbg selftest [--budget 5m]             does the simulation equal this machine's PyTorch?
 """
 
 EXAMPLES = """\
@@ -31,6 +32,14 @@ examples:
 STATUSES = """\
 exit status: 0 all equal, 1 differences, 2 bad input or usage,
              3 nothing differs but something could not be simulated
+"""
+
+
+SELFTEST_STATUSES = """\
+First each seeded fault (one rule of the arithmetic changed) must be caught; then cases are drawn.
+
+exit status: 0 all equal, 1 differences, 2 bad usage or a fault that was not caught,
+             3 nothing differs but some calls are not simulated
 """
 
 
@@ -140,6 +149,29 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--trust-source", action="store_true", help="run that file as ordinary Python"
     )
+
+
+def selftest_parser() -> Parser:
+    """`qdbg selftest …`."""
+    parser = _parser(
+        "qdbg selftest",
+        "qdbg selftest [options]",
+        "Fuzz this machine's PyTorch against the simulation, op by engine by CPU level.",
+        SELFTEST_STATUSES,
+    )
+    for option, meaning in {
+        "--op": "only this op, such as conv2d",
+        "--engine": f"only {', '.join(ENGINES)}",
+        "--cpu": f"only {', '.join(LEVELS)}",
+    }.items():
+        more = f"{meaning}; may be repeated"
+        parser.add_argument(option, metavar="NAME", action="append", help=more)
+    parser.add_argument(
+        "--budget", metavar="TIME", default="5m", help="how long to draw cases: 60s, 5m, 1h (5m)"
+    )
+    parser.add_argument("--seed", metavar="N", type=int, help="draw the same cases again")
+    parser.add_argument("--json", action="store_true", help="one JSON object for programs")
+    return parser
 
 
 def replay_parser() -> Parser:

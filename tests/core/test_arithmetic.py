@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdbg.core import arithmetic as a
+from qdbg.ops._kernel import onednn_block
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 BYTES = st.integers(0, 255)
@@ -76,7 +77,7 @@ def naive_pairs(x, w, blocks):
 def test_saturating_pairs_equal_the_loop_that_an_engineer_would_write(products):
     x = np.array([[p[0] for p in products]], np.uint8)
     w = np.array([[p[1] for p in products]], np.int8)
-    found = a.saturating_pair_sums(x, w, blocked=False)[0, 0]
+    found = a.saturating_pair_sums(x, w, 0)[0, 0]
     assert found == naive_pairs(x[0], w[0], [(0, len(products))])
 
 
@@ -85,10 +86,9 @@ def test_blocked_pairs_start_anew_in_each_block(size):
     random = np.random.default_rng(size)
     x = random.integers(128, 256, (3, size)).astype(np.uint8)
     w = random.choice(np.array([127, -128], np.int8), (5, size))
-    blocks = a.blocks_of_k(size, blocked=True)
-    assert blocks[0][0] == 0
-    assert blocks[-1][1] == size
-    found = a.saturating_pair_sums(x, w, blocked=True)
+    block = onednn_block(size) or size
+    blocks = [(start, min(start + block, size)) for start in range(0, size, block)]
+    found = a.saturating_pair_sums(x, w, block)
     expected = [[naive_pairs(row, channel, blocks) for channel in w] for row in x]
     assert found.tolist() == expected
 
@@ -96,19 +96,32 @@ def test_blocked_pairs_start_anew_in_each_block(size):
 @given(st.lists(WEIGHTS, min_size=1, max_size=7))
 def test_a_channel_that_cannot_saturate_never_does(weights):
     w = np.array([weights], np.int8)
-    if a.may_saturate(w, blocked=False)[0]:
+    if a.may_saturate(w, 0)[0]:
         worst = np.where(w > 0, 255, 0), np.where(w < 0, 255, 0)
-        cuts = [a.cut_pairs(x.astype(np.uint8), w, blocked=False)[0, 0] for x in worst]
+        cuts = [a.cut_pairs(x.astype(np.uint8), w, 0)[0, 0] for x in worst]
         assert any(cuts)
     else:
         x = np.random.default_rng(0).integers(0, 256, (50, len(weights))).astype(np.uint8)
-        assert not a.cut_pairs(x, w, blocked=False).any()
+        assert not a.cut_pairs(x, w, 0).any()
+
+
+def test_with_groups_each_channel_meets_the_inputs_of_its_group():
+    random = np.random.default_rng(3)
+    x = random.integers(0, 256, (2, 5, 3, 7)).astype(np.uint8)
+    w = random.choice(np.array([127, -128, 5], np.int8), (6, 7))
+    sums, pairs, cuts = a.exact_sums(x, w), a.saturating_pair_sums(x, w, 0), a.cut_pairs(x, w, 0)
+    assert sums.shape == pairs.shape == cuts.shape == (2, 5, 6)
+    for c in range(6):
+        own = x[:, :, c // 2].reshape(10, 7)
+        assert np.array_equal(sums[..., c].ravel(), own.astype(int) @ w[c].astype(int))
+        assert pairs[..., c].ravel().tolist() == [naive_pairs(r, w[c], [(0, 7)]) for r in own]
+        assert np.array_equal(pairs[..., c] != sums[..., c], cuts[..., c] != 0)
 
 
 def test_the_sides_of_saturation_are_told_apart():
     x = np.full((1, 4), 255, np.uint8)
     w = np.array([[127, 127, 1, 1], [-128, -128, 1, 1], [127, 127, -128, -128], [1, 1, 1, 1]])
-    assert a.cut_pairs(x, w.astype(np.int8), blocked=False).tolist() == [[1, -1, 2, 0]]
+    assert a.cut_pairs(x, w.astype(np.int8), 0).tolist() == [[1, -1, 2, 0]]
 
 
 def test_each_engine_and_level_has_an_arithmetic():

@@ -171,7 +171,7 @@ def swap(key, value):
         (edit(("nodes", 1, "output", "zero_point"), 256), "zero point outside 0 to 255"),
         (edit(("nodes", 1, "output", "zero_point"), 2**99), "zero point outside"),
         (edit(("nodes", 1, "output", "dtype"), "quint4x2"), "unknown type"),
-        (edit(("nodes", 1, "dtype"), "float32"), "parameters say quint8"),
+        (edit(("nodes", 1, "dtype"), "float32"), "parameters say otherwise"),
         (edit(("nodes", 1, "shape"), [1, 15]), "have the shape"),
         (edit(("nodes", 1, "source"), 5), "source line"),
         (edit(("nodes",), None), "nodes are missing"),

@@ -1,0 +1,104 @@
+"""The table of a self-test: op by engine by CPU level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import asdict
+
+from qdbg import __version__
+from qdbg.selftest.cell import Count, Findings
+
+DIFFERS, NOT_CLAIMED, OPEN = 1, 3, 2
+CLAIMED, REFUSED, ABSENT, DIFFERENT = "✓", "○", "·", "≠"
+MILLION, THOUSAND = 10**6, 10**3
+WIDTH = 10
+
+
+def status_of(found: Sequence[Findings]) -> int:
+    """0 all equal and proved, 1 differences or a dead child, 2 a seeded fault that was missed,
+    3 nothing differs but some calls were not simulated."""
+    counts = [count for each in found for count in each.counts.values()]
+    if any(count.differences for count in counts) or any(each.ended for each in found):
+        return DIFFERS
+    if any(each.missed for each in found):
+        return OPEN
+    return NOT_CLAIMED if any(count.refused for count in counts) else 0
+
+
+def coverage_data(found: Sequence[Findings], seed: int, budget: str) -> dict[str, object]:
+    """Everything as plain data, for --json."""
+    return {
+        "qdbg": __version__,
+        "torch": next((each.torch for each in found if each.torch), None),
+        "processor": next((each.processor for each in found if each.processor), None),
+        "seed": seed,
+        "budget": budget,
+        "cells": [
+            {
+                "engine": each.engine,
+                "cpu": each.level,
+                "ended": each.ended or None,
+                "refused_by_pytorch": each.refused,
+                "faults": dict(sorted(each.faults.items())),
+                "ops": {op: asdict(count) for op, count in sorted(each.counts.items())},
+            }
+            for each in found
+        ],
+    }
+
+
+def coverage_text(found: Sequence[Findings], seed: int) -> str:
+    """The table for people: a row per op, a column per engine and level."""
+    ops = sorted({op for each in found for op in each.counts})
+    widest = max((len(op) for op in ops), default=0)
+    head = [
+        " " * widest + "".join(f"  {each.engine:>{WIDTH}}" for each in found),
+        " " * widest + "".join(f"  {each.level:>{WIDTH}}" for each in found),
+    ]
+    rows = [
+        f"{op:<{widest}}" + "".join(f"  {_cell(each.counts.get(op)):>{WIDTH}}" for each in found)
+        for op in ops
+    ]
+    first = next((each for each in found if each.torch), None)
+    where = f"torch {first.torch}, {first.processor}, seed {seed}" if first else f"seed {seed}"
+    return "\n".join([*head, *rows, "", LEGEND, where, *_remarks(found)])
+
+
+LEGEND = (
+    f"{CLAIMED} integers compared, none differs   {DIFFERENT} integers that differ   "
+    f"{REFUSED} captured, not simulated   {ABSENT} not drawn"
+)
+
+
+def _cell(count: Count | None) -> str:
+    if count is None:
+        return ABSENT
+    if count.differences:
+        return f"{DIFFERENT} {short(count.differences)}"
+    partly = REFUSED if count.refused else ""
+    return f"{partly}{CLAIMED} {short(count.compared)}" if count.compared else REFUSED
+
+
+def short(number: int) -> str:
+    """`950`, `12k`, `3.4M`: rounded down, so that a million is at least a million."""
+    if number >= MILLION:
+        return f"{number // (MILLION // 10) / 10:.1f}M"
+    return f"{number // THOUSAND}k" if number >= THOUSAND else str(number)
+
+
+def _remarks(found: Sequence[Findings]) -> list[str]:
+    seeded = sum(len(each.faults) for each in found)
+    missed = [(each, name) for each in found for name in each.missed]
+    lines = [f"{seeded - len(missed)} of {seeded} seeded faults were caught"]
+    for each, name in missed:
+        lines.append(f"{each.engine} {each.level}: the fault {name!r} was not caught")
+    if missed:
+        lines.append("so the run proves nothing about these rules; give it a larger --budget")
+    for each in found:
+        if each.ended:
+            lines.append(f"{each.engine} {each.level}: {each.ended}")
+    reasons = {
+        (op, count.reason) for each in found for op, count in each.counts.items() if count.reason
+    }
+    lines += [f"{REFUSED} {op}: {reason}" for op, reason in sorted(reasons)]
+    return lines

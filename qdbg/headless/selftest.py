@@ -1,0 +1,133 @@
+"""The command `qdbg selftest`: fuzz this machine's PyTorch against the simulation."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from qdbg.capture import child_process, machine_level
+from qdbg.capture.request import error_from
+from qdbg.core.container import decode, unpack
+from qdbg.debugger import Debugger
+from qdbg.errors import CaptureError, CommandError
+from qdbg.headless.arguments import UsageError
+from qdbg.headless.coverage import coverage_data, coverage_text, status_of
+from qdbg.headless.output import json_text, write, write_error
+from qdbg.names import ENGINES, LEVELS
+from qdbg.selftest.cell import Findings, Task
+from qdbg.session import FOLDER, Session, save
+
+if TYPE_CHECKING:
+    import argparse
+
+MODULE = "qdbg.selftest.child"
+POLL = 0.2
+UNITS = {"s": 1, "m": 60, "h": 3600, "": 1}
+SILENT = 120.0
+"""Seconds without a word after which a child counts as hanging."""
+
+
+def selftest(options: argparse.Namespace) -> int:
+    """Fuzz, print the table, and say by the exit status whether anything differs."""
+    cells = _cells(options)
+    seed = options.seed if options.seed is not None else secrets.randbits(31)
+    workers = max(1, min(len(cells), os.cpu_count() or 1))
+    budget = seconds(options.budget) * workers / len(cells)
+    ops = tuple(options.op or ())
+    tasks = [Task(engine, level, ops, seed, budget) for engine, level in cells]
+    with _progress(tasks) as tell, ThreadPoolExecutor(workers) as pool:
+        found = list(pool.map(lambda task: run_task(task, tell), tasks))
+    saved = [path for each in found for path in save_differences(each, seed)]
+    data = coverage_data(found, seed, options.budget)
+    write(json_text(data) if options.json else coverage_text(found, seed))
+    for path in saved:
+        write_error(f"a small layer that differs: qdbg {path}")
+    return status_of(found)
+
+
+def seconds(text: str) -> float:
+    """`90`, `60s`, `5m`, `1h` in seconds. Raises UsageError."""
+    match = re.fullmatch(r"(\d+(?:\.\d+)?)([smh]?)", text.strip())
+    if match is None or float(match[1]) <= 0:
+        raise UsageError(f"--budget {text!r}", expected="a time such as 60s, 5m or 1h")
+    return float(match[1]) * UNITS[match[2]]
+
+
+def _cells(options: argparse.Namespace) -> list[tuple[str, str]]:
+    machine = machine_level()
+    reached = LEVELS[: LEVELS.index(machine) + 1]
+    engines, levels = options.engine or ENGINES, options.cpu or reached
+    for engine in engines:
+        if engine not in ENGINES:
+            known = f"one of {', '.join(ENGINES)}"
+            raise UsageError(f"there is no engine {engine!r}", expected=known)
+    for level in levels:
+        if level not in reached:
+            expected = " or ".join(reached)
+            raise UsageError(f"this machine has no CPU level {level!r}", expected=expected)
+    return [(engine, level) for engine in engines for level in levels]
+
+
+def run_task(task: Task, tell: Callable[[Task, float], None]) -> Findings:
+    """Run one child to its end; one that dies is part of the findings.
+
+    Raises CommandError for an op that no case draws.
+    """
+    found = Findings(task.engine, task.level)
+    start = heard = time.monotonic()
+    with child_process(task.level, MODULE) as child:
+        child.send(task.line())
+        while True:
+            try:
+                message = child.receive(POLL)
+            except CaptureError as error:
+                found.ended = f"{error.found} at {found.running or 'the start'}"
+                return found
+            now = time.monotonic()
+            tell(task, now - start)
+            if message is None:
+                if now - heard > SILENT:
+                    found.ended = f"it hung at {found.running}"
+                    return found
+                continue
+            heard = now
+            if not isinstance(message, bytes) and "found" in message:
+                if message["error"] == CommandError.__name__:
+                    raise error_from(message)
+                found.ended = str(message["found"])
+                return found
+            if not isinstance(message, bytes) and message.get("done"):
+                return found
+            found.hear(message)
+
+
+def save_differences(found: Findings, seed: int) -> Iterator[Path]:
+    """Write each small case that differs as a session under sessions/."""
+    for case, data in zip(found.differences, found.recordings, strict=False):
+        recording = unpack(*decode(data, "the self-test's answer"))
+        name = f"selftest-{case['op']}-{found.engine}-{found.level}-{seed}-{case['seed']}.qdbg"
+        path = FOLDER / name
+        FOLDER.mkdir(exist_ok=True)
+        save(Session.of(Debugger(recording, "auto", "captured")), path)
+        yield path
+
+
+@contextlib.contextmanager
+def _progress(tasks: list[Task]) -> Iterator[Callable[[Task, float], None]]:
+    """A bar on a terminal: rich draws it; nothing elsewhere."""
+    from rich.console import Console  # noqa: PLC0415 - drawn only here
+    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+
+    console = Console(stderr=True)
+    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    silent = not console.is_terminal
+    with Progress(*columns, console=console, transient=True, disable=silent) as bar:
+        rows = {t: bar.add_task(f"{t.engine} {t.level}", total=2 * t.budget) for t in tasks}
+        yield lambda task, passed: bar.update(rows[task], completed=passed)

@@ -1,0 +1,138 @@
+"""The work of one child: prove that faults are caught, draw cases, make differences smaller."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import asdict
+
+import torch
+
+from qdbg.core.program import Environment, Recording
+from qdbg.errors import CommandError
+from qdbg.selftest.cases import generators
+from qdbg.selftest.cell import Count, Task
+from qdbg.selftest.check import compared, record
+from qdbg.selftest.draw import Draw
+from qdbg.selftest.faults import Fault, faults
+
+Say = Callable[[Mapping[str, object]], None]
+
+FAULT_SECONDS = 20.0
+"""How long one seeded fault may go uncaught before it counts as missed."""
+LEAST_FAULT_SECONDS = 2.0
+SMALLER = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
+"""The sizes at which a difference is looked for again, smallest first."""
+SMALLER_TRIES = 150
+EVERY = 0.5
+"""Seconds between two reports."""
+
+
+class Fuzz:
+    """Cases for one engine on one level, in a process that is kept to it."""
+
+    def __init__(self, task: Task, environment: Environment, say: Say) -> None:
+        self.task = task
+        self.environment = environment
+        self.counts: dict[str, Count] = {}
+        self.refused = 0
+        self._say = say
+        self._said = 0.0
+        self._shrunk: set[str] = set()
+        known = generators()
+        for name in task.cases:
+            if name not in known:
+                expected = f"one of {', '.join(sorted(known))}"
+                raise CommandError(f"no case draws the op {name!r}", expected=expected)
+        self.cases = list(task.cases or known)
+
+    def prove(self) -> None:
+        """Seed each fault that shows here, and report whether it was caught."""
+        chosen = [f for f in faults() if f.case in self.cases and self._shows(f)]
+        least, share = LEAST_FAULT_SECONDS, self.task.budget / max(1, len(chosen))
+        limit = min(FAULT_SECONDS, max(least, share))
+        for fault in chosen:
+            self._say({"faults": {fault.name: self._caught(fault, limit)}})
+
+    def _shows(self, fault: Fault) -> bool:
+        return fault.shows(self.task.engine, self.task.level)
+
+    def _caught(self, fault: Fault, limit: float) -> bool:
+        end = time.monotonic() + limit
+        seed = self.task.seed
+        with fault.seeded():
+            while time.monotonic() < end:
+                seed += 1
+                made = self._made(fault.case, seed, 1.0)
+                if made is not None and any(c.differences for _, c in compared(made)):
+                    return True
+        return False
+
+    def run(self) -> None:
+        """Draw from every generator in turn until the budget is used up."""
+        end = time.monotonic() + self.task.budget
+        for name, seed in self._turns():
+            if time.monotonic() > end:
+                break
+            made = self._made(name, seed, 1.0)
+            if made is not None:
+                self._count(name, seed, made)
+            if time.monotonic() - self._said > EVERY:
+                self._report()
+        self._report()
+
+    def _turns(self) -> Iterator[tuple[str, int]]:
+        seed = self.task.seed
+        while self.cases:
+            seed += 1
+            for name in self.cases:
+                yield name, seed
+
+    def _made(self, name: str, seed: int, size: float) -> Recording | None:
+        """The recorded case; None where PyTorch does not have it."""
+        self._say({"running": f"{name}, seed {seed}"})
+        try:
+            case = generators()[name](Draw(seed, self.task.engine, self.task.level, size))
+            return None if case is None else record(case, self.environment)
+        except (RuntimeError, NotImplementedError):
+            self.refused += 1
+            return None
+
+    def _count(self, name: str, seed: int, made: Recording) -> None:
+        for op, comparison in compared(made):
+            count = self.counts.setdefault(op, Count())
+            count.calls += 1
+            if comparison.status == "not simulated":
+                count.refused += 1
+                count.reason = comparison.reason or ""
+                continue
+            count.compared += comparison.elements
+            count.differences += comparison.differences
+            if comparison.differences and op not in self._shrunk:
+                self._shrunk.add(op)
+                self._shrink(name, seed, op, made)
+
+    def _shrink(self, name: str, seed: int, op: str, made: Recording) -> None:
+        """Report the smallest case of the same op that differs."""
+        found, at, size = made, seed, 1.0
+        for smaller, try_ in ((s, t) for s in SMALLER for t in range(SMALLER_TRIES)):
+            other = self._made(name, try_, smaller)
+            if other is not None and any(o == op and c.differences for o, c in compared(other)):
+                found, at, size = other, try_, smaller
+                break
+        self._say({"difference": {"case": name, "seed": at, "size": size, "op": op}})
+        self.deliver(found)
+
+    def deliver(self, made: Recording) -> None:
+        """Hand over a recording; set by the child."""
+
+    def _report(self) -> None:
+        self._said = time.monotonic()
+        rows = {op: asdict(count) for op, count in self.counts.items()}
+        self._say({"counts": rows, "refused": self.refused})
+
+
+def environment(task: Task, kernel: str, processor: str) -> Environment:
+    """Of recordings made here."""
+    version = str(torch.__version__)
+    return Environment(task.engine, task.level, version, processor, kernel, unperturbed=True)
