@@ -21,6 +21,8 @@ BROKEN_PIPE = 141
 
 def main(argv: list[str] | None = None) -> int:
     """Run one command line and return its exit status."""
+    if sys.stdout is None:  # closed by the caller
+        sys.stdout = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - kept to the end
     try:
         status = _run(sys.argv[1:] if argv is None else argv)
         sys.stdout.flush()
@@ -29,9 +31,8 @@ def main(argv: list[str] | None = None) -> int:
         return BAD_INPUT
     except SystemExit as leaving:  # argparse, after --help and --version
         return leaving.code if isinstance(leaving.code, int) else 0
-    except BrokenPipeError:
-        _forget_stdout()
-        return BROKEN_PIPE
+    except OSError as error:
+        return _unwritten(error)
     except KeyboardInterrupt:
         return INTERRUPTED
     except Exception as error:
@@ -50,6 +51,15 @@ def _complain(text: str) -> None:
     from qdbg.headless.output import write_error  # noqa: PLC0415 - only when something went wrong
 
     write_error(text)
+
+
+def _unwritten(error: OSError) -> int:
+    """The status after output that found no taker; a reader that left wants no words."""
+    _forget_stdout()
+    if isinstance(error, BrokenPipeError):
+        return BROKEN_PIPE
+    _complain(f"the output cannot be written: {error.strerror or error}")
+    return BAD_INPUT
 
 
 def _forget_stdout() -> None:

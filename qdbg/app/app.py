@@ -97,7 +97,9 @@ class QdbgApp(App[int]):
     def give(self, name: str, argument: str = "") -> None:
         """Run a command of the table, by its id; ask for what it needs."""
         if self._debugger is None and name not in ALWAYS:
-            self.notify("The model has not run yet.", timeout=3)
+            self._say_not_yet()
+            return
+        if isinstance(self.screen, CommandScreen) and self.screen.takes(name):
             return
         own = getattr(self, "_do_" + name.replace("-", "_"), None)
         try:
@@ -107,6 +109,10 @@ class QdbgApp(App[int]):
                 self._execute(f"{name} {argument}".strip())
         except QdbgError as problem:
             self.notify(problem.message, severity="warning", markup=False)
+
+    def _say_not_yet(self) -> None:
+        self.clear_notifications()
+        self.notify(self.problem or "The model has not run yet.", timeout=3, markup=False)
 
     def _execute(self, command: str) -> None:
         before = self.debugger.trace
@@ -157,11 +163,11 @@ class QdbgApp(App[int]):
 
     def _do_scroll_down(self) -> None:
         if isinstance(self.screen, CommandScreen):
-            self.screen.scroll_beside(3)
+            self.screen.scroll_beside(1)
 
     def _do_scroll_up(self) -> None:
         if isinstance(self.screen, CommandScreen):
-            self.screen.scroll_beside(-3)
+            self.screen.scroll_beside(-1)
 
     def _do_into(self) -> None:
         from qdbg.app.element import ElementScreen  # noqa: PLC0415 - loaded with the recording
@@ -206,7 +212,7 @@ class QdbgApp(App[int]):
     def _do_arithmetic(self) -> None:
         from qdbg.app.choices import arithmetics  # noqa: PLC0415 - loaded with the recording
 
-        self.push_screen(arithmetics(self.debugger), self._then("arithmetic"))
+        self.push_screen(arithmetics(self.debugger, self.size.width), self._then("arithmetic"))
 
     def _do_breakpoints(self) -> None:
         from qdbg.app.choices import breakpoints  # noqa: PLC0415 - loaded with the recording
@@ -256,7 +262,14 @@ class QdbgApp(App[int]):
         path = self.session_path or default_path(self.debugger.recording)
         save(Session.of(self.debugger), path)
         self.session_path = path
-        self.notify(f"Session saved: {path}", markup=False)
+        trace = self.debugger.trace
+        left = (
+            f". Its replay will report {trace.differences} differences: it keeps the arithmetic "
+            f"{trace.arithmetic.name}"
+            if trace.differences
+            else ""
+        )
+        self.notify(f"Session saved: {path}{left}", markup=False)
 
     async def action_quit(self) -> None:
         """Textual's own binding of ctrl+q leaves as q does."""

@@ -6,12 +6,16 @@ from pathlib import Path
 
 from qdbg.app.dialogs import Choice, Choices, Choose
 from qdbg.app.grid import GridColumn, GridRow
+from qdbg.app.sources import fitted
 from qdbg.debugger import Debugger
 from qdbg.engine.survey import Fare, survey
 from qdbg.engine.trace import arithmetic_for
 
+ROOM = 80
+"""From this width on the library has a column."""
 
-def arithmetics(debugger: Debugger) -> Choose:
+
+def arithmetics(debugger: Debugger, width: int) -> Choose:
     """Every arithmetic with the differences that it leaves on this input."""
     recording = debugger.recording
     fares = survey(recording, debugger.trace.feed)
@@ -19,12 +23,12 @@ def arithmetics(debugger: Debugger) -> Choose:
     own = captured.name if captured is not None else ""
     chosen = debugger.trace.arithmetic.name
     columns = (
-        GridColumn("arithmetic", 34, left=True),
-        GridColumn("library", 8, left=True),
+        GridColumn("arithmetic", 34 if width >= ROOM else 28, left=True),
+        *((GridColumn("library", 8, left=True),) if width >= ROOM else ()),
         GridColumn("differ", 8),
         GridColumn("max |Δ|", 7),
     )
-    choices = tuple(Choice(_pick(fare, chosen), _fare_row(fare, own)) for fare in fares)
+    choices = tuple(Choice(_pick(fare, chosen), _fare_row(fare, own, width)) for fare in fares)
     selected = next((i for i, fare in enumerate(fares) if chosen in fare.names), 0)
     hint = (
         f"differences that each leaves, of {fares[0].elements} values compared on this input\n"
@@ -38,12 +42,14 @@ def _pick(fare: Fare, chosen: str) -> str:
     return chosen if chosen in fare.names else fare.name
 
 
-def _fare_row(fare: Fare, own: str) -> GridRow:
+def _fare_row(fare: Fare, own: str, width: int) -> GridRow:
     names = ", ".join(_short_names(fare.names))
     mark = "►" if own in fare.names else " "
     role = "differs" if fare.differences else "plain"
     left = f"≠ {fare.differences}" if fare.differences else "✓ 0"
-    return GridRow((names, fare.library, left, f"{fare.max_delta:g}"), mark, "", role)
+    library = (fare.library,) if width >= ROOM else ()
+    names = fitted(names, 34 if library else 28)
+    return GridRow((names, *library, left, f"{fare.max_delta:g}"), mark, "", role)
 
 
 def _short_names(names: tuple[str, ...]) -> list[str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.containers import Container
+from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Footer, Static
 
@@ -22,6 +23,8 @@ class ElementScreen(CommandScreen):
     CSS = """
     #title, #stop { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #stop { background: $surface; }
+    #about { height: auto; max-height: 3; padding: 0 1; }
+    ElementScreen.alone #about { display: none; }
     #both { height: 1fr; layout: horizontal; }
     #terms { width: 72; height: 1fr; border: round $border; border-title-color: $foreground; }
     #way { width: 1fr; height: 1fr; border: round $border; padding: 0 1;
@@ -42,6 +45,7 @@ class ElementScreen(CommandScreen):
         """Two header lines, the products, the way, and the footer."""
         yield Static(id="title", markup=False)
         yield Static(id="stop", markup=False)
+        yield Static(id="about", markup=False)
         with Container(id="both"):
             yield Grid(id="terms", selectable=False)
             yield Panel(id="way")
@@ -66,7 +70,9 @@ class ElementScreen(CommandScreen):
         self.set_class(found is None, "alone")
         grid = self.query_one("#terms", Grid)
         if found is not None:
-            grid.show(TermTable(found))
+            table = TermTable(found)
+            grid.show(table)
+            self.call_after_refresh(grid.select, table.first_cut)
             kind = "pairs" if found.paired else "products"
             name = self._element_name()
             heading = f"{kind} behind {name}, as {found.arithmetic} adds them"
@@ -77,14 +83,19 @@ class ElementScreen(CommandScreen):
         self.query_one("#stop", Static).update(stop_line, layout=False)
         way = self.query_one("#way", Panel)
         title(way, f"the way of {self._element_name()}", texts.outcome(step, result, element))
-        way.show(*texts.way_panel(step, element, found))
+        way.show(*texts.way_panel(step, element))
+        about = texts.about_sum(step, element, found) if found is not None else Content("")
+        self.query_one("#about", Static).update(about)
 
-    def scroll_beside(self, rows: int) -> None:
+    def scroll_beside(self, pages: int) -> None:
         """Scroll the products and the way."""
-        self.query_one("#terms", Grid).scroll_relative(y=rows, animate=False)
-        self.query_one("#way", Panel).scroll_relative(y=rows, animate=False)
+        for panel in (self.query_one("#terms", Grid), self.query_one("#way", Panel)):
+            rows = max(1, panel.size.height - 2)
+            panel.scroll_relative(y=pages * rows, animate=False)
 
     def _element_name(self) -> str:
         step = self.qdbg.debugger.step
         position = Table(step).position(self.qdbg.debugger.element)
+        if step.of_inputs:
+            return f"input {position} of {step.node.name}"
         return f"{step.node.name}[{position}]"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
+from textual.events import Resize
 from textual.widgets import Footer, Static
 
 from qdbg.app import texts
@@ -10,6 +11,14 @@ from qdbg.app.grid import Grid
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import LayerTable
 from qdbg.app.widgets import title
+from qdbg.commands import BY_ID
+
+ROWS = {"down": 1, "up": -1, "scroll-down": 10, "scroll-up": -10, "page-down": 10, "page-up": -10}
+"""How far these commands scroll the list; 10 stands for a page."""
+ENDS = ("first", "last")
+PAGE = 10
+ELEMENTS = ("into",)
+"""Commands that are about the element under the cursor, which this screen does not show."""
 
 
 class LayersScreen(CommandScreen):
@@ -32,7 +41,27 @@ class LayersScreen(CommandScreen):
 
     def on_mount(self) -> None:
         """Fill the table."""
-        grid = self.query_one("#layers", Grid)
-        title(grid, "layers in the file", "esc: back")
+        title(self.query_one("#layers", Grid), "layers in the file", "j k: scroll   esc: back")
+        self.call_after_refresh(self._fill)
+
+    def on_resize(self, event: Resize) -> None:
+        """The columns depend on the width."""
+        del event
+        self.call_after_refresh(self._fill)
+
+    def _fill(self) -> None:
         layers = self.qdbg.debugger.recording.program.layers
-        self.call_after_refresh(grid.show, LayerTable(layers))
+        self.query_one("#layers", Grid).show(LayerTable(layers, self.size.width))
+
+    def takes(self, name: str) -> bool:
+        """Scroll the list; a command that moves the debugger has no place here."""
+        grid = self.query_one("#layers", Grid)
+        if name in ROWS:
+            rows = ROWS[name]
+            step = max(1, grid.size.height - 2) if abs(rows) == PAGE else 1
+            grid.scroll_relative(y=step if rows > 0 else -step, animate=False)
+            return True
+        if name in ENDS:
+            grid.scroll_to(y=0 if name == "first" else grid.max_scroll_y, animate=False)
+            return True
+        return name in ELEMENTS or BY_ID[name].recorded

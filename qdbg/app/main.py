@@ -55,8 +55,6 @@ class MainScreen(CommandScreen):
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares the list
     VERTICAL_BREAKPOINTS = [(0, "-short -tiny"), (16, "-short"), (23, "-tall")]  # noqa: RUF012 - textual declares the list
 
-    LEGEND = "≠ differs   ✓ equal   ↑ ↓ saturated   · PyTorch does not show it   ○ not simulated"
-
     def __init__(self) -> None:
         super().__init__()
         self.fares: tuple[Fare, ...] = ()
@@ -74,7 +72,7 @@ class MainScreen(CommandScreen):
                 yield Static(id="below", markup=False)
             yield Panel(id="formula")
         yield Static(id="range", markup=False)
-        yield Static(self.LEGEND, id="legend", markup=False)
+        yield Static(id="legend", markup=False)
         yield Static(id="survey", markup=False)
         yield Footer(show_command_palette=False)
 
@@ -121,6 +119,7 @@ class MainScreen(CommandScreen):
             self._say("#below", texts.short_formula(step, element))
         else:
             self.query_one("#formula", Panel).show(texts.formula_panel(step, element))
+        self._say("#legend", texts.legend(self.size.width))
         self._say("#range", texts.range_strip(step, self.size.width))
         self._say("#survey", texts.survey_lines(debugger, self.fares))
 
@@ -156,9 +155,10 @@ class MainScreen(CommandScreen):
         else:
             self.qdbg.give("element", str(event.index))
 
-    def scroll_beside(self, rows: int) -> None:
+    def scroll_beside(self, pages: int) -> None:
         """Scroll the formula."""
-        self.query_one("#formula", Panel).scroll_relative(y=rows, animate=False)
+        panel = self.query_one("#formula", Panel)
+        panel.scroll_relative(y=pages * max(1, panel.size.height // 2), animate=False)
 
     def page(self) -> int:
         """Half the rows of the table."""

@@ -48,7 +48,12 @@ class CommandScreen(Screen[None]):
     def show_state(self) -> None:
         """Draw what the debugger's state is now."""
 
-    def scroll_beside(self, rows: int) -> None:
+    def takes(self, name: str) -> bool:
+        """Whether the screen itself has done what the command asks for."""
+        del name
+        return False
+
+    def scroll_beside(self, pages: int) -> None:
         """Scroll what is longer than its frame, apart from the table under the cursor."""
 
     def page(self) -> int:

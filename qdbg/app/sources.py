@@ -13,6 +13,10 @@ from qdbg.engine.terms import Term, Terms
 from qdbg.engine.trace import Step, Trace
 from qdbg.ops import registry
 
+ROOMY = 110
+"""From this width on the list of layers shows every column."""
+PIXEL = "pixel"
+"""The heading over the places of a convolution's inputs."""
 MARKS = {"equal": "✓", "differs": "≠", "not simulated": "○"}
 """The mark of a call, by its status."""
 
@@ -22,10 +26,7 @@ def layer_title(trace: Trace, call: int) -> str:
     node, layer = trace.nodes[call], trace.layer(call)
     op = registry().get(node.op)
     title = op.title if op is not None else node.op
-    if layer is not None and layer.weight is not None:
-        outputs, inputs = layer.weight.q.shape
-        title += f" {inputs}→{outputs}"
-    return title
+    return f"{title} {sizes}" if layer is not None and (sizes := layer.sizes) else title
 
 
 class StepTable:
@@ -105,7 +106,8 @@ class TermTable:
     def __init__(self, terms: Terms) -> None:
         self.terms = terms
         self.columns = (
-            GridColumn("k", 3),
+            GridColumn("k", 4),
+            *((GridColumn(PIXEL, self._widest(terms), left=True),) if self._placed(terms) else ()),
             GridColumn("x_q" if terms.paired else "x_c", 4),
             GridColumn("w_q", 5),
             GridColumn("x·w", 7),
@@ -120,6 +122,19 @@ class TermTable:
             (term, place) for term in terms.rows for place in range(len(term.products))
         ]
 
+    @staticmethod
+    def _placed(terms: Terms) -> bool:
+        return bool(terms.rows and terms.rows[0].products[0].place)
+
+    @staticmethod
+    def _widest(terms: Terms) -> int:
+        return max(len(p.place) for term in terms.rows for p in term.products)
+
+    @property
+    def first_cut(self) -> int:
+        """The line of the first saturating pair; 0 where there is none."""
+        return next((n for n, (term, _) in enumerate(self._lines) if term.excess), 0)
+
     def __len__(self) -> int:
         """One line per product."""
         return len(self._lines)
@@ -128,7 +143,8 @@ class TermTable:
         """One product; the pair's sum stands at its last product."""
         term, place = self._lines[index]
         p = term.products[place]
-        cells: tuple[str, ...] = (str(p.k), str(p.x), str(p.w), str(p.product))
+        numbers = (str(p.x), str(p.w), str(p.product))
+        cells = (str(p.k), p.place, *numbers) if p.place else (str(p.k), *numbers)
         last = place == len(term.products) - 1
         role = "cut" if term.excess else "plain"
         if not self.terms.paired:
@@ -143,17 +159,17 @@ class TermTable:
 class LayerTable:
     """The layers of a file: what is known before anything runs."""
 
-    columns = (
-        GridColumn("layer", 14, left=True),
-        GridColumn("class", 16, left=True),
-        GridColumn("weight", 18, left=True),
-        GridColumn("scale", 14),
-        GridColumn("zero point", 10),
-        GridColumn("weight scales", 26, optional=True, left=True),
-    )
-
-    def __init__(self, layers: Mapping[str, Layer]) -> None:
+    def __init__(self, layers: Mapping[str, Layer], width: int = 120) -> None:
         self.layers = tuple(layers.values())
+        self.roomy = width >= ROOMY
+        self.columns = (
+            GridColumn("layer", 14 if self.roomy else 10, left=True),
+            GridColumn("class", 16 if self.roomy else 10, left=True),
+            *((GridColumn("weight", 18, left=True),) if self.roomy else ()),
+            GridColumn("scale", 14 if self.roomy else 12),
+            GridColumn("zero point", 10),
+            GridColumn("weight scales", 26 if self.roomy else 22, optional=True, left=True),
+        )
 
     def __len__(self) -> int:
         """The number of layers."""
@@ -163,10 +179,14 @@ class LayerTable:
         """One layer."""
         layer = self.layers[index]
         output = layer.output
-        scale = f"{float(output.scale):.9g}" if output is not None else NOTHING
+        digits = 9 if self.roomy else 7
+        scale = f"{float(output.scale):.{digits}g}" if output is not None else NOTHING
         zero_point = str(int(output.zero_point)) if output is not None else NOTHING
         weight, scales = _weight(layer)
         name = layer.path or "(model)"
+        if not self.roomy:
+            name, kind = fitted(name, 10), fitted(layer.kind or NOTHING, 10)
+            return GridRow((name, kind, scale, zero_point, scales.replace(" … ", "…")))
         return GridRow((name, layer.kind or NOTHING, weight, scale, zero_point, scales))
 
 
@@ -175,8 +195,14 @@ def _weight(layer: Layer) -> tuple[str, str]:
         return NOTHING, NOTHING
     shape = "×".join(str(n) for n in layer.weight.q.shape)
     scale = layer.weight.qparams.scale
-    kind = "per channel" if layer.weight.qparams.per_channel else "per tensor"
-    return f"int8 {shape}", f"{kind}, {scale.min():.4g} … {scale.max():.4g}"
+    if not layer.weight.qparams.per_channel:
+        return f"int8 {shape}", f"{float(scale):.4g}"
+    return f"int8 {shape}", f"{scale.size}: {scale.min():.4g} … {scale.max():.4g}"
+
+
+def fitted(text: str, width: int) -> str:
+    """The text, cut with an ellipsis where it is longer."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def unsimulated(trace: Trace, call: int) -> str | None:

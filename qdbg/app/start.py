@@ -48,7 +48,7 @@ class StartScreen(CommandScreen):
         """List the layers that the file holds."""
         from qdbg.app.sources import LayerTable  # noqa: PLC0415 - numpy, not before first paint
 
-        self.query_one("#layers", Grid).show(LayerTable(model.layers))
+        self.query_one("#layers", Grid).show(LayerTable(model.layers, self.size.width))
 
     def say(self, words: str, *, problem: bool = False) -> None:
         """Name what is being done, or what is wrong."""

@@ -40,8 +40,14 @@ def title_line(debugger: Debugger, width: int) -> Content:
         (proof, "bold $warning"),
         ("   simulated " if wide else " · simulated ", "$secondary"),
         (debugger.trace.arithmetic.name, "bold"),
-        (f", {FEED_WORDS[debugger.trace.feed]}" if wide else "", "$secondary"),
+        (_feed_words(debugger.trace.feed, wide), "$secondary"),
     )
+
+
+def _feed_words(feed: str, wide: bool) -> str:
+    if wide:
+        return f", {FEED_WORDS[feed]}"
+    return ", fed on" if feed == "simulated" else ""
 
 
 def stop_line(debugger: Debugger, width: int) -> Content:
@@ -185,7 +191,8 @@ def _label(fare: Fare) -> str:
 
 
 def _verdict(own: Fare, name: str, fares: tuple[Fare, ...], captured: str) -> Content:
-    unknown = f", {own.not_simulated} calls not simulated" if own.not_simulated else ""
+    calls = "call" if own.not_simulated == 1 else "calls"
+    unknown = f", {own.not_simulated} {calls} not simulated" if own.not_simulated else ""
     if not own.differences:
         text = f"all {own.elements} values equal PyTorch's under {name}"
         return join((" ✓ ", "bold $success"), text, (unknown, "$warning"))
@@ -205,13 +212,10 @@ def _largest(fare: Fare) -> str:
     return f", max |Δ| {fare.max_delta:g}" if fare.max_delta else ""
 
 
-def way_panel(step: Step, element: int, found: Terms | None) -> tuple[Content, Content]:
-    """What the sum lost, then every stage with its numbers; and the same text up to the stage
-    under the cursor."""
+def way_panel(step: Step, element: int) -> tuple[Content, Content]:
+    """Every stage with its numbers; and the same text up to the stage under the cursor."""
     parts: list[Part] = []
-    if found is not None and found.paired:
-        parts.append(_lost(step, element, found))
-    upto = join(*parts)
+    upto = join()
     for line in way(step, element):
         here = step.stage is not None and line.symbols == step.stage.formula
         parts += [
@@ -223,22 +227,25 @@ def way_panel(step: Step, element: int, found: Terms | None) -> tuple[Content, C
     return join(*parts), upto
 
 
+def about_sum(step: Step, element: int, found: Terms) -> Content:
+    """Who adds the products up and why so; and what was lost on the way."""
+    why = join((f"{found.kernel.why[:1].upper()}{found.kernel.why[1:]}.", "$secondary"))
+    return join(why, "\n", _lost(step, element, found)) if found.paired else why
+
+
 def _lost(step: Step, element: int, found: Terms) -> Content:
     count = len(found.saturating)
     if not count:
-        return join(
-            ("✓ ", "bold $success"), f"no pair of this sum saturates in {found.arithmetic}\n\n"
-        )
+        return join(("✓ ", "bold $success"), f"no pair of this sum saturates in {found.arithmetic}")
     plural = "pair saturates" if count == 1 else "pairs saturate"
     worth = lost_outputs(step, element, found)
     made = step.simulation
-    kept = made is not None and made.arithmetic.accumulator == "exact"
+    kept = made is not None and made.kernel is not None and made.kernel.accumulator == "exact"
     return join(
         (f"{count} {plural} in {found.arithmetic}", "bold $warning"),
         f": {found.excess} of the sum is lost",
         f", worth {worth:.1f} steps of the result" if worth is not None else "",
         f". {made.arithmetic.name} loses nothing." if made is not None and kept else ".",
-        "\n\n",
     )
 
 
@@ -259,3 +266,17 @@ def headroom(found: Terms) -> str:
     """How much of the accumulator's range the sum uses."""
     part = f"{found.headroom:.2%}" if found.headroom >= LEAST_PART else "less than 0.01%"
     return f"the largest running sum uses {part} of int32"
+
+
+SIGNS = ("≠ differs", "✓ equal", "↑ ↓ saturated", "○ not simulated", "· PyTorch does not show it")
+
+
+def legend(width: int) -> Content:
+    """What the signs mean, as many as fit."""
+    text = ""
+    for sign in SIGNS:
+        longer = f"{text}   {sign}" if text else sign
+        if len(longer) > width - 2:
+            break
+        text = longer
+    return Content(text)

@@ -38,6 +38,16 @@ class Layer:
         """The class name without its module: `Linear`."""
         return self.class_name.rpartition(".")[2]
 
+    @property
+    def sizes(self) -> str:
+        """`4→16`, or `3→16 5×5` of a convolution's kernel; empty where there is no weight."""
+        if self.weight is None:
+            return ""
+        outputs, inputs, *kernel = self.weight.q.shape
+        inputs = self.settings.get("in_channels", inputs)
+        outputs = self.settings.get("out_channels", outputs)
+        return f"{inputs}→{outputs}" + (" " + "×".join(map(str, kernel)) if kernel else "")
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Model:

@@ -102,7 +102,7 @@ def line(stage: Stage, made: Simulation, index: tuple[int, ...]) -> Line:
     """One stage's formula for one element, in symbols and in numbers."""
     stage = stage.at(made.values, index)
     left, _, right = stage.formula.partition(" = ")
-    position = str(index[-1]) if len(index) and "[" in left else ""
+    position = _position(made.values[stage.output], index) if "[" in left else ""
     name = left.partition("[")[0] + (f"[{position}]" if position else "")
     result = number(element_of(made.values[stage.output], index))
     return Line(
@@ -110,6 +110,13 @@ def line(stage: Stage, made: Simulation, index: tuple[int, ...]) -> Line:
         f"{name} = {_with_numbers(right, made, index)} = {result}",
         stage.explanation,
     )
+
+
+def _position(values: Array, index: tuple[int, ...]) -> str:
+    """All of the index, or its last number where there is one row only."""
+    if values.ndim < len(index) or int(np.prod(values.shape[:-1], dtype=np.int64)) <= 1:
+        return str(index[-1]) if index else ""
+    return ",".join(str(i) for i in index)
 
 
 def _with_numbers(formula: str, made: Simulation, index: tuple[int, ...]) -> str:

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from qdbg.core.arithmetic import ARITHMETICS, Arithmetic
-from qdbg.core.program import Recording
-from qdbg.engine.trace import Trace
+from qdbg.core.op import NotSimulated
+from qdbg.core.program import Node, Recording
+from qdbg.engine.simulate import Simulation
+from qdbg.engine.trace import Trace, arithmetic_for
+from qdbg.names import TEXTBOOK
+from qdbg.ops import registry
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,20 +35,34 @@ class Fare:
         return self.names[0]
 
 
-def same_arithmetics() -> dict[Arithmetic, tuple[str, ...]]:
-    """The presets, those with equal assumptions together."""
-    groups: dict[Arithmetic, tuple[str, ...]] = {}
-    for name, arithmetic in ARITHMETICS.items():
-        key = replace(arithmetic, name="")
-        groups[key] = (*groups.get(key, ()), name)
-    return groups
+def same_arithmetics(recording: Recording) -> tuple[tuple[str, ...], ...]:
+    """The presets, those together that take the same stages for every call of the recording."""
+    captured = arithmetic_for(recording)
+    trace = Trace(recording, captured if captured is not None else ARITHMETICS[TEXTBOOK])
+    groups: dict[tuple[object, ...], tuple[str, ...]] = {}
+    taken: dict[str, list[object]] = {name: [] for name in ARITHMETICS}
+    for call, node in enumerate(trace.nodes):
+        made = trace.simulation(call)
+        if isinstance(made, Simulation):
+            for name, arithmetic in ARITHMETICS.items():
+                taken[name].append(_stages(node, arithmetic, made))
+    for name, stages in taken.items():
+        groups[tuple(stages)] = (*groups.get(tuple(stages), ()), name)
+    return tuple(groups.values())
+
+
+def _stages(node: Node, arithmetic: Arithmetic, made: Simulation) -> object:
+    try:
+        return registry()[node.op].stages(arithmetic, made.values)
+    except NotSimulated as reason:
+        return str(reason)
 
 
 def survey(recording: Recording, feed: str = "captured") -> tuple[Fare, ...]:
     """Simulate the recording under every arithmetic and count what each leaves."""
     return tuple(
         _fare(Trace(recording, ARITHMETICS[names[0]], feed), names)
-        for names in same_arithmetics().values()
+        for names in same_arithmetics(recording)
     )
 
 

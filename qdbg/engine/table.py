@@ -9,10 +9,13 @@ import numpy as np
 from qdbg.core.quantity import Array
 from qdbg.engine.explain import element_of, number
 from qdbg.engine.trace import Step
+from qdbg.ops import registry
 
 NOTHING = "·"
 """Stands where PyTorch exposes no value, or where nothing is simulated."""
 
+AXES = {2: "ni", 3: "ncl", 4: "nchw", 5: "ncdhw"}
+"""The letters of a tensor's axes, by their number: sample, channel, depth, height, width."""
 SIDES = {0: "", 1: "↑", -1: "↓", 2: "↕"}
 """Which side a value was cut off, by the codes of `arithmetic.cut_sides`."""
 
@@ -96,12 +99,18 @@ def signed(value: object) -> str:
 
 
 def _letters(step: Step) -> tuple[str, ...]:
-    """The names of the axes: the last is the channel, the input or any element."""
+    """The names of the axes: the last is the channel, the input or any element. Where there is
+    one row only, its axes are left out."""
     last = "i"
     if step.stage is not None and "[" in step.stage.formula.partition("=")[0]:
         last = step.stage.formula.partition("[")[2].partition("]")[0]
-    rows = int(np.prod(step.shape[:-1], dtype=np.int64))
-    return (*("nmlkjh"[: len(step.shape) - 1] if rows > 1 else ""), last)
+    if step.rows <= 1:
+        return (last,)
+    own = registry()[step.node.op].axes if step.stage is not None else ""
+    if own:
+        return (*own, *("g" if step.of_inputs else ""), last)
+    axes = AXES.get(len(step.shape), "nmlkjh"[: len(step.shape)])
+    return tuple(axes) if last == "i" else (*axes[:-1], last)
 
 
 def _columns(step: Step) -> list[Column]:

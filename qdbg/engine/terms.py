@@ -9,7 +9,8 @@ import numpy as np
 from qdbg.core.arithmetic import INT32, Arithmetic, i32, pair_members, sat16
 from qdbg.core.op import Kernel
 from qdbg.core.quantity import Array
-from qdbg.engine.simulate import kernel_of, window
+from qdbg.core.stage import Values
+from qdbg.engine.simulate import group_of, kernel_of, window
 from qdbg.engine.trace import Step
 
 
@@ -22,6 +23,8 @@ class Product:
     """x_q as the kernel multiplies it: centred for exact sums, the raw byte for pairs."""
     w: int
     product: int
+    place: str = ""
+    """Of a convolution: the pixel and channel of the image, `3,0 ch 2`; `padding` outside it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +92,25 @@ def terms(step: Step, element: int, captured: Arithmetic | None = None) -> Terms
     elif kernel.skips_padding:
         inside, _ = window({**made.values, "x_q": made.values["inside"]}, index)
         x = x * inside
-    return _collect(x, w, kernel, name)
+    return _collect(x, w, places(made.values, index), kernel, name)
+
+
+def places(values: Values, index: tuple[int, ...]) -> tuple[str, ...]:
+    """Where each input k of a convolution's window lies in the image; empty for other ops."""
+    if "x_size" not in values:
+        return ()
+    size, out = np.asarray(values["x_size"]), np.asarray(index[1:-1])
+    channels = int(values["x_channels"]) // int(values["groups"])
+    first = group_of(values["x_q"], values["w_q"], index[-1]) * channels
+    found = []
+    for tap in np.ndindex(*values["kernel_size"]):
+        at = out * values["stride"] - values["padding"] + np.asarray(tap) * values["dilation"]
+        inside = bool(np.all((at >= 0) & (at < size)))
+        pixel = ",".join(str(int(p)) for p in at)
+        found += [
+            f"{pixel} ch {first + channel}" if inside else "padding" for channel in range(channels)
+        ]
+    return tuple(found)
 
 
 def _groups(size: int, kernel: Kernel) -> list[tuple[int, ...]]:
@@ -100,13 +121,15 @@ def _groups(size: int, kernel: Kernel) -> list[tuple[int, ...]]:
     return [(int(a), int(b)) if both else (int(a),) for a, b, both in members]
 
 
-def _collect(x: Array, w: Array, kernel: Kernel, name: str) -> Terms:
+def _collect(x: Array, w: Array, at: tuple[str, ...], kernel: Kernel, name: str) -> Terms:
     paired = kernel.accumulator != "exact"
     groups = _groups(len(w), kernel)
     rows = []
     running = 0
     for ks in groups:
-        products = tuple(Product(k, int(x[k]), int(w[k]), int(x[k]) * int(w[k])) for k in ks)
+        products = tuple(
+            Product(k, int(x[k]), int(w[k]), int(x[k]) * int(w[k]), *at[k : k + 1]) for k in ks
+        )
         total = sum(p.product for p in products)
         kept = int(sat16(np.asarray(total))) if paired else total
         running += kept

@@ -63,6 +63,11 @@ class Step:
         """How many elements there are."""
         return int(np.prod(self.shape, dtype=np.int64))
 
+    @property
+    def rows(self) -> int:
+        """How many rows of elements there are: samples, positions of an image."""
+        return int(np.prod(self.shape[:-1], dtype=np.int64))
+
     def index_of(self, element: int) -> tuple[int, ...]:
         """The element's position, from its flat index."""
         return tuple(int(i) for i in np.unravel_index(element, self.shape)) if self.shape else ()

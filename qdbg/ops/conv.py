@@ -50,7 +50,7 @@ def operands(call: Call) -> dict[str, Array]:
         "w_scale": weight.qparams.scale,
         "w_zp": weight.qparams.zero_point,
         **output_operands(call),
-        **_shape_of(geometry, groups, x.q.shape[1]),
+        **_shape_of(geometry, groups, x.q.shape),
     }
     if geometry.padded:
         image = np.ones((1, *x.q.shape[1:]), np.int8)
@@ -58,10 +58,11 @@ def operands(call: Call) -> dict[str, Array]:
     return found if bias is None else found | {"b": bias}
 
 
-def _shape_of(geometry: Geometry, groups: int, channels: int) -> dict[str, Array]:
+def _shape_of(geometry: Geometry, groups: int, shape: tuple[int, ...]) -> dict[str, Array]:
     return {
         "groups": np.array(groups),
-        "x_channels": np.array(channels),
+        "x_channels": np.array(shape[1]),
+        "x_size": np.array(shape[2:]),
         "kernel_size": np.array(geometry.kernel),
         "stride": np.array(geometry.stride),
         "padding": np.array(geometry.padding),
