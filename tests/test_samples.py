@@ -10,7 +10,7 @@ import pytest
 from sklearn.datasets import load_iris
 from sklearn.preprocessing import StandardScaler
 
-from qdbg import samples
+from qdbg import arrays, samples
 from qdbg.errors import SampleError
 from qdbg.names import FLOWERS, is_sample
 from qdbg.samples import MEAN, MEASURED, SCALE, fitting, input_sample, iris_rows, named_sample
@@ -147,7 +147,8 @@ BROKEN = {
     "string.json": b'["1"]',
     "huge.json": b"[1" + b"0" * 400 + b"]",
     "deep.json": b"[" * 100000,
-    "cube.json": b"[[[1]]]",
+    "ragged.json": b"[[[1], [2]], [[1]]]",
+    "nested.json": b"[[[[[[1]]]]]]",
     "bad.npz": b"PK\x03\x04",
     "x.bin": b"1 2",
 }
@@ -168,7 +169,7 @@ def test_a_broken_file_is_refused_by_name(tmp_path, name):
         np.array(["1"]),
         np.array([1j]),
         np.array([True]),
-        np.ones((1, 2, 3)),
+        np.ones((1, 1, 1, 1, 2, 3)),
         np.array(1.0),
         np.ones((0, 4)),
         np.array([(1, 2)], dtype="i4,i4"),
@@ -177,6 +178,25 @@ def test_a_broken_file_is_refused_by_name(tmp_path, name):
 def test_arrays_of_other_things_are_refused(tmp_path, array):
     np.save(tmp_path / "x.npy", array, allow_pickle=True)
     with pytest.raises(SampleError, match=r"x\.npy"):
+        input_sample(str(tmp_path / "x.npy"))
+
+
+@pytest.mark.parametrize("name", ["x.npy", "x.json"])
+def test_images_keep_their_axes(tmp_path, name):
+    images = np.arange(24, dtype=np.float32).reshape(1, 2, 3, 4)
+    path = tmp_path / name
+    if name == "x.npy":
+        np.save(path, images)
+    else:
+        path.write_text(json.dumps(images.tolist()))
+    assert np.array_equal(input_sample(str(path)).values, images)
+
+
+def test_an_array_file_with_a_damaged_header_is_refused_in_words(tmp_path):
+    np.save(tmp_path / "x.npy", np.ones(4))
+    data = (tmp_path / "x.npy").read_bytes().replace(b"(4,)", b"((((")
+    (tmp_path / "x.npy").write_bytes(data)
+    with pytest.raises(SampleError, match="cannot be read as a numpy array"):
         input_sample(str(tmp_path / "x.npy"))
 
 
@@ -192,7 +212,7 @@ def test_a_pickle_in_an_array_file_never_runs(tmp_path):
 
 
 def test_a_zip_bomb_is_refused_by_its_stated_size(tmp_path, monkeypatch):
-    monkeypatch.setattr(samples, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(arrays, "MAX_BYTES", 10_000)
     with zipfile.ZipFile(tmp_path / "x.npz", "w", zipfile.ZIP_DEFLATED) as archive:
         archive.writestr("a.npy", bytes(1_000_000))
     with pytest.raises(SampleError, match="1000000 bytes"):

@@ -197,7 +197,7 @@ def _weight(layer: Layer) -> tuple[str, str]:
     scale = layer.weight.qparams.scale
     if not layer.weight.qparams.per_channel:
         return f"int8 {shape}", f"{float(scale):.4g}"
-    return f"int8 {shape}", f"{scale.size}: {scale.min():.4g} … {scale.max():.4g}"
+    return f"int8 {shape}", f"{scale.size} channels: {scale.min():.4g} … {scale.max():.4g}"
 
 
 def fitted(text: str, width: int) -> str:

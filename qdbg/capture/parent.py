@@ -45,7 +45,7 @@ def capture(
     Cancelled soon after `cancelled()` became true.
     """
     level = forced_level(request.cpu)
-    with child_process(level, CAPTURE) as child:
+    with child_process(level, CAPTURE, request.threads) as child:
         child.send(request_line(request, level))
         while True:
             if cancelled():
@@ -61,11 +61,12 @@ def capture(
                 raise error_from(message)
 
 
-def child_environment(level: str) -> dict[str, str]:
-    """The parent's variables, with those that force the level and one thread."""
+def child_environment(level: str, threads: int = 1) -> dict[str, str]:
+    """The parent's variables, with those that force the level and the number of threads."""
     kept = {key: value for key, value in os.environ.items() if key not in SUPERSEDED}
-    threads = {"OMP_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-    return kept | VARIABLES[level] | threads | {"PYTHONUTF8": "1"}
+    number = str(threads)
+    limits = {"OMP_NUM_THREADS": number, "MKL_NUM_THREADS": number, "OMP_DYNAMIC": "FALSE"}
+    return kept | VARIABLES[level] | limits | {"PYTHONUTF8": "1"}
 
 
 def _recording(data: bytes) -> Recording:
@@ -156,7 +157,7 @@ class Child:
 
 
 @contextlib.contextmanager
-def child_process(level: str, module: str) -> Iterator[Child]:
+def child_process(level: str, module: str, threads: int = 1) -> Iterator[Child]:
     """A Python that runs `module` with torch kept to the level, killed at the end.
 
     Raises CaptureError where it cannot be started.
@@ -167,7 +168,7 @@ def child_process(level: str, module: str) -> Iterator[Child]:
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
-            env=child_environment(level),
+            env=child_environment(level, threads),
             start_new_session=True,  # ctrl+c is the parent's to handle
         )
     except OSError as error:

@@ -31,6 +31,8 @@ class Request:
     cpu: str
     """`native` or one of LEVELS."""
     sample: Sample
+    threads: int = 1
+    """How many threads PyTorch may use for one op."""
 
 
 def request_line(request: Request, level: str) -> bytes:
@@ -42,6 +44,7 @@ def request_line(request: Request, level: str) -> bytes:
         "trust": request.trust,
         "engine": request.engine,
         "cpu": level,
+        "threads": request.threads,
         "name": sample.name,
         "note": sample.note,
         "shape": list(sample.values.shape),
@@ -60,6 +63,7 @@ def parse_request(line: bytes) -> Request:
         trust=fields["trust"],
         engine=fields["engine"],
         cpu=fields["cpu"],
+        threads=fields["threads"],
         sample=Sample(fields["name"], readonly(values.astype(np.float32)), fields["note"]),
     )
 

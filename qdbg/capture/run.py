@@ -27,7 +27,7 @@ Run = Callable[[torch.Tensor], Any]
 
 def record(request: Request, model: Model, forward: Any, progress: Progress) -> Recording:
     """One recorded run of the model. Raises CaptureError."""
-    torch.set_num_threads(1)
+    torch.set_num_threads(request.threads)
     engine = choose_engine(request.engine)
     progress(f"keeping {engine} to {request.cpu}")
     force(request.cpu)
@@ -39,8 +39,19 @@ def record(request: Request, model: Model, forward: Any, progress: Progress) -> 
         tape = Tape(modules, model.layers, fed, progress, line_of)
         unperturbed = watch(run, backend, tape, fed, progress)
     used = {node.layer for node in tape.nodes}
+    if not tape.nodes:
+        raise CaptureError(
+            "forward makes no call that takes or gives a quantized tensor",
+            expected="a converted model, with a Quantize layer or torch.quantize_per_tensor",
+        )
     environment = Environment(
-        engine, request.cpu, str(torch.__version__), processor_name(), kernel, unperturbed
+        engine=engine,
+        cpu=request.cpu,
+        torch=str(torch.__version__),
+        processor=processor_name(),
+        kernel=kernel,
+        unperturbed=unperturbed,
+        threads=torch.get_num_threads(),
     )
     return Recording(
         model=model.name,

@@ -67,6 +67,7 @@ def pack(recording: Recording) -> tuple[dict[str, Array], dict[str, object]]:
                 "output": _put_qparams(tensors, f"node/{node.name}", node.output),
                 "names": list(node.names),
                 "settings": dict(node.settings),
+                "repeatable": node.repeatable,
                 "strides": None if node.strides is None else list(node.strides),
             }
         )
@@ -200,6 +201,7 @@ def _get_node(
         names=tuple(names or ()),
         settings=_mapping(entry.get("settings")),
         strides=_strides(entry, len(shape), name),
+        repeatable=entry.get("repeatable") is not False,
     )
 
 

@@ -89,6 +89,8 @@ class Node:
     """The arguments that are no tensors, by the dispatcher's names: kernel_size, eps, dim …"""
     strides: tuple[int, ...] | None = None
     """Of the result, as `QTensor.strides`."""
+    repeatable: bool = True
+    """False where PyTorch gave another result when it ran the very same call again."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

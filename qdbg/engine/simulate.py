@@ -32,12 +32,19 @@ class Simulation:
     """The last stage's integers (uint8, int8) or float32, in the shape of the call's result."""
 
 
+UNREPEATABLE = (
+    "PyTorch's result is not its own arithmetic's: it gave another one when it ran this call again"
+)
+
+
 def simulate(call: Call, arithmetic: Arithmetic) -> Simulation:
     """Run the call's stages. Raises NotSimulated, with the reason, for what qdbg does not claim."""
     node = call.node
     op = registry().get(node.op)
     if op is None:
         raise NotSimulated(f"qdbg does not know the arithmetic of {node.op}")
+    if not node.repeatable:
+        raise NotSimulated(UNREPEATABLE)
     values: dict[str, Array] = op.operands(call)
     chosen = op.stages(arithmetic, values)
     for stage in chosen:

@@ -134,6 +134,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     run = parser.add_argument_group("what PyTorch runs")
     run.add_argument("--engine", metavar="ENGINE", help=f"{', '.join(ENGINES)} (PyTorch's choice)")
     run.add_argument("--cpu", metavar="LEVEL", help=f"{', '.join(CPUS)} (native)")
+    run.add_argument(
+        "--threads", metavar="N", type=int, help="how many PyTorch may use for one op (1)"
+    )
     _add_source(run)
     simulated = parser.add_argument_group("what is simulated")
     simulated.add_argument(

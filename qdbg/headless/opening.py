@@ -22,8 +22,12 @@ if TYPE_CHECKING:
     from qdbg.session import Session
 
 SUFFIX = ".qdbg"
-FOR_MODELS = ("sample", "input", "standardize", "scaled", "engine", "cpu", "source", "trust_source")
+FOR_MODELS = (
+    *("sample", "input", "standardize", "scaled"),
+    *("engine", "cpu", "threads", "source", "trust_source"),
+)
 """Options that say how to run a model: a session holds a run already."""
+MOST_THREADS = 1024
 
 
 def check(options: argparse.Namespace) -> None:
@@ -40,6 +44,8 @@ def check(options: argparse.Namespace) -> None:
         )
     if options.sample and options.input:
         raise UsageError("--sample and --input both name an input", expected="one of them")
+    if options.threads is not None and not 1 <= options.threads <= MOST_THREADS:
+        raise UsageError(f"--threads {options.threads}", expected=f"1 to {MOST_THREADS}")
     for flag in ("standardize", "scaled"):
         if getattr(options, flag) and not options.input:
             raise UsageError(f"--{flag} says how the numbers of --input are meant: give --input")
@@ -116,6 +122,7 @@ def request_for(options: argparse.Namespace) -> Request:
         engine=options.engine,
         cpu=options.cpu or "native",
         sample=sample,
+        threads=options.threads or 1,
     )
 
 
@@ -140,7 +147,8 @@ def _nothing() -> Sample:
 
 def no_input() -> UsageError:
     """Without an input there is nothing to run."""
-    from qdbg.samples import FORMATS, NAMES  # noqa: PLC0415 - numpy
+    from qdbg.arrays import FORMATS  # noqa: PLC0415 - numpy
+    from qdbg.samples import NAMES  # noqa: PLC0415 - numpy
 
     return UsageError(
         "no input was given",

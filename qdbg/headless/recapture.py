@@ -48,6 +48,7 @@ def recapture(
         engine=environment.engine,
         cpu=environment.cpu,
         sample=Sample(recording.sample, recording.input, "as recorded"),
+        threads=environment.threads,
     )
     progress = Progress()
     try:

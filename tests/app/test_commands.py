@@ -145,7 +145,7 @@ async def test_screens_open_and_close():
         assert isinstance(app.screen, ElementScreen)
         await pilot.press("o", "L")
         assert isinstance(app.screen, LayersScreen)
-        assert "per channel" in screen_text(app)
+        assert "16 channels" in screen_text(app)
         await pilot.press("escape", "question_mark")
         assert isinstance(app.screen, Help)
         await pilot.press("q")

@@ -34,7 +34,7 @@ def test_json_has_exactly_the_documented_keys(textbook):
     assert list(data) == ["qdbg", "model", "capture", "arithmetic", "differences", "calls"]
     assert list(data["model"]) == ["path", "sha256"]
     assert set(data["capture"]) == {
-        "engine", "cpu", "torch", "unperturbed", "processor", "kernel",
+        "engine", "cpu", "torch", "unperturbed", "processor", "kernel", "threads",
     }  # fmt: skip
     assert [list(call) for call in data["calls"]] == [[*CALL, "max_delta"]] * 5
     fc1 = data["calls"][1]
