@@ -166,7 +166,7 @@ class LayerTable:
             GridColumn("layer", 14 if self.roomy else 10, left=True),
             GridColumn("class", 16 if self.roomy else 10, left=True),
             *((GridColumn("weight", 18, left=True),) if self.roomy else ()),
-            GridColumn("scale", 14 if self.roomy else 12),
+            GridColumn("scale", 14 if self.roomy else 11),
             GridColumn("zero point", 10),
             GridColumn("weight scales", 26 if self.roomy else 22, optional=True, left=True),
         )

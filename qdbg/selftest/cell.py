@@ -19,6 +19,8 @@ class Task:
     seed: int
     budget: float
     """Seconds of fuzzing; proving that faults are caught comes before and may take as long."""
+    faults: tuple[str, ...] | None = None
+    """Which seeded faults to prove; None for all that show on this engine and level."""
 
     def line(self) -> bytes:
         """As the child reads it."""
@@ -28,7 +30,8 @@ class Task:
     def parse(cls, line: bytes) -> Task:
         """The task that `line` wrote."""
         fields = json.loads(line)
-        return cls(**{**fields, "cases": tuple(fields["cases"])})
+        named = None if fields["faults"] is None else tuple(fields["faults"])
+        return cls(**{**fields, "cases": tuple(fields["cases"]), "faults": named})
 
 
 @dataclass(slots=True)

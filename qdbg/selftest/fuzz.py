@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping
-from dataclasses import asdict
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass
 
 import torch
 
@@ -24,8 +24,24 @@ LEAST_FAULT_SECONDS = 2.0
 SMALLER = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 """The sizes at which a difference is looked for again, smallest first."""
 SMALLER_TRIES = 150
+MILLION = 10**6
+DEAR = 3.0
+"""A slow generator may take this many times an even share of the budget."""
 EVERY = 0.5
 """Seconds between two reports."""
+
+
+@dataclass(slots=True)
+class Work:
+    """How much was done for one generator."""
+
+    cases: int = 0
+    compared: int = 0
+    seconds: float = 0.0
+
+    def done(self, share: float) -> float:
+        """How near it is to a million integers, or to the end of the time that it may take."""
+        return max(self.compared / MILLION, self.seconds / share)
 
 
 class Fuzz:
@@ -48,14 +64,18 @@ class Fuzz:
 
     def prove(self) -> None:
         """Seed each fault that shows here, and report whether it was caught."""
-        chosen = [f for f in faults() if f.case in self.cases and self._shows(f)]
+        wanted = self.task.faults
+        chosen = [
+            fault
+            for fault in faults()
+            if fault.case in self.cases
+            and fault.shows(self.task.engine, self.task.level)
+            and (wanted is None or fault.name in wanted)
+        ]
         least, share = LEAST_FAULT_SECONDS, self.task.budget / max(1, len(chosen))
         limit = min(FAULT_SECONDS, max(least, share))
         for fault in chosen:
             self._say({"faults": {fault.name: self._caught(fault, limit)}})
-
-    def _shows(self, fault: Fault) -> bool:
-        return fault.shows(self.task.engine, self.task.level)
 
     def _caught(self, fault: Fault, limit: float) -> bool:
         end = time.monotonic() + limit
@@ -69,24 +89,25 @@ class Fuzz:
         return False
 
     def run(self) -> None:
-        """Draw from every generator in turn until the budget is used up."""
-        end = time.monotonic() + self.task.budget
-        for name, seed in self._turns():
-            if time.monotonic() > end:
-                break
-            made = self._made(name, seed, 1.0)
-            if made is not None:
-                self._count(name, seed, made)
+        """Draw from the generator that is furthest behind, until the budget is used up."""
+        start = time.monotonic()
+        work = {name: Work() for name in self.cases}
+        share = DEAR * self.task.budget / max(1, len(work))
+        while work and time.monotonic() - start < self.task.budget:
+            name = min(work, key=lambda each: work[each].done(share))
+            self._draw(name, work[name])
             if time.monotonic() - self._said > EVERY:
                 self._report()
         self._report()
 
-    def _turns(self) -> Iterator[tuple[str, int]]:
-        seed = self.task.seed
-        while self.cases:
-            seed += 1
-            for name in self.cases:
-                yield name, seed
+    def _draw(self, name: str, work: Work) -> None:
+        before = time.monotonic()
+        work.cases += 1
+        seed = self.task.seed + work.cases
+        made = self._made(name, seed, 1.0)
+        if made is not None:
+            work.compared += self._count(name, seed, made)
+        work.seconds += time.monotonic() - before
 
     def _made(self, name: str, seed: int, size: float) -> Recording | None:
         """The recorded case; None where PyTorch does not have it."""
@@ -98,7 +119,8 @@ class Fuzz:
             self.refused += 1
             return None
 
-    def _count(self, name: str, seed: int, made: Recording) -> None:
+    def _count(self, name: str, seed: int, made: Recording) -> int:
+        compared_now = 0
         for op, comparison in compared(made):
             count = self.counts.setdefault(op, Count())
             count.calls += 1
@@ -106,11 +128,13 @@ class Fuzz:
                 count.refused += 1
                 count.reason = comparison.reason or ""
                 continue
+            compared_now += comparison.elements
             count.compared += comparison.elements
             count.differences += comparison.differences
             if comparison.differences and op not in self._shrunk:
                 self._shrunk.add(op)
                 self._shrink(name, seed, op, made)
+        return compared_now
 
     def _shrink(self, name: str, seed: int, op: str, made: Recording) -> None:
         """Report the smallest case of the same op that differs."""
