@@ -24,11 +24,11 @@ def linear(path, random, outputs, inputs, scale):
     return Layer(path, f"{NNQ}.linear.Linear", weight(random, outputs, inputs), bias, params)
 
 
-def layers(random):
+def layers(random, inputs=4):
     found = [
         Layer("", "__main__.IrisNet"),
         Layer("quant", f"{NNQ}.Quantize", output=QParams.per_tensor(25 / 1024, 128)),
-        linear("fc1", random, 16, 4, 13 / 256),
+        linear("fc1", random, 16, inputs, 13 / 256 * (inputs / 4) ** 0.5),
         Layer("relu", "torch.nn.modules.activation.ReLU"),
         linear("fc2", random, 3, 16, 13 / 128),
         Layer("dequant", f"{NNQ}.DeQuantize"),
@@ -36,9 +36,9 @@ def layers(random):
     return {layer.path: layer for layer in found}
 
 
-def nodes(by_path, rows):
+def nodes(by_path, rows, inputs=4):
     steps = [
-        ("quant", "quantize", 4, by_path["quant"].output),
+        ("quant", "quantize", inputs, by_path["quant"].output),
         ("fc1", "linear", 16, by_path["fc1"].output),
         ("relu", "relu", 16, by_path["fc1"].output),
         ("fc2", "linear", 3, by_path["fc2"].output),
@@ -53,17 +53,17 @@ def nodes(by_path, rows):
     )  # fmt: skip
 
 
-def recording(seed=0, arithmetic="fbgemm-avx2", rows=1):
+def recording(seed=0, arithmetic="fbgemm-avx2", rows=1, inputs=4):
     random = np.random.default_rng(seed)
-    by_path = layers(random)
-    found = nodes(by_path, rows)
+    by_path = layers(random, inputs)
+    found = nodes(by_path, rows, inputs)
     empty = tuple(np.zeros(n.shape, np.float32 if n.output is None else np.uint8) for n in found)
     engine, _, level = arithmetic.partition("-")
     made = Recording(
         model="iris_qat.pth",
         sha256="0" * 64,
         sample="versicolor",
-        input=(random.normal(size=(rows, 4)) * 2 + 1).astype(np.float32),
+        input=(random.normal(size=(rows, inputs)) * 2 + 1).astype(np.float32),
         environment=Environment(engine, level, "2.13.0", "a CPU", "saturating pairs", True),
         program=Program(found, by_path),
         values=empty,

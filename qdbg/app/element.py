@@ -72,7 +72,7 @@ class ElementScreen(CommandScreen):
         if found is not None:
             table = TermTable(found)
             grid.show(table)
-            self.call_after_refresh(grid.select, table.first_cut)
+            self.call_after_refresh(grid.select, table.first_look)
             kind = "pairs" if found.paired else "products"
             name = self._element_name()
             heading = f"{kind} behind {name}, as {found.arithmetic} adds them"

@@ -15,6 +15,8 @@ from qdbg.ops import registry
 
 ROOMY = 110
 """From this width on the list of layers shows every column."""
+AFTER = 2
+"""Lines below the first one of a pair that are to be seen with it."""
 PIXEL = "pixel"
 """The heading over the places of a convolution's inputs."""
 MARKS = {"equal": "✓", "differs": "≠", "not simulated": "○"}
@@ -131,9 +133,10 @@ class TermTable:
         return max(len(p.place) for term in terms.rows for p in term.products)
 
     @property
-    def first_cut(self) -> int:
-        """The line of the first saturating pair; 0 where there is none."""
-        return next((n for n, (term, _) in enumerate(self._lines) if term.excess), 0)
+    def first_look(self) -> int:
+        """A line that is in view together with the first saturating pair; 0 without one."""
+        first = next((n for n, (term, _) in enumerate(self._lines) if term.excess), -AFTER)
+        return min(first + AFTER, len(self._lines) - 1)
 
     def __len__(self) -> int:
         """One line per product."""

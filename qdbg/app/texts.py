@@ -38,16 +38,16 @@ def title_line(debugger: Debugger, width: int) -> Content:
         ("PyTorch " if wide else "", "$secondary"),
         (f"{environment.engine} on {environment.cpu}", "bold"),
         (proof, "bold $warning"),
-        ("   simulated " if wide else " · simulated ", "$secondary"),
+        (_simulated(debugger.trace.feed, wide), "$secondary"),
         (debugger.trace.arithmetic.name, "bold"),
-        (_feed_words(debugger.trace.feed, wide), "$secondary"),
+        (f", {FEED_WORDS[debugger.trace.feed]}" if wide else "", "$secondary"),
     )
 
 
-def _feed_words(feed: str, wide: bool) -> str:
+def _simulated(feed: str, wide: bool) -> str:
     if wide:
-        return f", {FEED_WORDS[feed]}"
-    return ", fed on" if feed == "simulated" else ""
+        return "   simulated "
+    return " · feeding " if feed == "simulated" else " · simulated "
 
 
 def stop_line(debugger: Debugger, width: int) -> Content:

@@ -8,8 +8,10 @@ from qdbg.app.layers import LayersScreen
 from qdbg.app.main import MainScreen
 from qdbg.commands import COMMANDS
 from qdbg.debugger import Debugger
+from qdbg.engine.terms import terms
 from qdbg.session import load
 from tests.app.conftest import app_on, ready, screen_text
+from tests.synthetic import recording
 
 
 async def opened(pilot, *keys):
@@ -150,6 +152,56 @@ async def test_screens_open_and_close():
         assert isinstance(app.screen, Help)
         await pilot.press("q")
         assert isinstance(app.screen, MainScreen)
+
+
+async def test_the_list_of_layers_keeps_its_numbers_on_a_narrow_screen_and_moves_nothing():
+    app = app_on()
+    async with app.run_test(size=(80, 24)) as pilot:
+        debugger = await opened(pilot, "f", "L")
+        before = debugger.stop
+        text = screen_text(app)
+        assert "zero point" in text
+        assert "weight scales" in text
+        assert "128" in text
+        await pilot.press("n", "j", "G", "enter", "c")
+        assert debugger.stop == before
+        assert isinstance(app.screen, LayersScreen)
+        await pilot.press("escape")
+        assert isinstance(app.screen, MainScreen)
+
+
+def first_pair(debugger, channel):
+    return terms(debugger.step, channel).saturating[0].products[0].k
+
+
+async def test_the_drill_down_opens_at_the_first_saturating_pair():
+    app = app_on(recording(inputs=400))
+    async with app.run_test(size=(80, 24)) as pilot:
+        debugger = await opened(pilot, "f", "f")
+        last = max(range(16), key=lambda c: first_pair(debugger, c))
+        assert first_pair(debugger, last) > 20
+        await pilot.press(*"j" * last, "s")
+        await pilot.pause()
+        found = terms(debugger.step, debugger.element)
+        assert str(found.saturating[0].total) in screen_text(app)
+        assert f"{found.excess} of the sum is lost" in screen_text(app)
+
+
+async def test_a_narrow_screen_says_that_simulated_values_are_fed_on():
+    app = app_on()
+    async with app.run_test(size=(80, 24)) as pilot:
+        await opened(pilot, "i", "n")
+        assert "· feeding fbgemm-avx2" in screen_text(app)
+
+
+async def test_saving_where_values_differ_says_what_a_replay_will_report(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app, said = app_on(arithmetic="textbook"), []
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        monkeypatch.setattr(app, "notify", lambda text, **_: said.append(text))
+        await pilot.press("ctrl+s")
+        assert f"will report {app.debugger.trace.differences} differences" in said[0]
 
 
 async def test_the_explanation_can_be_hidden():

@@ -2,6 +2,7 @@
 
 import io
 import os
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -54,6 +55,13 @@ def test_a_session_takes_no_options_of_a_run(option, session_file, qdbg):
     status, _, err = qdbg("show", session_file, *option)
     assert status == 2
     assert f"{option[0]} does not go with a session" in err
+
+
+def test_output_that_cannot_be_written_is_said_in_one_line(session_file):
+    with Path("/dev/full").open("w") as full:
+        done = python("-m", "qdbg", "show", session_file, stdout=full)
+    assert done.returncode == 2
+    assert done.stderr.strip() == "the output cannot be written: No space left on device"
 
 
 @pytest.mark.parametrize("argv", [(), ("--help",), ("show", "--help"), ("replay", "--help")])
