@@ -36,7 +36,7 @@ def record(request: Request, model: Model, forward: Any, progress: Progress) -> 
     backend, modules, run, line_of = prepare(model, forward)
     fed = torch.from_numpy(request.sample.values.copy())
     with torch.inference_mode():
-        tape = Tape(modules, model.layers, fed, progress, line_of)
+        tape = Tape(modules, fed, progress, line_of, model.layers)
         unperturbed = watch(run, backend, tape, fed, progress)
     used = {node.layer for node in tape.nodes}
     if not tape.nodes:

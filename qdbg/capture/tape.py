@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from types import TracebackType
+from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
 import torch
@@ -23,6 +23,7 @@ PASSED_ON = "identity"
 PASSING = {"Identity", "Dropout"}
 """Modules that hand on their input at inference, some of them unseen by the dispatcher."""
 ROOT = "forward"
+NO_LAYERS: Mapping[str, Layer] = MappingProxyType({})
 SUSPECT = "quantized::conv"
 """Calls of which torch has kernels that do not give the same result twice."""
 T = TypeVar("T")
@@ -47,10 +48,10 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
     def __init__(
         self,
         modules: Mapping[str, torch.nn.Module],
-        layers: Mapping[str, Layer],
         fed: torch.Tensor,
         progress: Callable[[str], None],
         line_of: Callable[[], str | None] | None = None,
+        layers: Mapping[str, Layer] = NO_LAYERS,
     ) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self.nodes: list[Node] = []

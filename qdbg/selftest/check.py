@@ -24,7 +24,7 @@ NO_INPUT = readonly(np.zeros(0, np.float32))
 def record(case: Case, environment: Environment) -> Recording:
     """The calls of the case with everything that they took and gave."""
     layers = {path: layer_of(path, module) for path, module in case.modules.items()}
-    tape = Tape(case.modules, layers, torch.empty(0), lambda _: None)
+    tape = Tape(case.modules, torch.empty(0), lambda _: None, layers=layers)
     with torch.inference_mode(), tape:
         case.run()
     return Recording(

@@ -114,7 +114,7 @@ def test_a_header_that_does_not_fit_the_library_is_noticed(monkeypatch):
 
 def test_a_level_above_the_machines_is_refused_by_name_before_anything_starts(monkeypatch):
     monkeypatch.setattr(level_module, "machine_level", lambda: "avx2")
-    monkeypatch.setattr(parent, "CHILD", ("this must not be started",))
+    monkeypatch.setattr(parent, "PYTHON", ("this must not be started",))
     with pytest.raises(CaptureError) as caught:
         run(request_for("fbgemm", "vnni"))
     assert "--cpu vnni is above this machine's level, avx2" in caught.value.message

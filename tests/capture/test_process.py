@@ -18,7 +18,7 @@ READ = "import sys, os; sys.stdin.buffer.readline(); "
 
 
 def child(monkeypatch, code):
-    monkeypatch.setattr(parent, "CHILD", (sys.executable, "-P", "-c", READ + code))
+    monkeypatch.setattr(parent, "PYTHON", (sys.executable, "-P", "-c", READ + code))
 
 
 ALONE = """
@@ -115,7 +115,7 @@ def test_a_cancelled_capture_ends_promptly_and_leaves_no_process(monkeypatch):
 ORPHAN = """
 import subprocess, sys
 code = ("import os, threading, time; from qdbg.capture import child; "
-        "threading.Thread(target=child._end_with_parent, daemon=True).start(); "
+        "threading.Thread(target=child.end_with_parent, daemon=True).start(); "
         "print(os.getpid(), flush=True); time.sleep(60)")
 process = subprocess.Popen([sys.executable, "-c", code], stdin=subprocess.PIPE)
 process.wait()

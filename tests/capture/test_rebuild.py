@@ -33,6 +33,14 @@ def test_a_rebuilt_layer_computes_what_the_original_computes(engine, relu, per_c
     assert torch.equal(rebuild(decoded(root))[""](x), root(x))
 
 
+@pytest.mark.parametrize("per_channel", [False, True])
+def test_a_layer_without_bias_runs_on_an_engine_it_was_not_packed_for(engine, per_channel):
+    torch.backends.quantized.engine = "fbgemm"
+    model = decoded(sequence(linear(13, 7, per_channel=per_channel, bias=False)))
+    torch.backends.quantized.engine = engine
+    assert rebuild(model)[""](torch.ones(2, 13)).shape == (2, 7)
+
+
 def test_old_names_of_the_classes_are_understood():
     model = decoded(sequence(linear(3, 3)))
     old = {

@@ -9,7 +9,7 @@ from torch.ao.nn import quantized as nnq
 from qdbg.capture.rebuild import rebuild
 from qdbg.capture.run import prepare, watch
 from qdbg.capture.tape import Tape
-from qdbg.core.program import INPUT, UNKNOWN
+from qdbg.core.program import FIRST_CONSTANT, INPUT
 from qdbg.errors import CaptureError
 from tests.capture.torch_models import decoded, linear, quantize, sequence
 
@@ -45,9 +45,10 @@ def chain(*paths):
 
 
 def taped(root, script, fed=X):
-    backend, modules, run, line_of = prepare(decoded(root), script)
+    model = decoded(root)
+    backend, modules, run, line_of = prepare(model, script)
     with torch.inference_mode():
-        tape = Tape(modules, fed, silent, line_of)
+        tape = Tape(modules, fed, silent, line_of, model.layers)
         same = watch(run, backend, tape, fed, silent)
     return tape, same
 
@@ -131,7 +132,7 @@ def test_a_nested_sequential_names_its_inner_layers():
     assert names(tape)[1:3] == ["1.0:linear", "1.1:relu"]
 
 
-def test_an_operand_from_elsewhere_is_unknown():
+def test_an_operand_that_no_call_made_is_kept_as_a_constant():
     constant = quantize()(torch.ones(3, 4))
 
     def steps(backend, x):
@@ -139,7 +140,8 @@ def test_an_operand_from_elsewhere_is_unknown():
         return backend.call_function("torch.relu", (constant,), {})
 
     tape, _ = taped(sequence(), Script(steps))
-    assert tape.nodes[1].inputs == (UNKNOWN,)
+    assert tape.nodes[1].inputs == (FIRST_CONSTANT,)
+    assert np.array_equal(tape.constants[0].q, constant.int_repr().numpy())
 
 
 def test_a_run_that_comes_out_differently_is_not_called_unperturbed():
