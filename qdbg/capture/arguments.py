@@ -9,13 +9,14 @@ import numpy as np
 import torch
 from torch.utils._pytree import tree_leaves
 
-from qdbg.capture.rebuild import parameters, unpacked
+from qdbg.capture.packed import unpacked
+from qdbg.capture.rebuild import parameters
 from qdbg.core.op import Operand
 from qdbg.core.quantity import STORAGE, QTensor, readonly
 
 PLAIN = (bool, int, float, str)
 SPELLED = (torch.dtype, torch.memory_format, torch.layout, torch.device)
-NUMBERS = (torch.float32, torch.int64, torch.int32)
+NUMBERS = (torch.float32, torch.int64, torch.int32, torch.uint8)
 """Types of tensors that are no quantized ones and still worth keeping."""
 
 

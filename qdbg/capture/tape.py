@@ -125,7 +125,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         op = names_of_calls().get(schema, schema.replace("::", "."))
         given = Arguments(func, args, kwargs)
         operands = [tensor for _, tensor in given.tensors]
-        quantized = any(operand.is_quantized for operand in operands)
+        quantized = bool(given.packed) or any(operand.is_quantized for operand in operands)
         name = self._name(op)
         if quantized or op == "quantize":
             self.now = name

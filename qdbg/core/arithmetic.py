@@ -29,6 +29,12 @@ def f32(x: Array | float) -> Array:
         return np.asarray(x, dtype=np.float64).astype(np.float32)
 
 
+def f16(x: Array) -> Array:
+    """Round float32 to the 16-bit format, half to even."""
+    with np.errstate(over="ignore"):
+        return np.asarray(x, dtype=np.float32).astype(np.float16)
+
+
 def f64(x: Array | float) -> Array:
     """Widen to float64: exact for int32 and float32."""
     return np.asarray(x, dtype=np.float64)

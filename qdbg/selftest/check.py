@@ -50,7 +50,7 @@ def layer_of(path: str, module: Any) -> Layer:
     """The layer that a reader would find in a file with this module."""
     cls = type(module)
     weight = bias = output = None
-    if hasattr(module, "weight") and callable(module.weight):
+    if callable(getattr(module, "weight", None)) and callable(getattr(module, "bias", None)):
         w, b = module.weight(), module.bias()
         weight = QTensor(readonly(w.int_repr().numpy()), parameters(w))
         bias = None if b is None else readonly(b.detach().numpy())
