@@ -24,7 +24,7 @@ def table(draw: Draw, kind: Any, **options: Any) -> tuple[Any, int]:
     small = draw.chance(0.4)
     config = float_qparams_weight_only_qconfig_4bit if small else float_qparams_weight_only_qconfig
     floats.qconfig = config
-    quantized = nnq.EmbeddingBag if kind is torch.nn.EmbeddingBag else nnq.Embedding
+    quantized: Any = nnq.EmbeddingBag if kind is torch.nn.EmbeddingBag else nnq.Embedding
     return quantized.from_float(floats), rows
 
 

@@ -6,10 +6,12 @@ from typing import Any
 
 import numpy as np
 
-from qdbg.core.arithmetic import f32, f64
+from qdbg.core.arithmetic import f32, f64, fma32
 from qdbg.core.quantity import Array
 from qdbg.ops import embedding
 from qdbg.selftest.faults import Fault, computing
+
+ADD_ROWS = embedding.add_rows
 
 
 def two_roundings(x: Array, y: Array, z: Array) -> Array:
@@ -22,7 +24,7 @@ def scale_first(w_q: Array, s: Array, b: Array, row: Array, first: Array, last: 
     total = f32(np.zeros((len(first), w_q.shape[1])))
     for bag, (start, end) in enumerate(zip(first, last, strict=True)):
         for r in row[start:end]:
-            total[bag] = f32(f64(embedding.fma32(w_q[r], s[r], total[bag])) + b[r])
+            total[bag] = f32(f64(fma32(w_q[r], s[r], total[bag])) + b[r])
     return total
 
 
@@ -31,7 +33,7 @@ def backwards(w_q: Array, s: Array, b: Array, row: Array, first: Array, last: Ar
     turned = row.copy()
     for start, end in zip(first, last, strict=True):
         turned[start:end] = row[start:end][::-1]
-    return embedding.add_rows.compute(w_q, s, b, turned, first, last)
+    return ADD_ROWS.compute(w_q, s, b, turned, first, last)
 
 
 def _fault(name: str, case: str, attribute: str, wrong: Any) -> Fault:
@@ -72,7 +74,7 @@ FAULTS = (
         "embedding takes the next row",
         "embedding",
         "look_up",
-        lambda w_q, s, b, row: embedding.fma32(
+        lambda w_q, s, b, row: fma32(
             w_q[(row + 1) % len(w_q)], s[row][..., None], b[row][..., None]
         ),
     ),
@@ -86,8 +88,6 @@ FAULTS = (
         "embedding bag forgets the weights",
         "embedding_bag",
         "add_weighted_rows",
-        lambda w_q, s, b, row, first, last, weight: embedding.add_rows.compute(
-            w_q, s, b, row, first, last
-        ),
+        lambda w_q, s, b, row, first, last, weight: ADD_ROWS.compute(w_q, s, b, row, first, last),
     ),
 )
