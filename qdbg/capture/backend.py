@@ -10,6 +10,7 @@ import torch
 from qdbg.capture.rebuild import Container
 from qdbg.capture.tape import Tape
 from qdbg.errors import CaptureError
+from qdbg.reader.backend import Ref
 
 
 class Backend:
@@ -49,7 +50,45 @@ class Backend:
             found = None if part.startswith("_") else getattr(found, part, None)
         if head != "torch" or not parts or not callable(found):
             raise CaptureError(f"torch {torch.__version__} has no function {name}")
+        args, kwargs = self._resolved((args, dict(kwargs)))
         return found(*args, **kwargs)
+
+    def call_member(self, path: str, name: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        """The result of a method of a QFunctional: it makes the call, as its own forward would."""
+        module = self._modules[path]
+        method = getattr(module, name, None)
+        if method is None:
+            raise CaptureError(f"{path} ({type(module).__name__}) has no {name}")
+        self.enter_layer(path)
+        try:
+            return method(*args, **kwargs)
+        finally:
+            self.leave_layer()
+
+    def get_tensor(self, path: str, name: str) -> Any:
+        """A tensor that a module of the user's own class holds."""
+        module = self._modules[path]
+        held = module.qdbg_held if isinstance(module, Container) else {}
+        if name not in held:
+            raise CaptureError(f"{path or 'the model'} holds no tensor {name}")
+        return held[name]
+
+    def get_constant(self, name: str) -> Any:
+        """`torch.quint8` and the like; the interpreter's list says which."""
+        return getattr(torch, name.removeprefix("torch."))
+
+    def _resolved(self, value: Any) -> Any:
+        """Packed weights in the place of their references. Raises CaptureError for layers."""
+        if isinstance(value, tuple | list):
+            return type(value)(self._resolved(part) for part in value)
+        if isinstance(value, dict):
+            return {key: self._resolved(part) for key, part in value.items()}
+        if not isinstance(value, Ref):
+            return value
+        packed = getattr(self._modules.get(value.path), "packed", None)
+        if packed is None:
+            raise CaptureError(f"{value.path} is a layer, not a value that a function takes")
+        return packed
 
     def call_method(self, value: Any, name: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
         """The result of a tensor's method."""

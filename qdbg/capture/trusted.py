@@ -11,6 +11,7 @@ from typing import Any
 
 from torch import nn
 
+from qdbg.capture.quantities import tensor_of
 from qdbg.capture.rebuild import Container, settings_of
 from qdbg.core.program import Layer
 from qdbg.errors import CaptureError
@@ -52,11 +53,13 @@ def own_modules(names: dict[str, Any], root: str) -> Callable[[Layer], nn.Module
     def make(layer: Layer) -> nn.Module:
         cls = names.get(layer.kind if layer.path else root.rpartition(".")[2])
         if not (isinstance(cls, type) and issubclass(cls, nn.Module)):
-            return Container()
+            return Container(layer)
         module: nn.Module = cls.__new__(cls)
         nn.Module.__init__(module)
         for key, value in settings_of(layer).items():
             setattr(module, key, value)
+        for key, held in layer.parameters.items():
+            setattr(module, key, tensor_of(held))
         return module
 
     return make

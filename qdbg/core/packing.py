@@ -31,10 +31,11 @@ WORDS = {
     "scale": "the scales of {}",
     "zero_point": "the zero points of {}",
     "constant": "the numbers of constant {}",
+    "parameter": "the numbers of {}",
 }
 KERNELS = ("exact sums", "saturating pairs")
 DIRECTIONS = (INPUT, UNKNOWN)
-PLAIN = ("float32", "int64", "int32")
+PLAIN = ("float32", "int64", "int32", "uint8")
 """The types of results that are not quantized."""
 MOST = 2**40
 """No stride is larger."""
@@ -78,7 +79,9 @@ def pack(recording: Recording) -> tuple[dict[str, Array], dict[str, object]]:
         "environment": asdict(recording.environment),
         "nodes": nodes,
         "layers": [_put_layer(tensors, layer) for layer in recording.program.layers.values()],
-        "constants": [_put_constant(tensors, n, c) for n, c in enumerate(recording.constants)],
+        "constants": [
+            _put_operand(tensors, f"constant/{n}", c) for n, c in enumerate(recording.constants)
+        ],
     }
     return tensors, metadata
 
@@ -89,7 +92,7 @@ def unpack(tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> Reco
     Raises SessionError where a number or name could not come from PyTorch.
     """
     entries = enumerate(_list(metadata, "constants"))
-    constants = tuple(_get_constant(tensors, n, entry) for n, entry in entries)
+    constants = tuple(_get_operand(tensors, f"constant/{n}", entry) for n, entry in entries)
     nodes, values = [], []
     for index, entry in enumerate(_list(metadata, "nodes")):
         node = _get_node(tensors, entry, index, len(constants))
@@ -124,20 +127,18 @@ def _put_qparams(tensors: dict[str, Array], owner: str, qparams: QParams | None)
     return {"dtype": qparams.dtype, "axis": qparams.axis, "channels": owner}
 
 
-def _put_constant(tensors: dict[str, Array], number: int, constant: Operand) -> object:
-    key = f"constant/{number}"
-    if not isinstance(constant, QTensor):
-        tensors[key] = constant
+def _put_operand(tensors: dict[str, Array], key: str, operand: Operand) -> object:
+    if not isinstance(operand, QTensor):
+        tensors[key] = operand
         return {"qparams": None}
-    tensors[key] = constant.q
-    strides = None if constant.strides is None else list(constant.strides)
-    return {"qparams": _put_qparams(tensors, key, constant.qparams), "strides": strides}
+    tensors[key] = operand.q
+    strides = None if operand.strides is None else list(operand.strides)
+    return {"qparams": _put_qparams(tensors, key, operand.qparams), "strides": strides}
 
 
-def _get_constant(
-    tensors: Mapping[str, Array], number: int, entry: Mapping[str, Any]
+def _get_operand(
+    tensors: Mapping[str, Array], key: str, entry: Mapping[str, Any]
 ) -> QTensor | Array:
-    key = f"constant/{number}"
     value = _tensor(tensors, key)
     qparams = _get_qparams(tensors, entry.get("qparams"), describe(key))
     if qparams is None:
@@ -170,6 +171,10 @@ def _put_layer(tensors: dict[str, Array], layer: Layer) -> object:
         "bias": layer.bias is not None,
         "output": _put_qparams(tensors, f"layer/{layer.path}", layer.output),
         "settings": dict(layer.settings),
+        "parameters": {
+            name: _put_operand(tensors, f"parameter/{layer.path}/{name}", value)
+            for name, value in layer.parameters.items()
+        },
     }
 
 
@@ -226,7 +231,9 @@ def _get_layer(tensors: Mapping[str, Array], entry: Mapping[str, Any]) -> Layer:
     if entry.get("bias"):
         bias = _tensor(tensors, f"bias/{path}")
         _check(bias.dtype == np.float32, f"the biases of {path} are {bias.dtype}, not float32")
-        fits = weight is None or bias.shape == weight.q.shape[:1]
+        transposed = weight is not None and "Transpose" in _text(entry, "class_name")
+        outputs = _mapping(entry.get("settings")).get("out_channels") if transposed else None
+        fits = weight is None or bias.shape == ((outputs,) if transposed else weight.q.shape[:1])
         _check(fits, f"{path} has {bias.size} biases for weights of another size")
     return Layer(
         path=path,
@@ -235,6 +242,10 @@ def _get_layer(tensors: Mapping[str, Array], entry: Mapping[str, Any]) -> Layer:
         bias=bias,
         output=_get_qparams(tensors, entry.get("output"), path),
         settings=_mapping(entry.get("settings")),
+        parameters={
+            name: _get_operand(tensors, f"parameter/{path}/{name}", _mapping(held))
+            for name, held in _mapping(entry.get("parameters", {})).items()
+        },
     )
 
 

@@ -32,6 +32,9 @@ class Layer:
     settings: Mapping[str, object] = field(default_factory=dict)
     """The remaining plain attributes (numbers, strings, booleans, tuples of numbers):
     in_features, inplace, stride, groups …"""
+    parameters: Mapping[str, QTensor | Array] = field(default_factory=dict)
+    """Further tensors of the layer by their names: a norm's weight, bias, running_mean; those of
+    each direction of an LSTM; what a module of the user's own holds."""
 
     @property
     def kind(self) -> str:
@@ -59,6 +62,8 @@ class Model:
     """Of the file's bytes, in hexadecimal."""
     layers: Mapping[str, Layer]
     """By path, in the order of registration; the root under the empty string."""
+    forward: tuple[str, str] | None = None
+    """The import statements and the forward that an FX model brings along, as text."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -11,6 +11,7 @@ from qdbg.errors import ModelError
 from qdbg.reader.archive import Archive
 from qdbg.reader.decode import BYTES, decode
 from qdbg.reader.forward import Forward, find_forward
+from qdbg.reader.graph import forward_in
 from qdbg.reader.layers import layers_of
 from qdbg.reader.plain import plain
 from qdbg.reader.tensors import Tensors
@@ -25,7 +26,7 @@ def read_model(path: Path) -> Model:
     """
     try:
         with Archive(path) as archive:
-            layers = _layers(path, archive)
+            layers, forward = _layers(path, archive)
         with path.open("rb") as stream:
             digest = hashlib.file_digest(stream, "sha256").hexdigest()
     except ModelError as error:
@@ -33,16 +34,17 @@ def read_model(path: Path) -> Model:
         raise ModelError(found, expected=expected, remedy=remedy) from error
     except OSError as error:
         raise ModelError(f"{path} cannot be read: {error.strerror or error}") from error
-    return Model(str(path), digest, MappingProxyType(layers))
+    return Model(str(path), digest, MappingProxyType(layers), forward)
 
 
-def _layers(path: Path, archive: Archive) -> dict[str, Layer]:
+def _layers(path: Path, archive: Archive) -> tuple[dict[str, Layer], tuple[str, str] | None]:
     if archive.size("byteorder") > BYTES or archive.size("data.pkl") > BYTES:
         raise ModelError(f"{path.name} describes more layers than any model has")
     if "byteorder" in archive and archive.read("byteorder") != b"little":
         raise ModelError(f"{path.name} was saved on a big-endian machine")
     try:
-        layers = layers_of(decode(archive.read("data.pkl")), Tensors(archive))
+        root = decode(archive.read("data.pkl"))
+        layers = layers_of(root, Tensors(archive))
         archive.check_rest()
     except (RecursionError, MemoryError) as error:
         raise ModelError(f"{path.name} is nested deeper or is larger than any model") from error
@@ -51,4 +53,4 @@ def _layers(path: Path, archive: Archive) -> dict[str, Layer]:
         raise ModelError(
             f"{path.name}: {error.found}", expected=error.expected, remedy=remedy
         ) from error
-    return layers
+    return layers, forward_in(root)

@@ -3,57 +3,12 @@
 from __future__ import annotations
 
 import ast
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
-from itertools import islice
-from typing import Any
 
 from qdbg.errors import ForwardError
+from qdbg.reader.allowed import BUILTINS, FUNCTIONS, METHODS
 from qdbg.reader.source import TRUST, Source
-
-_TENSOR = ("cat", "stack", "flatten", "permute", "reshape", "squeeze", "unsqueeze", "transpose")
-_MATH = ("relu", "sigmoid", "tanh", "add", "mul", "matmul", "mean", "clamp", "softmax")
-_QUANTIZED = ("quantize_per_tensor", "dequantize")
-_ACTIVATION = ("relu", "relu6", "sigmoid", "tanh", "hardtanh", "hardswish", "hardsigmoid")
-_FUNCTIONAL = ("leaky_relu", "elu", "gelu", "softmax", "log_softmax", "dropout", "pad")
-FUNCTIONS = frozenset(
-    {
-        *(f"torch.{name}" for name in (*_TENSOR, *_MATH, *_QUANTIZED)),
-        *(f"torch.nn.functional.{name}" for name in (*_ACTIVATION, *_FUNCTIONAL)),
-    }
-)
-"""Functions of torch that compute with tensors and nothing else."""
-METHODS = frozenset(
-    {
-        *("relu", "relu_", "sigmoid", "tanh", "clamp", "mean", "dequantize"),
-        *("view", "reshape", "flatten", "permute", "transpose", "t", "contiguous"),
-        *("squeeze", "unsqueeze", "chunk", "split", "size", "dim", "numel"),
-        *("add", "mul", "cat", "add_relu", "mul_relu", "add_scalar", "mul_scalar"),
-    }
-)
-"""Methods of tensors (and of QFunctional) that compute and nothing else."""
-ATTRIBUTES = frozenset({"shape", "ndim", "dtype"})
-"""Attributes of tensors that can be read."""
-LIMIT = 100_000
-"""No list in a forward is longer."""
-
-
-def bounded(items: Any) -> list[Any]:
-    """The items as a list. Raises ValueError for more than LIMIT."""
-    found = list(islice(items, LIMIT + 1))
-    if len(found) > LIMIT:
-        raise ValueError(f"more than {LIMIT:,} items")
-    return found
-
-
-BUILTINS: dict[str, Callable[..., Any]] = {
-    **{"range": range, "len": len, "enumerate": enumerate, "zip": zip, "int": int, "float": float},
-    "list": bounded,
-    "tuple": lambda items: tuple(bounded(items)),
-    "min": lambda *items: min(bounded(items[0]) if len(items) == 1 else items),
-    "max": lambda *items: max(bounded(items[0]) if len(items) == 1 else items),
-}
-"""Python's own functions that plain values need."""
 
 STATEMENTS = (
     ast.Assign,
@@ -164,13 +119,19 @@ class _Checker:
             raise refusal(self.source, node, f"the operator {type(node.op).__name__}")
         if isinstance(node, ast.keyword) and node.arg is None:
             raise refusal(self.source, node, "**")
-        if isinstance(node, ast.Attribute) and node.attr.startswith("_"):
+        if isinstance(node, ast.Attribute) and _is_hidden(node, self.source):
             raise refusal(self.source, node, f"the name {node.attr}")
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.For):
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                 _check_target(target, self.source)
         if isinstance(node, ast.Call):
             _check_call(node, self.source, self.own)
+
+
+def _is_hidden(node: ast.Attribute, source: Source) -> bool:
+    """A name with an underscore; the code of FX gives such names to the model's own tensors."""
+    own = source.generated and isinstance(node.value, ast.Name) and node.value.id == "self"
+    return node.attr.startswith("__" if own else "_")
 
 
 def _check_target(target: ast.expr, source: Source) -> None:

@@ -19,6 +19,15 @@ class Backend(Protocol):
     def call_method(self, value: Any, name: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
         """The result of a tensor's method."""
 
+    def call_member(self, path: str, name: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
+        """The result of a method of a QFunctional."""
+
+    def get_tensor(self, path: str, name: str) -> Any:
+        """A tensor that one of the user's own modules holds."""
+
+    def get_constant(self, name: str) -> Any:
+        """A value of torch by its full name: `torch.quint8`."""
+
     def get_attribute(self, value: Any, name: str) -> Any:
         """A tensor's attribute."""
 

@@ -13,8 +13,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from qdbg.errors import ModelError
+from qdbg.reader.calls import BUILDERS, ORDERED, REMEDIES, built
 from qdbg.reader.plain import showable
-from qdbg.reader.records import Call, Name, Record, Storage
+from qdbg.reader.records import Name, Record, Storage
 
 OPCODES = 500_000
 """More opcodes than this are refused; a layer takes some 160."""
@@ -22,32 +23,6 @@ BYTES = 16_000_000
 """A pickle is smaller than this."""
 MEMO, BITS = 2**32, 64
 """The largest number of the memo, and the longest integer of any model."""
-BUILDERS = frozenset(
-    {
-        "collections.OrderedDict",
-        "__builtin__.set",
-        "builtins.set",
-        "torch._utils._rebuild_tensor_v2",
-        "torch._utils._rebuild_qtensor",
-        "torch._utils._rebuild_parameter",
-        "torch.Size",
-        "torch.device",
-        "torch.serialization._get_layout",
-        "_codecs.encode",
-    }
-)
-"""The calls that are understood; the last two only as inert records."""
-_CONVERT = (
-    "A model that is not converted holds such calls: torch.ao.quantization.convert, then save."
-)
-_ATTRIBUTE = "Remove the attribute of the model that holds it, then torch.save(model, path)."
-REMEDIES = {
-    **dict.fromkeys(("numpy.", "pathlib.", "collections."), _ATTRIBUTE),
-    "torch.fx.": "An FX GraphModule is not read yet; an eager model or an nn.Sequential is.",
-    "functools.partial": _CONVERT,
-    "torch.ao.quantization.": _CONVERT,
-}
-"""What to do about calls that honest files make, by the beginning of their names."""
 
 
 @dataclass(slots=True)
@@ -142,6 +117,7 @@ _HANDLERS["EMPTY_DICT"] = lambda machine, _: machine.stack.append({})
 _HANDLERS["EMPTY_LIST"] = lambda machine, _: machine.stack.append([])
 _HANDLERS["EMPTY_SET"] = lambda machine, _: machine.stack.append([])
 _HANDLERS["EMPTY_TUPLE"] = lambda machine, _: machine.stack.append(())
+_HANDLERS["POP"] = lambda machine, _: machine.pop()
 _HANDLERS["MARK"] = lambda machine, _: machine.marks.append(len(machine.stack))
 _HANDLERS["TUPLE"] = lambda machine, _: machine.stack.append(tuple(machine.to_mark()))
 _HANDLERS["LIST"] = lambda machine, _: machine.stack.append(machine.to_mark())
@@ -254,29 +230,11 @@ def _reduce(machine: _Machine, argument: Any) -> None:
             f"the model's pickle calls {name.text}, which qdbg does not run",
             remedy=next((r for start, r in REMEDIES.items() if name.text.startswith(start)), ""),
         )
-    machine.stack.append(_built(machine, name.text, args))
-
-
-def _built(machine: _Machine, name: str, args: tuple[Any, ...]) -> Any:
-    if name.endswith(".set"):
-        return args[0] if args and isinstance(args[0], list) else []
-    if name != "collections.OrderedDict":
-        return Call(name, args)
-    pairs = _pairs(args[0]) if args else []
-    machine.copied += len(pairs)
-    if machine.copied > OPCODES:
-        raise ModelError(f"the model's pickle copies more than {OPCODES:,} entries")
-    return dict(pairs)
-
-
-def _pairs(items: Any) -> list[tuple[str, Any]]:
-    if not isinstance(items, list) or not all(_is_pair(item) for item in items):
-        raise ModelError("the model's pickle holds a damaged OrderedDict")
-    return [(item[0], item[1]) for item in items]
-
-
-def _is_pair(item: Any) -> bool:
-    return isinstance(item, list | tuple) and len(item) == 2 and isinstance(item[0], str)  # noqa: PLR2004 - key and value
+    if name.text == ORDERED:
+        machine.copied += len(args[0]) if args and isinstance(args[0], list) else 0
+        if machine.copied > OPCODES:
+            raise ModelError(f"the model's pickle copies more than {OPCODES:,} entries")
+    machine.stack.append(built(name.text, args))
 
 
 @_on("BUILD")

@@ -11,6 +11,7 @@ from qdbg.errors import ForwardError
 from qdbg.reader.allow import check
 from qdbg.reader.archive import SAVE
 from qdbg.reader.backend import Backend
+from qdbg.reader.graph import generated_source
 from qdbg.reader.interpreter import Interpreter
 from qdbg.reader.source import Source, read_source
 
@@ -52,6 +53,8 @@ def find_forward(model: Model, source: Path | None, trust: bool = False) -> Forw
     beside NAME.pth. With `trust`, the class must exist but may use anything.
     """
     root = model.layers[""]
+    if model.forward is not None:
+        return _of_graph(model, model.forward)
     if root.class_name == "state_dict":
         raise ForwardError(
             f"{Path(model.name).name} holds a state_dict: weights and scales, but no layers",
@@ -86,6 +89,16 @@ def find_forward(model: Model, source: Path | None, trust: bool = False) -> Forw
     except RecursionError as error:
         raise ForwardError(f"{found.path.name} is nested too deeply") from error
     return Forward(model, found, trust)
+
+
+def _of_graph(model: Model, texts: tuple[str, str]) -> Forward:
+    """The forward that torch.fx wrote into the model file, checked like any other."""
+    found = generated_source(model, texts)
+    function = found.forward_of(model.layers[""].kind)
+    if function is None:
+        raise ForwardError(f"{found.path.name}: there is no forward")
+    check(function, found)
+    return Forward(model, found, trusted=False)
 
 
 def _own_class(layer: Layer) -> bool:

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
-import math
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from qdbg.core.program import Layer
-from qdbg.core.quantity import Array, QParams, QTensor
+from qdbg.core.quantity import QTensor
 from qdbg.errors import ModelError
 from qdbg.reader.archive import SAVE
+from qdbg.reader.calls import GRAPH, GRAPHS
+from qdbg.reader.convolution import convolution, is_convolution
+from qdbg.reader.graph import is_saving_hook
+from qdbg.reader.held import Held, held_by, tensors_in
+from qdbg.reader.numbers import output_of, parameters, settings_in
+from qdbg.reader.packed import PACKED, SCRIPT, linear_weights, weight_and_bias
 from qdbg.reader.plain import LONGEST, showable
-from qdbg.reader.records import Call, Name, Record
-from qdbg.reader.tensors import Tensors, checked
+from qdbg.reader.records import Call, Record
+from qdbg.reader.script import packed_layer
+from qdbg.reader.tensors import Tensors
 
 DEPTH, LAYERS = 40, 20_000
 """No model is deeper or has more layers than this."""
@@ -28,7 +34,9 @@ PACKS = tuple(
     f"torch.{room}nn.{kind}quantized." for room in ("ao.", "") for kind in ("", "intrinsic.")
 )
 """Where the classes of quantized layers live."""
-PACKED, POST = "_packed_params", "activation_post_process"
+POST, CELLS = "activation_post_process", "_all_weight_values"
+STATIC_RNN = ".quantized.modules.rnn."
+"""An LSTM of ordinary layers; its weights are those of its Linear layers."""
 DYNAMIC = ".quantized.dynamic."
 """Layers that find the scale of their input as they run, and give floats."""
 
@@ -78,9 +86,11 @@ class _Walk:
             _refuse(record, where, state)
             self.seen[id(record)] = _layer(record, path, state, self.tensors)
         self.found[path] = replace(self.seen[id(record)], path=path)
+        if record.class_name in GRAPHS:
+            self._packed(path, state)
         self.floats |= record.class_name.startswith(FLOAT)
         for name, child in state["_modules"].items():
-            if name in {PACKED, POST} or child is None:
+            if name in {PACKED, POST, CELLS} or child is None:
                 continue
             if not isinstance(name, str) or not name or "." in name or type(child) is not Record:
                 raise ModelError(f"{where} holds {str(name)[:60]!r}, which is not a module")
@@ -88,10 +98,21 @@ class _Walk:
                 raise ModelError(f"{where} holds a layer whose name cannot be shown: {name[:60]!r}")
             self.visit(child, f"{path}.{name}" if path else name, depth + 1)
 
+    def _packed(self, path: str, state: dict[Any, Any]) -> None:
+        """Weights that an FX model keeps beside its modules."""
+        for name, value in state.items():
+            if isinstance(value, Record) and value.class_name == SCRIPT and isinstance(name, str):
+                place = f"{path}.{name}" if path else name
+                if not name.isidentifier() or not showable(name):
+                    raise ModelError(f"the file holds a name that cannot be shown: {name[:60]!r}")
+                layer = packed_layer(value, place, self.tensors)
+                if layer is not None:
+                    self.found[place] = layer
+
 
 def _state(record: Record) -> Any:
     """A module's attributes; a quantized convolution's file holds a bare tuple in their place."""
-    packs = record.class_name.startswith(PACKS) and ".conv" in record.class_name
+    packs = record.class_name.startswith(PACKS) and is_convolution(record.class_name)
     return {"_modules": {}} if packs and isinstance(record.state, tuple) else record.state
 
 
@@ -113,7 +134,9 @@ def _refuse(record: Record, where: str, state: dict[str, Any]) -> None:
             remedy="Convert it first: torch.ao.quantization.convert(model.eval()), then save it.",
         )
     for name in HOOKS:
-        if state.get(name):
+        hooks = state.get(name)
+        saving = record.class_name == GRAPH and isinstance(hooks, dict)
+        if hooks and not (saving and all(map(is_saving_hook, hooks.values()))):
             raise ModelError(
                 f"{where} holds {name.strip('_').replace('_', ' ')}, code that qdbg does not run",
                 remedy="Remove the hooks before torch.save.",
@@ -123,67 +146,26 @@ def _refuse(record: Record, where: str, state: dict[str, Any]) -> None:
 
 
 def _layer(record: Record, path: str, state: dict[str, Any], tensors: Tensors) -> Layer:
+    name = record.class_name
+    dynamic, packs = DYNAMIC in name, name.startswith(PACKS)
+    if packs and is_convolution(name):
+        return convolution(record, path, tensors, dynamic)
     absent = {name: None for name, child in state["_modules"].items() if child is None}
-    settings = {
-        name: value
-        for name, value in (absent | state).items()
-        if (isinstance(value, int | float | None) or (isinstance(value, str) and showable(value)))
-        and isinstance(name, str)
-        and showable(name)
-        and not name.startswith("_")
-    }
+    settings = settings_in(state, absent)
     inside = state["_modules"].get(PACKED)
     if isinstance(inside, Record) and isinstance(inside.state, dict):
         _refuse(inside, path, {**inside.state, "_modules": {}})
-    dynamic = DYNAMIC in record.class_name
-    weight, bias = _packed(inside, path, tensors, dynamic)
-    packs = record.class_name.startswith(PACKS) and "Linear" in record.class_name
-    if weight is None and packs and not dynamic:
-        raise ModelError(f"{path or record.class_name} has no int8 weights")
+    weight, bias = linear_weights(inside, path, tensors, dynamic)
+    if weight is None and packs and "Linear" in name and not dynamic:
+        raise ModelError(f"{path or name} has no int8 weights")
     _refuse_shapes(path, settings, weight)
-    output = None if dynamic else _output(state, path, tensors)
-    return Layer(path, record.class_name, weight, bias, output, settings)
-
-
-def _packed(
-    packed: Any, path: str, tensors: Tensors, dynamic: bool
-) -> tuple[QTensor | None, Array | None]:
-    """The weight and bias of a Linear; other packed layers keep theirs to themselves."""
-    match packed:
-        case Record(state={"_packed_params": Record(class_name="torch.ScriptObject") as script}):
-            pass
-        case _:
-            return None, None
-    match script.state:
-        case ((Call(name="torch._utils._rebuild_tensor_v2"), _), str()) if dynamic:
-            return None, None  # float16: nothing in it is an integer
-        case ((weight, bias), str(kind)) if kind.endswith("LinearPackedParamsBase"):
-            return weight_and_bias(weight, bias, path, tensors)
-        case _:
-            return None, None
-
-
-def weight_and_bias(
-    weight: Any, bias: Any, path: str, tensors: Tensors
-) -> tuple[QTensor, Array | None]:
-    """An int8 weight [C, K] and a float32 bias [C]. Raises ModelError."""
-    found = tensors.quantized(weight, f"{path}.weight")
-    if found.q.ndim != 2 or found.qparams.dtype != "qint8":  # noqa: PLR2004 - [C, K]
-        raise ModelError(
-            f"{path}.weight is {found.qparams.dtype} with {found.q.ndim} axes",
-            expected="qint8 [outputs, inputs]",
-        )
-    if found.qparams.axis not in {None, 0}:
-        raise ModelError(f"{path}.weight has its scales on axis {found.qparams.axis}", expected="0")
-    if bias is None:
-        return found, None
-    values = tensors.array(bias, f"{path}.bias")
-    if values.dtype != "float32" or values.shape != found.q.shape[:1]:
-        raise ModelError(
-            f"{path}.bias is {values.dtype} {list(values.shape)}",
-            expected=f"float32 [{found.q.shape[0]}]",
-        )
-    return found, values
+    held: Held = {}
+    if packs and STATIC_RNN not in name:
+        held = held_by(name.rpartition(".")[2], state, path, tensors)
+    elif not name.startswith("torch.") or name in GRAPHS:
+        held = tensors_in(state, path, tensors)
+    output = None if dynamic else output_of(state, path, tensors)
+    return Layer(path, name, weight, bias, output, settings, held)
 
 
 def _refuse_shapes(path: str, settings: dict[str, Any], weight: QTensor | None) -> None:
@@ -195,38 +177,6 @@ def _refuse_shapes(path: str, settings: dict[str, Any], weight: QTensor | None) 
             f"{path} says {said[1]} inputs and {said[0]} outputs, its weight has"
             f" {weight.q.shape[1]} and {weight.q.shape[0]}"
         )
-
-
-def _output(state: dict[str, Any], path: str, tensors: Tensors) -> QParams | None:
-    """The scale and zero point of the result: plain numbers, or buffers of one number."""
-    buffers = state.get("_buffers")
-    held = buffers if isinstance(buffers, dict) else {}
-    scale, zero_point = (state.get(n, held.get(n)) for n in ("scale", "zero_point"))
-    if scale is None or zero_point is None:
-        return None
-    kind = state.get("dtype")
-    dtype = kind.text.removeprefix("torch.") if isinstance(kind, Name) else "quint8"
-    return parameters(scale, zero_point, dtype, path, tensors)
-
-
-def parameters(
-    scale: Any, zero_point: Any, dtype: str, path: str, tensors: Tensors
-) -> QParams | None:
-    """One scale and one zero point; None for more than one. Raises ModelError."""
-    first, second = _number(scale, path, tensors), _number(zero_point, path, tensors)
-    if first is None or second is None:
-        return None
-    if not math.isfinite(second) or int(second) != second:
-        raise ModelError(f"{path} has the zero point {second}", expected="a whole number")
-    return checked(float(first), int(second), dtype, path)
-
-
-def _number(value: Any, path: str, tensors: Tensors) -> float | int | None:
-    if isinstance(value, int | float):
-        return value
-    found = tensors.array(value, f"a scale or zero point of {path}")
-    number: float | int | None = found.reshape(-1)[0].item() if found.size == 1 else None
-    return number
 
 
 def state_dict_layers(values: dict[Any, Any], tensors: Tensors) -> dict[str, Layer]:

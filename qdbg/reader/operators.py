@@ -7,7 +7,7 @@ import operator
 from collections.abc import Callable, Mapping
 from typing import Any
 
-from qdbg.reader.allow import LIMIT
+from qdbg.reader.allowed import LIMIT
 
 LARGEST_BITS = 64
 

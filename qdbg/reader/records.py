@@ -20,6 +20,8 @@ class Record:
     class_name: str
     state: Any = None
     built: bool = False
+    imports: str = ""
+    """Of an FX model: the import statements that its forward needs."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

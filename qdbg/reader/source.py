@@ -34,6 +34,8 @@ class Source:
 
     rebound: frozenset[str] = frozenset()
     """Names that the file gives to something else than an import or a class."""
+    generated: bool = False
+    """torch.fx wrote it, and it came inside the model file."""
 
     def forward_of(self, name: str) -> ast.FunctionDef | None:
         """The class's forward, or the one it inherits inside the file.
@@ -175,10 +177,14 @@ def read_source(model: Model, source: Path | None) -> Source:
             remedy=f"Give the Python file that defines {root}: --source FILE"
             f" (or put it beside the model as {path.name}).",
         ) from error
-    return _parse(path, data)
+    return parse(path, data)
 
 
-def _parse(path: Path, data: bytes) -> Source:
+def parse(path: Path, data: bytes, into: ast.Module | None = None) -> Source:
+    """The classes and imports of the text; its statements go `into` a module that is given.
+
+    Raises ForwardError for what is no Python.
+    """
     if len(data) > SIZE:
         raise ForwardError(f"{path.name} has over {SIZE:,} bytes", expected="a Python file")
     try:
@@ -192,6 +198,8 @@ def _parse(path: Path, data: bytes) -> Source:
             f"{path.name}{line} is not a Python file: {plain(text)}",
             expected="the Python file that defines the model's class",
         ) from error
+    if into is not None:
+        into.body = tree.body
     classes = {s.name: s for s in tree.body if isinstance(s, ast.ClassDef)}
     imported = _imports(tree.body)
     rebound = _doubled(tree, imported)

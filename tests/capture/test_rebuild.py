@@ -62,7 +62,8 @@ def one(class_name, **parts):
     [
         ("torch.nn.modules.linear.Linear", "fc is a Linear that is not quantized"),
         ("torch.ao.nn.qat.modules.linear.Linear", "fc is a Linear that is not quantized"),
-        ("torch.ao.nn.quantized.modules.conv.Conv2d", "quantized.modules.conv.Conv2d"),
+        ("torch.ao.nn.quantized.modules.conv.Conv2d", "no int8 weights"),
+        ("torch.ao.nn.quantized.modules.conv.Conv9d", "quantized.modules.conv.Conv9d"),
         ("torch.ao.nn.quantized.modules.linear.Linear", "no int8 weights"),
         ("torch.ao.nn.quantized.modules.Quantize", "no scale"),
     ],

@@ -28,6 +28,15 @@ class Tape:
     def call_method(self, value, name, args, kwargs):
         return f"{value}.{name}({', '.join(map(str, args))})"
 
+    def call_member(self, path, name, args, kwargs):
+        return f"{path}.{name}({', '.join(map(str, args))})"
+
+    def get_tensor(self, path, name):
+        return f"{path}.{name}"
+
+    def get_constant(self, name):
+        return name
+
     def get_attribute(self, value, name):
         return {"shape": (2, 4), "ndim": 2}[name]
 

@@ -46,6 +46,15 @@ class Torch:
     def call_method(self, value, name, args, kwargs):
         return getattr(value, name)(*args, **kwargs)
 
+    def call_member(self, path, name, args, kwargs):
+        return f"{path}.{name}({', '.join(map(str, args))})"
+
+    def get_tensor(self, path, name):
+        return f"{path}.{name}"
+
+    def get_constant(self, name):
+        return name
+
     def get_attribute(self, value, name):
         return getattr(value, name)
 
