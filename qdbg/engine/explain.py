@@ -13,7 +13,7 @@ from qdbg.core.arithmetic import pair_members
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage
 from qdbg.engine.simulate import Simulation, window
-from qdbg.engine.trace import CENTRED, Step
+from qdbg.engine.trace import OF_INPUTS, Step
 
 SHOWN_TERMS = 4
 """How many terms of a sum stand in a formula; the drill-down shows them all."""
@@ -79,7 +79,7 @@ def way(step: Step, element: int) -> tuple[Line, ...]:
     stages = [
         stage
         for stage in made.stages
-        if stage.output != CENTRED and made.values[stage.output].shape == step.shape
+        if stage.output not in OF_INPUTS and made.values[stage.output].shape == step.shape
     ]
     found: dict[str, Line] = {}
     for stage in [step.stage] if step.of_inputs else stages:

@@ -18,8 +18,8 @@ from qdbg.engine.compare import Comparison, compare, delta, differs
 from qdbg.engine.simulate import Simulation, simulate
 from qdbg.ops import registry
 
-CENTRED = "x_c"
-"""The symbol of the centred inputs: the only stage whose elements are inputs."""
+OF_INPUTS = frozenset({"x_c", "x_q"})
+"""The symbols of stages whose elements are inputs: the centred ones, the quantized ones."""
 KEPT_CALLS = 64
 """How many simulated calls are kept at a time; the others are computed again when needed."""
 
@@ -56,7 +56,7 @@ class Step:
     @property
     def of_inputs(self) -> bool:
         """Whether the elements are inputs of the layer, not its output channels."""
-        return self.stage is not None and self.stage.output == CENTRED
+        return self.stage is not None and self.stage.output in OF_INPUTS
 
     @property
     def size(self) -> int:

@@ -10,13 +10,9 @@ from qdbg.core.arithmetic import f32, f64, fma32
 from qdbg.core.quantity import Array
 from qdbg.ops import embedding
 from qdbg.selftest.faults import Fault, computing
+from qdbg.selftest.faults._wrong import two_roundings
 
 ADD_ROWS = embedding.add_rows
-
-
-def two_roundings(x: Array, y: Array, z: Array) -> Array:
-    """x·y + z, rounded after each operation."""
-    return f32(f64(f32(f64(x) * f64(y))) + f64(z))
 
 
 def scale_first(w_q: Array, s: Array, b: Array, row: Array, first: Array, last: Array) -> Array:

@@ -1,0 +1,290 @@
+"""Dynamic Linear: the input is quantized as it comes, by its own range; the result is float32."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from qdbg.core.arithmetic import Arithmetic, at_least, f32, f64, fma32, i32, rne, saturate
+from qdbg.core.op import Call, Example, NotSimulated, Op, layer_bias, layer_weight
+from qdbg.core.op import real_operand as real_input
+from qdbg.core.quantity import Array
+from qdbg.core.stage import Stage, Values, stage
+from qdbg.ops import _onednn
+from qdbg.ops._products import products
+from qdbg.ops.linear import kernel
+
+FULL, REDUCED = 255, 127
+SMALL = float(np.float32(6.1e-5))
+"""PyTorch allows no smaller scale."""
+ARBITRARY = 0.1
+"""The scale of an input that is 0 everywhere."""
+
+
+@stage("range", output="x_min float32", formula="x_min = min(x[0], x[1], …, 0)", constant=True)
+def smallest(x: Array) -> Array:
+    """The smallest input of the whole call, or 0 if all are above it: 0 must be representable."""
+    return f32(np.min(x, initial=0))
+
+
+@stage("top", output="top int32", formula="top = 255", constant=True)
+def whole_range() -> Array:
+    """QNNPACK uses the whole byte, even where the call asks for a reduced range."""
+    return np.array(FULL, np.int32)
+
+
+@stage("range", output="x_max float32", formula="x_max = max(x[0], x[1], …, 0)", constant=True)
+def largest(x: Array) -> Array:
+    """The largest input of the whole call, or 0 if all are below it."""
+    return f32(np.max(x, initial=0))
+
+
+@stage(
+    "scale",
+    output="x_scale float64",
+    formula="x_scale = (x_max − x_min) / top, not below 6.1e-5; 0.1 if x_max = x_min",
+    constant=True,
+)
+def input_scale(x_max: Array, x_min: Array, top: Array) -> Array:
+    """The range of the inputs, spread over the integers from 0 to top."""
+    scale = (f64(x_max) - f64(x_min)) / f64(top)
+    with np.errstate(divide="ignore", over="ignore"):
+        vanishes = f32(scale) == 0 or not np.isfinite(f32(1 / f64(f32(scale))))
+    scale = f64(ARBITRARY) if vanishes else scale
+    return f64(SMALL) if scale < SMALL else scale
+
+
+@stage(
+    "zero point",
+    output="x_zp int64",
+    formula="x_zp = rne(-x_min / x_scale), or rne(top − x_max / x_scale) if that is nearer",
+    constant=True,
+)
+def input_zero_point(x_min: Array, x_max: Array, x_scale: Array, top: Array) -> Array:
+    """The integer that stands for 0, counted from that end of the range which is nearer to 0."""
+    low, high = _stretched(x_min, x_max, x_scale, top)
+    from_low, from_high = -low / x_scale, f64(top) - high / x_scale
+    nearer = abs(low / x_scale) < abs(f64(top)) + abs(high / x_scale)
+    return saturate(rne(from_low if nearer else from_high), 0, float(top)).astype(np.int64)
+
+
+def _stretched(x_min: Array, x_max: Array, x_scale: Array, top: Array) -> tuple[Array, Array]:
+    """The range that belongs to the scale, where PyTorch had to raise it."""
+    own = (f64(x_max) - f64(x_min)) / f64(top)
+    if x_scale != f64(SMALL) or own >= SMALL:
+        return f64(x_min), f64(x_max)
+    width = f32(f64(SMALL) * f64(top))
+    if x_min == 0:
+        return f64(0), f64(width)
+    if x_max == 0:
+        return -f64(width), f64(0)
+    factor = f32(f64(SMALL) / f64(f32(own)))
+    return f64(f32(f64(x_min) * factor)), f64(f32(f64(x_max) * factor))
+
+
+@stage(
+    "quantize",
+    output="x_q uint8 [K]",
+    formula="x_q[k] = rne(fma32(x[k], f32(1 / f32(x_scale)), x_zp)), kept in 0 … 255",
+)
+def quantize_fused(x: Array, x_scale: Array, x_zp: Array) -> Array:
+    """Quantize the inputs: FBGEMM multiplies by the reciprocal and adds the zero point in one
+    float32 operation, before rounding."""
+    return i32(saturate(rne(fma32(x, f32(1 / f64(f32(x_scale))), f64(x_zp))), 0, FULL))
+
+
+@stage(
+    "unit",
+    output="a float32 [C]",
+    formula="a[c] = f32(f32(x_scale)·f32(w_scale[c]))",
+    constant=True,
+)
+def unit(x_scale: Array, w_scale: Array) -> Array:
+    """The real value of one accumulator unit."""
+    return f32(f64(f32(x_scale)) * f32(w_scale))
+
+
+@stage("dequantize", output="y float32 [C]", formula="y[c] = fma32(f32(acc[c]), a[c], b[c])")
+def dequantize_fused(acc: Array, a: Array, b: Array) -> Array:
+    """Turn the accumulator into a real value and add the bias, in one float32 operation."""
+    return fma32(f32(acc), a, b)
+
+
+@stage("dequantize", output="y float32 [C]", formula="y[c] = f32(f32(f32(acc[c])·a[c]) + b[c])")
+def dequantize_twice(acc: Array, a: Array, b: Array) -> Array:
+    """Turn the accumulator into a real value, then add the bias: two float32 operations."""
+    return f32(f64(f32(f64(f32(acc)) * a)) + b)
+
+
+@stage("dequantize", output="y float32 [C]", formula="y[c] = f32(f32(acc[c])·a[c])")
+def dequantize_plain(acc: Array, a: Array) -> Array:
+    """Turn the accumulator into a real value; this layer has no bias."""
+    return f32(f64(f32(acc)) * a)
+
+
+@stage("relu", output="y_relu float32 [C]", formula="y_relu[c] = max(y[c], 0)")
+def float_relu(y: Array) -> Array:
+    """The fused ReLU, on the real value."""
+    return at_least(y, f32(0))
+
+
+@stage(
+    "quantize",
+    output="x_q uint8 [K]",
+    formula="x_q[k] = rne(f32(f32(x[k]·f32(1 / x_scale)) + x_zp)), kept in 0 … 255",
+)
+def quantize_twice(x: Array, x_scale: Array, x_zp: Array) -> Array:
+    """Quantize the inputs: multiply by the reciprocal of the scale, add the zero point in a second
+    float32 operation, then round."""
+    scaled = f32(f64(x) * f32(1 / x_scale))
+    return i32(saturate(rne(f32(f64(scaled) + f64(x_zp))), 0, FULL))
+
+
+@stage(
+    "dequantize",
+    output="y float32 [C]",
+    formula="y[c] = f32(f32(f32(f32(acc[c])·x_s)·w_s[c]) + b[c])",
+)
+def onednn_dequantize(acc: Array, x_s: Array, w_s: Array, b: Array) -> Array:
+    """Turn the accumulator into a real value, times the input's scale, then times the weights'
+    scale, and add the bias: three float32 operations."""
+    return f32(f64(f32(f64(f32(f64(f32(acc)) * x_s)) * w_s)) + b)
+
+
+@stage(
+    "dequantize",
+    output="y float32 [C]",
+    formula="y[c] = f32(f32(f32(acc[c])·f32(x_s·w_s[c])) + b[c])",
+)
+def onednn_dequantize_avx2(acc: Array, x_s: Array, w_s: Array, b: Array) -> Array:
+    """Turn the accumulator into a real value and add the bias. On AVX2 the two scales are
+    multiplied with each other before."""
+    return f32(f64(f32(f64(f32(acc)) * f32(f64(x_s) * w_s))) + b)
+
+
+@stage("bias", output="b float32 [C]", formula="b[c] = 0, for each c of w_q", constant=True)
+def zero_bias(w_q: Array) -> Array:
+    """This layer has no bias."""
+    return f32(np.zeros(len(w_q)))
+
+
+@stage("scale", output="x_scale float64", formula="x_scale = (x_max − x_min) / top", constant=True)
+def textbook_scale(x_max: Array, x_min: Array, top: Array) -> Array:
+    """The range of the inputs, spread over the integers from 0 to top."""
+    return f64((f64(x_max) - f64(x_min)) / f64(top) or ARBITRARY)
+
+
+@stage("zero point", output="x_zp int64", formula="x_zp = rne(-x_min / x_scale)", constant=True)
+def textbook_zero_point(x_min: Array, x_scale: Array) -> Array:
+    """The integer that stands for 0."""
+    return rne(-f64(x_min) / x_scale).astype(np.int64)
+
+
+@stage(
+    "quantize",
+    output="x_q uint8 [K]",
+    formula="x_q[k] = rne(x[k] / x_scale) + x_zp, kept in 0 … 255",
+)
+def textbook_quantize(x: Array, x_scale: Array, x_zp: Array) -> Array:
+    """Divide the inputs by the scale, round, add the zero point."""
+    return i32(saturate(rne(f64(x) / x_scale) + x_zp, 0, FULL))
+
+
+@stage("dequantize", output="y float32 [C]", formula="y[c] = acc[c]·x_scale·w_scale[c] + b[c]")
+def textbook_dequantize(acc: Array, x_scale: Array, w_scale: Array, b: Array) -> Array:
+    """Turn the accumulator into a real value and add the bias."""
+    return f64(acc) * x_scale * w_scale + b
+
+
+def operands(call: Call) -> dict[str, Array]:
+    """x float32 [n, K], w_q [C, K] and b [C]. Raises NotSimulated."""
+    x = real_input(call) if len(call.inputs) == 1 else call.named("X")
+    if not isinstance(x, np.ndarray) or x.dtype != np.float32:
+        raise NotSimulated("its operand is not one float32 tensor")
+    if not np.isfinite(x).all():
+        raise NotSimulated("its input holds NaN or an infinity, which has no range")
+    weight, bias = layer_weight(call), layer_bias(call)
+    found = {
+        "x": x.reshape(-1, x.shape[-1]),
+        "w_q": weight.q,
+        "w_scale": weight.qparams.scale,
+        "w_zp": weight.qparams.zero_point,
+        "top": np.array(REDUCED if call.setting("reduce_range") else FULL),
+    }
+    return found if bias is None else found | {"b": bias}
+
+
+def _into(engine: str) -> tuple[Stage, ...]:
+    """From x to x_q."""
+    span = (smallest, largest)
+    if engine in {"fbgemm", "x86"}:
+        return (*span, input_scale, input_zero_point, quantize_fused)
+    if engine == "qnnpack":
+        return (*span, whole_range, input_scale, input_zero_point, quantize_fused)
+    if engine == "onednn":
+        return (*span, input_scale, input_zero_point, quantize_twice)
+    return (*span, textbook_scale, textbook_zero_point, textbook_quantize)
+
+
+def _back(arithmetic: Arithmetic, per_channel: bool) -> tuple[Stage, ...]:
+    """From acc to y."""
+    if arithmetic.engine in {"fbgemm", "x86"}:
+        return (unit, dequantize_fused)
+    if arithmetic.engine == "qnnpack":
+        return (unit, dequantize_twice)
+    if arithmetic.engine == "onednn":
+        plain, listed = _onednn.onednn_weight_scale, _onednn.onednn_weight_scale_per_channel
+        last = onednn_dequantize_avx2 if arithmetic.level == "avx2" else onednn_dequantize
+        return (_onednn.onednn_input_scale, listed if per_channel else plain, last)
+    return (textbook_dequantize,)
+
+
+def _stages(arithmetic: Arithmetic, values: Values, relu: bool) -> tuple[Stage, ...]:
+    sums = products(kernel(arithmetic, values), weight_zero_points=bool(np.any(values["w_zp"])))
+    bias = () if "b" in values else (zero_bias,)
+    back = _back(arithmetic, np.ndim(values["w_scale"]) > 0)
+    return (*_into(arithmetic.engine), *sums, *bias, *back, *((float_relu,) if relu else ()))
+
+
+def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+    """The stages of a plain dynamic Linear."""
+    return _stages(arithmetic, values, relu=False)
+
+
+def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+    """The stages with a fused ReLU."""
+    return _stages(arithmetic, values, relu=True)
+
+
+EXAMPLE = Example(
+    "textbook",
+    {
+        "x": np.array([[0.0, 255.0]], np.float32),
+        "w_q": np.array([[1, 2]], np.int8),
+        "w_scale": 0.5,
+        "w_zp": 0,
+        "top": 255,
+        "b": np.array([1.0], np.float32),
+    },
+    (256.0,),
+)
+
+OPS = (
+    Op(
+        "linear_dynamic",
+        "Linear (dynamic)",
+        operands,
+        stages,
+        (EXAMPLE,),
+        ("quantized::linear_dynamic",),
+        kernel,
+    ),
+    Op(
+        "linear_relu_dynamic",
+        "Linear + ReLU (dynamic)",
+        operands,
+        stages_relu,
+        (EXAMPLE,),
+        ("quantized::linear_relu_dynamic",),
+        kernel,
+    ),
+)

@@ -1,0 +1,79 @@
+"""Wrong rules of dynamic Linear."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qdbg.core.arithmetic import f32, f64
+from qdbg.ops import linear_dynamic as op
+from qdbg.selftest.faults import Fault, computing
+from qdbg.selftest.faults._wrong import half_away, two_roundings
+
+FBGEMM, ONEDNN, QNNPACK = ("fbgemm", "x86"), ("onednn",), ("qnnpack",)
+
+
+def _stage(name: str, attribute: str, function: Any, **where: tuple[str, ...]) -> Fault:
+    wrong = computing(getattr(op, attribute), function)
+    return Fault(f"dynamic: {name}", "linear_dynamic", ((op, attribute, wrong),), **where)
+
+
+def _rule(name: str, attribute: str, wrong: Any, **where: tuple[str, ...]) -> Fault:
+    return Fault(f"dynamic: {name}", "linear_dynamic", ((op, attribute, wrong),), **where)
+
+
+def _whole(x_max: Any, x_min: Any, top: Any) -> Any:
+    return (f64(x_max) - f64(x_min)) / 255
+
+
+FAULTS = (
+    _rule("rounds half away", "rne", half_away),
+    _rule("quantizes with two roundings", "fma32", two_roundings, engines=(*FBGEMM, *QNNPACK)),
+    _stage(
+        "the quantizer of oneDNN is fused",
+        "quantize_twice",
+        op.quantize_fused.compute,
+        engines=ONEDNN,
+    ),
+    _stage("the range leaves out 0", "smallest", lambda x: f32(np.min(x))),
+    _stage("the range's top leaves out 0", "largest", lambda x: f32(np.max(x))),
+    _stage("ignores the reduced range", "input_scale", _whole, engines=(*FBGEMM, *ONEDNN)),
+    _stage(
+        "allows any small scale",
+        "input_scale",
+        lambda x_max, x_min, top: (f64(x_max) - f64(x_min)) / f64(top) or f64(0.1),
+    ),
+    _stage("honours the reduced range", "whole_range", lambda: np.array(127), engines=QNNPACK),
+    _stage(
+        "the zero point counts from the low end always",
+        "input_zero_point",
+        lambda x_min, x_max, x_scale, top: np.rint(-f64(x_min) / x_scale).astype(np.int64),
+        engines=(*FBGEMM, *QNNPACK),
+    ),
+    _stage(
+        "divides by the scale",
+        "quantize_fused",
+        lambda x, x_scale, x_zp: np.clip(np.rint(f64(x) / x_scale) + x_zp, 0, 255).astype(np.int32),
+        engines=(*FBGEMM, *QNNPACK),
+    ),
+    _stage(
+        "adds the bias with two roundings",
+        "dequantize_fused",
+        op.dequantize_twice.compute,
+        engines=FBGEMM,
+    ),
+    _stage(
+        "adds the bias with one rounding",
+        "dequantize_twice",
+        op.dequantize_fused.compute,
+        engines=QNNPACK,
+    ),
+    _stage(
+        "the unit is not rounded",
+        "unit",
+        lambda x_scale, w_scale: x_scale * w_scale,
+        engines=FBGEMM,
+    ),
+    _stage("forgets relu", "float_relu", lambda y: y),
+)
