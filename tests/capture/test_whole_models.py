@@ -4,6 +4,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.ao.quantization import get_default_qconfig_mapping
+from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
 from tests.capture.nets import residual
 from tests.capture.whole import by_qdbg, converted
@@ -41,3 +43,52 @@ def test_a_residual_net_gives_the_live_models_output_on_every_engine(tmp_path, e
     ]
     for name in ("blocks.1.downsample:conv2d", "pools.max:aten.max_pool2d", "fc:linear"):
         assert any(name.partition(":")[0] in each for each in names), name
+
+
+def saved(model, path):
+    torch.save(model, path)
+    return path
+
+
+class Straight(torch.nn.Module):
+    """For torch.fx: a block, functional calls, packed weights without a layer, indexed layers."""
+
+    def __init__(self):
+        super().__init__()
+        nn = torch.nn
+        self.features = nn.Sequential(nn.Conv2d(3, 8, 3, padding=1), nn.BatchNorm2d(8), nn.ReLU())
+        self.conv = nn.Conv2d(8, 8, 3, padding=1)
+        self.up = nn.ConvTranspose2d(8, 4, 2)
+        self.kernel, self.bias = nn.Parameter(torch.randn(8, 4, 3, 3)), nn.Parameter(torch.randn(8))
+        self.matrix = nn.Parameter(torch.randn(16, 16))
+        self.fc = nn.Linear(16, 5)
+
+    def forward(self, x):
+        f = torch.nn.functional
+        x = self.features(x)
+        x = f.relu(self.conv(x) + x)
+        x = f.avg_pool2d(f.max_pool2d(x, 2), 2, stride=1)
+        x = f.conv2d(self.up(x), self.kernel, self.bias, (1, 1), (1, 1), (1, 1), 1)
+        x = torch.cat([x, x], dim=1)
+        x = f.adaptive_avg_pool2d(x, (1, 1)).flatten(1)
+        x = f.gelu(self.fc(f.linear(x, self.matrix)))
+        x = torch.sigmoid(x)
+        return torch.softmax(x * x, dim=-1)
+
+
+def test_an_fx_model_runs_by_the_forward_in_its_own_file(tmp_path, engine):
+    torch.manual_seed(4)
+    x = sample(2, 3, 8, 8)
+    mapping = get_default_qconfig_mapping("qnnpack" if engine == "qnnpack" else "x86")
+    prepared = prepare_fx(Straight().eval(), mapping, (x,))
+    prepared(x)
+    live = convert_fx(prepared)
+    with torch.inference_mode():
+        wanted = live(x)
+    found, tape, same = by_qdbg(saved(live, tmp_path / "fx.pth"), x)
+    assert same
+    assert torch.equal(found, wanted)
+    ops = [node.op for node in tape.nodes]
+    assert "conv2d" in ops
+    assert "quantized.add_relu" in ops
+    assert all(node.source.startswith("fx.pth:forward:") for node in tape.nodes)
