@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from qdbg.errors import ForwardError
 from qdbg.reader.allowed import BUILTINS, FUNCTIONS, METHODS
-from qdbg.reader.source import TRUST, Source
+from qdbg.reader.source import FORWARD, TRUST, Source
 
 STATEMENTS = (
     ast.Assign,
@@ -75,8 +75,37 @@ def function_name(node: ast.expr, source: Source) -> str | None:
     return f"{source.imports[head]}.{rest}" if rest else source.imports[head]
 
 
-def check(function: ast.FunctionDef, source: Source) -> None:
-    """Raise ForwardError, by line and name, for what the interpreter does not understand."""
+def check(function: ast.FunctionDef, source: Source, kind: str) -> None:
+    """Raise ForwardError, by line and name, for what the interpreter does not understand.
+
+    `kind` is the class whose method it is; the methods that it calls are checked as well.
+    """
+    todo, seen = [function], {function.name}
+    while todo:
+        each = todo.pop()
+        helpers = methods_called(each, source, kind)
+        _check_one(each, source, frozenset(helpers))
+        todo += [found for name, found in helpers.items() if name not in seen]
+        seen |= set(helpers)
+
+
+def methods_called(
+    function: ast.FunctionDef, source: Source, kind: str
+) -> dict[str, ast.FunctionDef]:
+    """The other methods of its class that a method calls, by name."""
+    found: dict[str, ast.FunctionDef] = {}
+    me = function.args.args[0].arg if function.args.args else ""
+    for node in ast.walk(function):
+        match node:
+            case ast.Call(func=ast.Attribute(value=ast.Name(id=owner), attr=name)) if owner == me:
+                if name != FORWARD and not name.startswith("__"):
+                    method = source.method_of(kind, name)
+                    if method is not None:
+                        found[name] = method
+    return found
+
+
+def _check_one(function: ast.FunctionDef, source: Source, helpers: frozenset[str]) -> None:
     arguments = function.args
     odd = arguments.vararg or arguments.kwarg or arguments.kwonlyargs or arguments.posonlyargs
     if odd or not arguments.args or function.decorator_list:
@@ -84,7 +113,8 @@ def check(function: ast.FunctionDef, source: Source) -> None:
     for default in arguments.defaults:
         if not isinstance(default, ast.Constant):
             raise refusal(source, default, f"the default {ast.unparse(default)[:40]}")
-    checker = _Checker(source, _own_names(function))
+    me = arguments.args[0].arg
+    checker = _Checker(source, _own_names(function), me, helpers)
     for statement in function.body:
         checker.check(statement)
 
@@ -103,6 +133,8 @@ def _stores(name: ast.Name) -> bool:
 class _Checker:
     source: Source
     own: frozenset[str]
+    me: str
+    helpers: frozenset[str]
 
     def check(self, node: ast.AST) -> None:
         """The innermost first, so that the error names what is really unknown."""
@@ -119,7 +151,7 @@ class _Checker:
             raise refusal(self.source, node, f"the operator {type(node.op).__name__}")
         if isinstance(node, ast.keyword) and node.arg is None:
             raise refusal(self.source, node, "**")
-        if isinstance(node, ast.Attribute) and _is_hidden(node, self.source):
+        if isinstance(node, ast.Attribute) and self._is_hidden(node):
             raise refusal(self.source, node, f"the name {node.attr}")
         if isinstance(node, ast.Assign | ast.AugAssign | ast.AnnAssign | ast.For):
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
@@ -127,11 +159,11 @@ class _Checker:
         if isinstance(node, ast.Call):
             _check_call(node, self.source, self.own)
 
-
-def _is_hidden(node: ast.Attribute, source: Source) -> bool:
-    """A name with an underscore; the code of FX gives such names to the model's own tensors."""
-    own = source.generated and isinstance(node.value, ast.Name) and node.value.id == "self"
-    return node.attr.startswith("__" if own else "_")
+    def _is_hidden(self, node: ast.Attribute) -> bool:
+        """A name with an underscore: neither a method of the class, nor given by torch.fx."""
+        own = isinstance(node.value, ast.Name) and node.value.id == self.me
+        known = own and (self.source.generated or node.attr in self.helpers)
+        return node.attr.startswith("__" if known else "_")
 
 
 def _check_target(target: ast.expr, source: Source) -> None:

@@ -53,6 +53,10 @@ class Expressions:
         """Call a module."""
         raise NotImplementedError
 
+    def method(self, node: ast.AST, path: str, name: str) -> Callable[[Any, Any], Any] | None:
+        """Another method of a module of the user's own class; None where there is none."""
+        raise NotImplementedError
+
     # ---------------------------------------------------------------- layers and steps
 
     def children(self, path: str) -> list[Ref]:
@@ -237,7 +241,10 @@ class Expressions:
             layer = self.layers[owner.path]
             known = is_torchs(layer) and layer.kind in FUNCTIONAL and name in FUNCTIONAL_METHODS
             if not known:
-                raise self.refused(node, f".{name}()")
+                own = self.method(node, owner.path, name)
+                if own is None:
+                    raise self.refused(node, f".{name}()")
+                return own
             return partial(self.backend.call_member, owner.path, name)
         if name not in METHODS:
             raise self.refused(node, f".{name}()")

@@ -94,10 +94,14 @@ def find_forward(model: Model, source: Path | None, trust: bool = False) -> Forw
 def _of_graph(model: Model, texts: tuple[str, str]) -> Forward:
     """The forward that torch.fx wrote into the model file, checked like any other."""
     found = generated_source(model, texts)
-    function = found.forward_of(model.layers[""].kind)
+    kind = model.layers[""].kind
+    function = found.forward_of(kind)
     if function is None:
         raise ForwardError(f"{found.path.name}: there is no forward")
-    check(function, found)
+    try:
+        check(function, found, kind)
+    except RecursionError as error:
+        raise ForwardError(f"{found.path.name} is nested too deeply") from error
     return Forward(model, found, trusted=False)
 
 
@@ -108,9 +112,11 @@ def _own_class(layer: Layer) -> bool:
 def _refuse_hidden(source: Source, model: Model, path: str, layer: Layer) -> None:
     """Python finds what a class defines before the layer of the same name."""
     for name in source.attributes_of(layer.kind):
-        if (f"{path}.{name}" if path else name) in model.layers:
+        child = (f"{path}.{name}" if path else name) in model.layers
+        if child or name in layer.parameters:
+            what = "a layer" if child else "a tensor"
             raise ForwardError(
-                f"{source.path.name}: class {layer.kind} defines {name}, which is also a layer",
+                f"{source.path.name}: class {layer.kind} defines {name}, which is also {what}",
                 remedy="Rename the one or the other, and save the model again.",
             )
 
@@ -130,4 +136,4 @@ def _check_class(source: Source, path: str, layer: Layer, trust: bool) -> None:
     if function is None and not source.is_sequential(layer.kind):
         raise ForwardError(f"{source.path.name}: class {layer.kind} has no forward")
     if function is not None:
-        check(function, source)
+        check(function, source, layer.kind)

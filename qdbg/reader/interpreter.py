@@ -8,12 +8,12 @@ from typing import Any
 
 from qdbg.core.program import Layer
 from qdbg.errors import ForwardError
-from qdbg.reader.allow import refusal
+from qdbg.reader.allow import check, refusal
 from qdbg.reader.allowed import BUILTINS
 from qdbg.reader.backend import Backend, Ref
 from qdbg.reader.calls import GRAPH
-from qdbg.reader.expressions import CONTAINERS, Expressions, Values
-from qdbg.reader.source import Source
+from qdbg.reader.expressions import CONTAINERS, Expressions, Values, is_torchs
+from qdbg.reader.source import FORWARD, Source
 
 DEPTH = 50
 """Modules call one another no deeper."""
@@ -53,6 +53,44 @@ class Interpreter(Expressions):
         function = source.forward_of(layer.kind) if source is not None else None
         if source is None or function is None:
             raise ForwardError(f"{path or 'the model'} is a {layer.kind}, whose forward is unknown")
+        values = self._bound(function, path, args, kwargs)
+        return self._inside(path, lambda: self._run(function.body, values))
+
+    def method(
+        self, node: ast.AST, path: str, name: str
+    ) -> Callable[[tuple[Any, ...], Mapping[str, Any]], Any] | None:
+        """Another method of a module of the user's own class; None where there is none."""
+        layer, source = self.layers[path], self.source
+        if source is None or is_torchs(layer) or name in layer.settings or name == FORWARD:
+            return None
+        function = source.method_of(layer.kind, name)
+        if function is None:
+            return None
+        check(function, source, layer.kind)
+
+        def run(args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> Any:
+            if self._depth >= DEPTH:
+                raise self.refused(node, f".{name}() without end")
+            values = self._bound(function, path, args, kwargs)
+            line, self._depth = self.line, self._depth + 1
+            try:
+                return self._run(function.body, values)
+            finally:
+                self._depth -= 1
+                self.line = line
+                self.backend.enter_line(line)
+
+        return run
+
+    def _bound(
+        self,
+        function: ast.FunctionDef,
+        path: str,
+        args: tuple[Any, ...],
+        kwargs: Mapping[str, Any],
+    ) -> Values:
+        """The names of a method at its start."""
+        assert self.source is not None  # noqa: S101 - methods come from it
         names = [a.arg for a in function.args.args]
         values: Values = dict(zip(names, (Ref(path), *args), strict=False)) | dict(kwargs)
         defaults = function.args.defaults
@@ -61,8 +99,8 @@ class Interpreter(Expressions):
                 values[name] = self.value(default, values)
         twice = set(names[: 1 + len(args)]) & set(kwargs)
         if set(names) != set(values) or len(args) >= len(names) or twice:
-            raise refusal(source, function, f"other arguments than {', '.join(names[1:])}")
-        return self._inside(path, lambda: self._run(function.body, values))
+            raise refusal(self.source, function, f"other arguments than {', '.join(names[1:])}")
+        return values
 
     def _sequential(self, path: str, args: tuple[Any, ...]) -> Any:
         def run() -> Any:

@@ -42,41 +42,48 @@ class Source:
 
         Raises ForwardError where the syntax does not tell which one that is.
         """
-        return self._forward(name, {})
+        return self._found(name, FORWARD, {})
 
-    def _forward(self, name: str, known: Known) -> ast.FunctionDef | None:
+    def method_of(self, name: str, method: str) -> ast.FunctionDef | None:
+        """Another method of the class, by the same rules."""
+        return self._found(name, method, {})
+
+    def _found(self, name: str, method: str, known: Known) -> ast.FunctionDef | None:
         own = self.classes.get(name)
         if own is None or name in known:
             return known.get(name)
         known[name] = None  # a class that inherits from itself ends here
-        if own.decorator_list or own.keywords or f"{name}.forward" in self.rebound:
+        if own.decorator_list or own.keywords or f"{name}.{method}" in self.rebound:
             raise self._unclear(own, f"class {name} is changed after its definition")
-        defined = [s for s in own.body if _binds(s) & SPECIAL]
+        special = SPECIAL if method == FORWARD else {method}
+        defined = [s for s in own.body if _binds(s) & special and not _is_declared(s)]
         for statement in defined:
-            plain = isinstance(statement, ast.FunctionDef) and statement.name == "forward"
+            plain = isinstance(statement, ast.FunctionDef) and statement.name == method
             if not plain or len(defined) > 1:
-                raise self._unclear(statement, f"class {name} has another way to be called")
+                raise self._unclear(
+                    statement, f"class {name} has another {WAYS[method == FORWARD]}"
+                )
         if defined and isinstance(defined[0], ast.FunctionDef):
             known[name] = defined[0]
         else:
-            known[name] = self._inherited(own, known)
+            known[name] = self._inherited(own, method, known)
         return known[name]
 
-    def _inherited(self, own: ast.ClassDef, known: Known) -> ast.FunctionDef | None:
-        """The one forward of the bases; a base outside the file may hide those after it."""
+    def _inherited(self, own: ast.ClassDef, method: str, known: Known) -> ast.FunctionDef | None:
+        """The one such method of the bases; a base outside the file may hide those after it."""
         found: list[ast.FunctionDef] = []
         hidden = ""
         for base in own.bases:
-            function = self._forward(base.id, known) if isinstance(base, ast.Name) else None
+            function = self._found(base.id, method, known) if isinstance(base, ast.Name) else None
             if function is not None and hidden:
                 text = f"class {own.name} inherits from {hidden} before {ast.unparse(base)[:40]}"
                 raise self._unclear(own, text)
             if function is not None:
                 found.append(function)
-            elif not self._without_forward(base, set()):
+            elif method != FORWARD or not self._without_forward(base, set()):
                 hidden = hidden or ast.unparse(base)[:40]
         if any(f is not found[0] for f in found):
-            raise self._unclear(own, f"class {own.name} inherits forward from several classes")
+            raise self._unclear(own, f"class {own.name} inherits {method} from several classes")
         return found[0] if found else None
 
     def _without_forward(self, base: ast.expr, seen: set[str]) -> bool:
@@ -106,7 +113,7 @@ class Source:
             seen.add(own.name)
             todo += [b.id for b in own.bases if isinstance(b, ast.Name)]
             for statement in own.body:
-                if not (isinstance(statement, ast.AnnAssign) and statement.value is None):
+                if not _is_declared(statement):
                     found |= _binds(statement)
         return frozenset(found)
 
@@ -129,10 +136,17 @@ class Source:
         return False
 
 
+FORWARD = "forward"
+WAYS = ("meaning for one name", "way to be called")
 NO_FORWARD = frozenset({"torch.nn.Module", "torch.nn.modules.module.Module", "object", "abc.ABC"})
 """Classes outside the file that are known to bring no forward along."""
 SPECIAL = frozenset({"forward", "__call__", "_call_impl", "__getattr__", "__getattribute__"})
 """What decides how a call of a module runs."""
+
+
+def _is_declared(statement: ast.stmt) -> bool:
+    """`fc: nn.Linear` says what a name will be, and gives it no value."""
+    return isinstance(statement, ast.AnnAssign) and statement.value is None
 
 
 def _binds(statement: ast.stmt) -> set[str]:

@@ -186,10 +186,46 @@ def test_what_python_would_do_otherwise_is_refused(tmp_path, text, says):
     assert says in caught.value.message
 
 
-def test_a_helper_method_of_a_nested_class_is_not_taken_for_a_tensor_method(tmp_path):
-    helper = (
-        "class Block(nn.Module):\n    def add(self, x):\n        return self.fc1(x)\n"
-        "    def forward(self, x):\n        return self.add(x)\n"
+HELPERS = (
+    "class Base(nn.Module):\n    def _twice(self, y, by=2):\n        return self.fc1(y) * by\n"
+    "class Block(Base):\n    def add(self, x):\n        return self._twice(self.fc2(x), by=3)\n"
+    "    def forward(self, x):\n        return self.add(x) + self._twice(x)\n"
+)
+
+
+def test_a_helper_method_is_interpreted_and_not_taken_for_a_tensors(tmp_path):
+    text = net("return self.block(x)", HELPERS)
+    python, calls = by_python(text, "Block")
+    found, noted = by_qdbg(tmp_path, text, "Block")
+    assert torch.equal(found, python)
+    assert noted == calls
+
+
+@pytest.mark.parametrize(
+    ("helper", "says"),
+    [
+        ("    def _more(self, x):\n        return open(x)\n", "net.py:7: forward uses open()"),
+        ("    def _more(self, x):\n        return self._more(x)\n", "without end"),
+        ("    @staticmethod\n    def _more(x):\n        return x\n", "a decorator"),
+        ("    _more = print\n", "another meaning for one name"),
+        ("    def _more(self, x):\n        return x\n    _more = print\n", "another meaning"),
+        ("    def _more(self):\n        return self.fc1\n", "other arguments"),
+    ],
+)
+def test_a_helper_method_is_checked_like_forward(tmp_path, helper, says):
+    text = (
+        f"{HEAD}# --\nclass Net(nn.Module):\n{helper}"
+        "    def forward(self, x):\n        return self._more(x)\n"
     )
-    with pytest.raises(ForwardError, match=r"\.add\(\)"):
-        by_qdbg(tmp_path, net("return self.block(x)", helper), "Block")
+    with pytest.raises(ForwardError) as caught:
+        by_qdbg(tmp_path, text, "Net")
+    assert says in caught.value.message
+
+
+def test_a_helper_method_of_another_module_is_checked_when_it_is_called(tmp_path):
+    helper = (
+        "class Block(nn.Module):\n    def more(self, x):\n        return eval(x)\n"
+        "    def forward(self, x):\n        return x\n"
+    )
+    with pytest.raises(ForwardError, match=r"eval\(\)"):
+        by_qdbg(tmp_path, net("return self.block.more(x)", helper), "Block")
