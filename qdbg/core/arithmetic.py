@@ -40,6 +40,30 @@ def f64(x: Array | float) -> Array:
     return np.asarray(x, dtype=np.float64)
 
 
+def exp32(x: Array) -> Array:
+    """eˣ, rounded once to float32."""
+    with np.errstate(over="ignore", under="ignore"):
+        return f32(np.exp(f64(x)))
+
+
+def expm1_32(x: Array) -> Array:
+    """eˣ − 1, rounded once to float32."""
+    with np.errstate(over="ignore", under="ignore"):
+        return f32(np.expm1(f64(x)))
+
+
+def tanh32(x: Array) -> Array:
+    """The hyperbolic tangent, rounded once to float32."""
+    return f32(np.tanh(f64(x)))
+
+
+def neighbours(x: Array) -> tuple[Array, Array]:
+    """The next float32 values below and above: a function that is right to one unit in the last
+    place gives x or one of these."""
+    near = np.asarray(x, np.float32)
+    return np.nextafter(near, np.float32(-np.inf)), np.nextafter(near, np.float32(np.inf))
+
+
 def rne(x: Array) -> Array:
     """Round to the nearest integer, half to even, keeping the floating type."""
     rounded: Array = np.rint(x)
@@ -83,6 +107,18 @@ def wrap32(x: Array) -> Array:
 def i32(x: Array) -> Array:
     """Widen integers to int32: exact for uint8 and int8."""
     return np.asarray(x).astype(np.int32)
+
+
+def exponent(x: Array) -> Array:
+    """floor(log2(x)) of positive numbers."""
+    return np.asarray(np.frexp(f64(x))[1] - 1)
+
+
+def shift_half_away(x: Array, places: int) -> Array:
+    """x / 2^places on integers, rounded to the nearest; a tie goes away from zero."""
+    wide = np.asarray(x, dtype=np.int64)
+    size = (np.abs(wide) + (1 << places >> 1)) >> places
+    return np.asarray((np.sign(wide) * size).astype(np.int32))
 
 
 def fma32(x: Array, y: Array | float, z: Array | float) -> Array:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, at_least, i32
-from qdbg.core.op import Call, Example, Op, output_operands, quantized_operand
+from qdbg.core.op import BYTES, Call, Example, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 
@@ -18,9 +18,9 @@ def relu(x_q: Array, x_zp: Array) -> Array:
 
 def operands(call: Call) -> dict[str, Array]:
     """x_q in its own shape. Raises NotSimulated."""
-    x = quantized_operand(call)
+    x = quantized_operand(call, dtypes=BYTES)
     return {"x_q": x.q, "x_scale": x.qparams.scale, "x_zp": x.qparams.zero_point} | (
-        output_operands(call)
+        output_operands(call, dtypes=BYTES)
     )
 
 

@@ -1,0 +1,168 @@
+"""The frame of PyTorch's element-wise kernels: dequantize, apply a function, quantize.
+
+Whole vector blocks take other float32 operations than the elements left over at the end of a row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from qdbg.core.arithmetic import (
+    Arithmetic,
+    f32,
+    f64,
+    fma32,
+    neighbours,
+    rne,
+    rne32,
+    sat32,
+    saturate,
+    wrap32,
+)
+from qdbg.core.op import BYTES, Call, NotSimulated, output_operands, quantized_operand
+from qdbg.core.quantity import Array
+from qdbg.core.stage import Stage, Values, split, stage
+from qdbg.ops._clamp import clamp_each
+from qdbg.ops._lanes import block_lanes, row_major, strides_of
+from qdbg.ops.quantize import LARGEST
+
+BLOCK = "block"
+"""The bool operand that tells whole vector blocks from the elements left over."""
+
+
+@stage(
+    "dequantize",
+    output="d float32 [I]",
+    formula="d[i] = fma32(f32(x_scale), x_q[i], f32(f32(x_scale)·(-x_zp)))",
+)
+def dequantize_block(x_scale: Array, x_q: Array, x_zp: Array) -> Array:
+    """The real value of the integer. This element lies in a whole vector block: the kernel takes
+    the zero point off in one operation with the product."""
+    scale = f32(x_scale)
+    return fma32(scale, f64(x_q), f32(f64(scale) * -f64(x_zp)))
+
+
+@stage("dequantize", output="d float32 [I]", formula="d[i] = f32(f32(x_scale)·(x_q[i] − x_zp))")
+def dequantize_tail(x_scale: Array, x_q: Array, x_zp: Array) -> Array:
+    """The real value of the integer. This element is left over at the end of a row, where no whole
+    vector block fits: the zero point is subtracted first."""
+    return f32(f64(f32(x_scale)) * (f64(x_q) - f64(x_zp)))
+
+
+dequantize = split(BLOCK, dequantize_block, dequantize_tail)
+
+
+@stage("dequantize", output="d float64 [I]", formula="d[i] = x_scale·(x_q[i] − x_zp)")
+def dequantize_textbook(x_scale: Array, x_q: Array, x_zp: Array) -> Array:
+    """The real value of the integer."""
+    return f64(x_scale) * (f64(x_q) - f64(x_zp))
+
+
+@stage("reciprocal", output="inv float32", formula="inv = f32(1 / f32(y_scale))", constant=True)
+def reciprocal(y_scale: Array) -> Array:
+    """How many output steps one real unit is worth: the kernel multiplies, it does not divide."""
+    return f32(1 / f64(f32(y_scale)))
+
+
+@stage("reciprocal", output="inv float32", formula="inv = f32(1 / y_scale)", constant=True)
+def reciprocal_double(y_scale: Array) -> Array:
+    """How many output steps one real unit is worth, found in float64 and then rounded."""
+    return f32(1 / f64(y_scale))
+
+
+@stage(
+    "quantize",
+    output="z int32 [I]",
+    formula="z[i] = wrap32(rne(min(f32(u[i]·inv), 2147483520)) + y_zp)",
+)
+def quantize_block(u: Array, inv: Array, y_zp: Array) -> Array:
+    """Back to output steps. In a whole vector block the value is rounded first, and the zero point
+    is added as an integer."""
+    scaled = f32(f64(u) * inv)
+    bounded = np.where(scaled < LARGEST, scaled, LARGEST)
+    return wrap32(rne32(bounded).astype(np.int64) + np.int64(y_zp))
+
+
+@stage("quantize", output="z int32 [I]", formula="z[i] = rne(f32(y_zp + f32(u[i]·inv)))")
+def quantize_tail(u: Array, inv: Array, y_zp: Array) -> Array:
+    """Back to output steps. An element that is left over gets the zero point before it is rounded:
+    a tie can go to the other neighbour than in a vector block."""
+    total = f32(f64(y_zp) + f64(f32(f64(u) * inv)))
+    return np.where(np.isnan(total), 0, sat32(rne(total)))
+
+
+quantize = split(BLOCK, quantize_block, quantize_tail)
+
+
+@stage("quantize", output="z int32 [I]", formula="z[i] = rne(u[i] / y_scale) + y_zp")
+def quantize_textbook(u: Array, y_scale: Array, y_zp: Array) -> Array:
+    """Back to output steps: divide, round half to even, add the zero point."""
+    return sat32(saturate(rne(f64(u) / y_scale), -(2.0**30), 2.0**30) + y_zp)
+
+
+def operands(call: Call, *, copies: bool = False) -> dict[str, Array]:
+    """x_q in its own shape and its parameters, those of the result, and which elements lie in
+    whole vector blocks. Raises NotSimulated.
+
+    `copies` holds for kernels that first bring their input into the result's order of memory.
+    """
+    x = quantized_operand(call, dtypes=BYTES)
+    out = call.node.strides or row_major(call.node.shape)
+    own = out if copies else strides_of(x)
+    return {
+        "x_q": x.q,
+        "x_scale": x.qparams.scale,
+        "x_zp": x.qparams.zero_point,
+        **output_operands(call, dtypes=BYTES),
+        BLOCK: block_lanes(x.q.shape, [out, own], call.threads),
+    }
+
+
+def refuse_doubtful(values: Values, function: Callable[[Array], Array], inv: Array) -> None:
+    """Raise NotSimulated where one unit in the last place of the function decides about an integer.
+
+    PyTorch's own exponential is right to one such unit, not to half a one, and which way it errs
+    is not known.
+    """
+    with np.errstate(all="ignore"):
+        x_q = np.unique(values["x_q"])
+        own = (values["x_scale"], x_q, values["x_zp"])
+        for into, back in (
+            (dequantize_block, quantize_block),
+            (dequantize_tail, quantize_tail),
+        ):
+            u = function(into.compute(*own))
+            found = [
+                saturate(
+                    back.compute(each, inv, values["y_zp"]),
+                    int(values["qmin"]),
+                    int(values["qmax"]),
+                )
+                for each in (u, *neighbours(u))
+            ]
+            if any(np.any(found[0] != other) for other in found[1:]):
+                raise NotSimulated(DOUBT)
+
+
+DOUBT = (
+    "one of its results lies so near a rounding tie that the last bit of PyTorch's exponential"
+    " decides, which is not known"
+)
+
+
+def stages_of(
+    function: Stage, *, double: bool = False, textbook: Stage | None = None
+) -> Callable[[Arithmetic, Values], tuple[Stage, ...]]:
+    """The stages around a function from d to u; `double` for kernels that find the reciprocal of
+    the scale in float64."""
+
+    def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+        del values
+        if arithmetic.engine == "textbook":
+            return (dequantize_textbook, textbook or function, quantize_textbook, clamp_each)
+        inverse = reciprocal_double if double else reciprocal
+        return (dequantize, function, inverse, quantize, clamp_each)
+
+    return stages
