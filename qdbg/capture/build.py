@@ -71,7 +71,7 @@ def saved(attributes: Mapping[str, tuple[str, ...]]) -> Builder:
             setattr(module, key, DTYPES.get(value, value) if isinstance(value, str) else value)
         for key, held in layer.parameters.items():
             module.register_buffer(key, tensor_of(held))
-        for key in ("weight", "bias") if name in classes.NORM else ():
+        for key in classes.HELD if {**classes.NORM, **classes.FLOATS}.get(name) else ():
             if key not in layer.parameters:
                 module.register_parameter(key, None)
         if layer.output is not None and not {"scale", "output_scale"} & set(attributes[name]):
@@ -79,6 +79,19 @@ def saved(attributes: Mapping[str, tuple[str, ...]]) -> Builder:
         return cast(nn.Module, module)
 
     return build
+
+
+def in_floats(name: str, layer: Layer) -> nn.Module:
+    """A layer that was left in float32."""
+    if "weight" not in layer.parameters and layer.settings.get("affine", True) is not False:
+        raise CaptureError(
+            f"{layer.path} is a {layer.kind} that is not quantized, without float32 weights"
+        )
+    if layer.settings.get("padding_mode", "zeros") != "zeros":
+        raise CaptureError(
+            f"{layer.path} is a {layer.kind} that is not quantized, with another padding than zeros"
+        )
+    return saved(classes.FLOATS)(name, layer)
 
 
 def _scale(module: Any, layer: Layer) -> None:
@@ -231,6 +244,7 @@ BUILDERS: dict[str, Builder] = {
     **dict.fromkeys(classes.LINEAR, linear),
     **dict.fromkeys(classes.CONVOLUTION, convolution),
     **dict.fromkeys(classes.NORM, saved(classes.NORM)),
+    **dict.fromkeys(classes.FLOATS, in_floats),
     **dict.fromkeys(classes.SCALED, saved(classes.SCALED)),
     **dict.fromkeys(classes.SHELL, saved(classes.SHELL)),
     **dict.fromkeys(classes.EMBEDDING, embedding),

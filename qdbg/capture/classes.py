@@ -45,6 +45,27 @@ NORM: dict[str, tuple[str, ...]] = {
     },
 }
 """Layers whose numbers are float parameters and buffers."""
+_CONV = (
+    *("in_channels", "out_channels", "kernel_size", "stride", "padding", "dilation"),
+    *("transposed", "output_padding", "groups", "padding_mode"),
+)
+_STATISTICS = ("num_features", "eps", "momentum", "affine", "track_running_stats")
+FLOATS: dict[str, tuple[str, ...]] = {
+    f"{FLOAT}linear.Linear": ("in_features", "out_features"),
+    **{f"{FLOAT}conv.Conv{n}d": _CONV for n in (1, 2, 3)},
+    **{f"{FLOAT}conv.ConvTranspose{n}d": _CONV for n in (1, 2, 3)},
+    **{f"{FLOAT}batchnorm.BatchNorm{n}d": _STATISTICS for n in (1, 2, 3)},
+    f"{FLOAT}normalization.LayerNorm": ("normalized_shape", "eps", "elementwise_affine"),
+    f"{FLOAT}normalization.GroupNorm": ("num_groups", "num_channels", "eps", "affine"),
+    f"{FLOAT}activation.PReLU": ("num_parameters",),
+    f"{FLOAT}sparse.Embedding": (
+        *("num_embeddings", "embedding_dim", "padding_idx", "max_norm", "norm_type"),
+        *("scale_grad_by_freq", "sparse"),
+    ),
+}
+"""Layers that were left in float32 between quantized ones."""
+HELD = ("weight", "bias", "running_mean", "running_var", "num_batches_tracked")
+"""Their tensors, and those of the norms; a layer may lack some."""
 SCALED: dict[str, tuple[str, ...]] = {
     f"{QUANTIZED}activation.Hardswish": ("inplace",),
     f"{QUANTIZED}activation.LeakyReLU": ("negative_slope", "inplace"),

@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 
 from qdbg.errors import ForwardError
-from qdbg.reader.allowed import BUILTINS, FUNCTIONS, METHODS
+from qdbg.reader.allowed import BUILTINS, FUNCTIONS, LIST_METHODS, METHODS
 from qdbg.reader.source import FORWARD, TRUST, Source
 
 STATEMENTS = (
@@ -157,7 +157,7 @@ class _Checker:
             for target in node.targets if isinstance(node, ast.Assign) else [node.target]:
                 _check_target(target, self.source)
         if isinstance(node, ast.Call):
-            _check_call(node, self.source, self.own)
+            self._check_call(node)
 
     def _is_hidden(self, node: ast.Attribute) -> bool:
         """A name with an underscore: neither a method of the class, nor given by torch.fx."""
@@ -165,32 +165,35 @@ class _Checker:
         known = own and (self.source.generated or node.attr in self.helpers)
         return node.attr.startswith("__" if known else "_")
 
+    def _check_call(self, node: ast.Call) -> None:
+        """A call of a function on the list, of a layer, or of a method on the list."""
+        source, own = self.source, self.own
+        name = dotted(node.func)
+        function = None if loads(node.func) in own else function_name(node.func, source)
+        if function is not None:
+            if function not in FUNCTIONS:
+                raise refusal(source, node, function)
+        elif isinstance(node.func, ast.Name):
+            known = node.func.id in BUILTINS and node.func.id not in source.rebound | set(
+                source.classes
+            )
+            if not known and node.func.id not in own:
+                raise refusal(source, node, f"{node.func.id}()")
+        elif isinstance(node.func, ast.Attribute):
+            layer = name is not None and name.startswith(f"{self.me}.")
+            if not layer and node.func.attr not in METHODS | LIST_METHODS:
+                raise refusal(source, node, f".{node.func.attr}()")
+        elif not isinstance(node.func, ast.Subscript):
+            raise refusal(source, node, f"the call {ast.unparse(node.func)[:40]}()")
+
 
 def _check_target(target: ast.expr, source: Source) -> None:
     parts = target.elts if isinstance(target, ast.Tuple | ast.List) else [target]
     for part in parts:
-        if not isinstance(part, ast.Name):
+        if isinstance(part, ast.Tuple | ast.List):
+            _check_target(part, source)
+        elif not isinstance(part, ast.Name):
             raise refusal(source, target, f"an assignment to {ast.unparse(target)}")
-
-
-def _check_call(node: ast.Call, source: Source, own: frozenset[str]) -> None:
-    name = dotted(node.func)
-    function = None if loads(node.func) in own else function_name(node.func, source)
-    if function is not None:
-        if function not in FUNCTIONS:
-            raise refusal(source, node, function)
-    elif isinstance(node.func, ast.Name):
-        known = node.func.id in BUILTINS and node.func.id not in source.rebound | set(
-            source.classes
-        )
-        if not known and node.func.id not in own:
-            raise refusal(source, node, f"{node.func.id}()")
-    elif isinstance(node.func, ast.Attribute):
-        layer = name is not None and name.startswith("self.")
-        if not layer and node.func.attr not in METHODS:
-            raise refusal(source, node, f".{node.func.attr}()")
-    elif not isinstance(node.func, ast.Subscript):
-        raise refusal(source, node, f"the call {ast.unparse(node.func)[:40]}()")
 
 
 def _word(node: ast.AST) -> str:

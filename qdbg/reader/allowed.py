@@ -56,6 +56,8 @@ METHODS = frozenset(
     }
 )
 """Methods of tensors that compute and nothing else."""
+LIST_METHODS = frozenset({"append"})
+"""What a forward does to a list of its own."""
 ATTRIBUTES = frozenset({"shape", "ndim", "dtype", "is_quantized"})
 """Attributes of tensors that can be read."""
 CONSTANTS = frozenset(

@@ -17,6 +17,8 @@ from qdbg.reader.allowed import (
     FUNCTIONAL,
     FUNCTIONAL_METHODS,
     FUNCTIONS,
+    LIMIT,
+    LIST_METHODS,
     METHODS,
 )
 from qdbg.reader.backend import Backend, Ref
@@ -246,9 +248,16 @@ class Expressions:
                     raise self.refused(node, f".{name}()")
                 return own
             return partial(self.backend.call_member, owner.path, name)
+        if isinstance(owner, list) and name in LIST_METHODS:
+            return partial(self._changed, node, owner)
         if name not in METHODS:
             raise self.refused(node, f".{name}()")
         return partial(self.backend.call_method, owner, name)
+
+    def _changed(self, node: ast.AST, owner: list[Any], args: tuple[Any, ...], kwargs: Any) -> None:
+        if len(args) != 1 or kwargs or len(owner) >= LIMIT:
+            raise self.refused(node, ".append() of a list in another way")
+        owner.append(args[0])
 
     # ----------------------------------------------------------------------- errors
 

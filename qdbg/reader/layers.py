@@ -13,7 +13,7 @@ from qdbg.reader.calls import GRAPH, GRAPHS
 from qdbg.reader.convolution import convolution, is_convolution
 from qdbg.reader.graph import is_saving_hook
 from qdbg.reader.held import Held, held_by, tensors_in
-from qdbg.reader.numbers import output_of, parameters, settings_in
+from qdbg.reader.numbers import is_quantized, output_of, parameters, settings_in
 from qdbg.reader.packed import PACKED, SCRIPT, linear_weights, weight_and_bias
 from qdbg.reader.plain import LONGEST, showable
 from qdbg.reader.records import Call, Record
@@ -30,6 +30,9 @@ HOOKS = tuple(f"_{step}_hooks" for step in (*STEPS, *LOADS))
 REPLACED = ("forward", "__class__", "__call__", "_call_impl", "_compiled_call_impl")
 """An attribute of one of these names would take the place of a module's own forward."""
 FLOAT = ("torch.nn.modules.linear.Linear", "torch.nn.modules.conv.")
+_NORMS = tuple(f"torch.nn.modules.{kind}." for kind in ("batchnorm", "normalization", "sparse"))
+IN_FLOATS = (*FLOAT, *_NORMS, "torch.nn.modules.activation.PReLU")
+"""Layers that may be left in float32 between quantized ones."""
 PACKS = tuple(
     f"torch.{room}nn.{kind}quantized." for room in ("ao.", "") for kind in ("", "intrinsic.")
 )
@@ -162,7 +165,7 @@ def _layer(record: Record, path: str, state: dict[str, Any], tensors: Tensors) -
     held: Held = {}
     if packs and STATIC_RNN not in name:
         held = held_by(name.rpartition(".")[2], state, path, tensors)
-    elif not name.startswith("torch.") or name in GRAPHS:
+    elif not name.startswith("torch.") or name in GRAPHS or name.startswith(IN_FLOATS):
         held = tensors_in(state, path, tensors)
     output = None if dynamic else output_of(state, path, tensors)
     return Layer(path, name, weight, bias, output, settings, held)
@@ -193,6 +196,8 @@ def state_dict_layers(values: dict[Any, Any], tensors: Tensors) -> dict[str, Lay
         match values.get(path + packed):
             case (first, second):
                 weight, bias = weight_and_bias(first, second, path, tensors)
+            case None if is_quantized(values.get(f"{path}.weight")):
+                weight = tensors.quantized(values[f"{path}.weight"], f"{path}.weight")
         scale, zero_point = values[f"{path}.scale"], values.get(f"{path}.zero_point", 0)
         output = parameters(scale, zero_point, "quint8", path, tensors)
         found[path] = Layer(path, "", weight, bias, output)

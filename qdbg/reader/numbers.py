@@ -73,6 +73,11 @@ def _number(value: Any, path: str, tensors: Tensors) -> float | int | None:
     return number
 
 
+def is_quantized(value: Any) -> bool:
+    """Whether the record is one of a quantized tensor's."""
+    return isinstance(value, Call) and value.name.endswith("_rebuild_qtensor")
+
+
 def is_tensor(value: Any) -> bool:
     """Whether the record is one of a tensor's."""
     return isinstance(value, Call) and value.name.startswith("torch._utils._rebuild_")

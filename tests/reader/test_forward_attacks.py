@@ -33,7 +33,7 @@ IMPORTS = "import torch\nfrom torch import nn\nimport torch.nn.functional as F\n
         ("y = x\ny += '!'\nreturn y", "x!"),
         ("return self.fc1(self.fc1(x))", "fc1(fc1(x))"),
         ("return torch.relu(x)", "torch.relu(x)"),
-        ("(a, b), c = (x, 1), 2\nreturn a", None),
+        ("(a, b), c = (x, 1), 2\nreturn a", "x"),
     ],
 )
 def test_it_means_what_python_means(tmp_path, body, result):
