@@ -114,6 +114,13 @@ def exponent(x: Array) -> Array:
     return np.asarray(np.frexp(f64(x))[1] - 1)
 
 
+def odd_part(x: Array) -> float:
+    """A positive number over the largest power of two that leaves it an integer: 1 for 0.25, 3 for
+    0.75."""
+    mantissa = int(np.ldexp(np.frexp(f64(x))[0], 53))
+    return float(mantissa // (mantissa & -mantissa)) if mantissa else 1.0
+
+
 def shift_half_away(x: Array, places: int) -> Array:
     """x / 2^places on integers, rounded to the nearest; a tie goes away from zero."""
     wide = np.asarray(x, dtype=np.int64)

@@ -39,13 +39,22 @@ def _above(z: Array, y_zp: Array, qmax: Array) -> Array:
     return cut_sides(z > qmax, np.zeros(z.shape, dtype=bool))
 
 
-@stage(
-    "clamp",
-    output="y_q byte [C]",
-    formula="y_q[c] = min(max(z[c], y_zp), qmax)",
-    saturates=_above,
-)
-def relu_clamp(z: Array, y_zp: Array, qmax: Array) -> Array:
-    """The fused ReLU is the clamp's floor: y_zp stands for the real value 0, so nothing below it
-    remains."""
-    return saturate(z, int(y_zp), int(qmax))
+def _relu_clamp(letter: str) -> Stage:
+    @stage(
+        "clamp",
+        output=f"y_q byte [{letter.upper()}]",
+        formula=f"y_q[{letter}] = min(max(z[{letter}], y_zp), qmax)",
+        saturates=_above,
+    )
+    def clamp(z: Array, y_zp: Array, qmax: Array) -> Array:
+        """The fused ReLU is the clamp's floor: y_zp stands for the real value 0, so nothing below
+        it remains."""
+        return saturate(z, int(y_zp), int(qmax))
+
+    return clamp
+
+
+relu_clamp = _relu_clamp("c")
+"""For an output channel c."""
+relu_clamp_each = _relu_clamp("i")
+"""For any element i of a tensor."""

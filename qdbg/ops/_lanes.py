@@ -37,17 +37,19 @@ def block_lanes(
 
     `strides` are those of the result and then of each operand. As ATen's TensorIterator does it,
     axes that follow each other in the memory of all of them make one long row; a row that is not
-    dense everywhere has no blocks. Raises NotSimulated for rows that threads share.
+    dense everywhere has no blocks, but one operand may repeat one element all along it (stride 0).
+    Raises NotSimulated for rows that threads share.
     """
     size = int(np.prod(shape, dtype=np.int64))
     axes = sorted((i for i, n in enumerate(shape) if n > 1), key=lambda i: strides[0][i])
     if not axes:
         return np.zeros(shape, dtype=bool)
-    if any(s[axes[0]] != 1 for s in strides):
+    steps_of = [s[axes[0]] for s in strides]
+    if steps_of[0] != 1 or any(s not in (0, 1) for s in steps_of) or steps_of.count(0) > 1:
         return np.zeros(shape, dtype=bool)
     row, length = [axes[0]], shape[axes[0]]
     for axis in axes[1:]:
-        if any(s[axis] != length for s in strides):
+        if any(s[axis] != step * length for s, step in zip(strides, steps_of, strict=True)):
             break
         row.append(axis)
         length *= shape[axis]
