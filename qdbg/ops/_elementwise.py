@@ -57,7 +57,7 @@ dequantize = split(BLOCK, dequantize_block, dequantize_tail)
 @stage("dequantize", output="d float64 [I]", formula="d[i] = x_scale·(x_q[i] − x_zp)")
 def dequantize_textbook(x_scale: Array, x_q: Array, x_zp: Array) -> Array:
     """The real value of the integer."""
-    return f64(x_scale) * (f64(x_q) - f64(x_zp))
+    return f64(f64(x_scale) * (f64(x_q) - f64(x_zp)))
 
 
 @stage("reciprocal", output="inv float32", formula="inv = f32(1 / f32(y_scale))", constant=True)
@@ -120,30 +120,36 @@ def operands(call: Call, *, copies: bool = False) -> dict[str, Array]:
     }
 
 
-def refuse_doubtful(values: Values, function: Callable[[Array], Array], inv: Array) -> None:
+def refuse_doubtful(
+    values: Values,
+    function: Callable[[Array], Array],
+    inv: Array,
+    *,
+    block: bool,
+    exact: Callable[[Array], Array] = np.isnan,
+) -> None:
     """Raise NotSimulated where one unit in the last place of the function decides about an integer.
 
     PyTorch's own exponential is right to one such unit, not to half a one, and which way it errs
-    is not known.
+    is not known; but for the values that `exact` tells. Only elements in whole vector blocks are
+    looked at, or only the others.
     """
+    x_q = np.unique(np.asarray(values["x_q"])[values[BLOCK] == block])
+    into, back = (dequantize_block, quantize_block) if block else (dequantize_tail, quantize_tail)
     with np.errstate(all="ignore"):
-        x_q = np.unique(values["x_q"])
-        own = (values["x_scale"], x_q, values["x_zp"])
-        for into, back in (
-            (dequantize_block, quantize_block),
-            (dequantize_tail, quantize_tail),
-        ):
-            u = function(into.compute(*own))
-            found = [
-                saturate(
-                    back.compute(each, inv, values["y_zp"]),
-                    int(values["qmin"]),
-                    int(values["qmax"]),
-                )
-                for each in (u, *neighbours(u))
-            ]
-            if any(np.any(found[0] != other) for other in found[1:]):
-                raise NotSimulated(DOUBT)
+        d = into.compute(values["x_scale"], x_q, values["x_zp"])
+        u = function(d)
+        refuse_near_ties(u, lambda each: back.compute(each, inv, values["y_zp"]), values, ~exact(d))
+
+
+def refuse_near_ties(
+    u: Array, quantized: Callable[[Array], Array], values: Values, doubtful: Array | bool = True
+) -> None:
+    """Raise NotSimulated where u and its float32 neighbours give different integers."""
+    low, high = int(values["qmin"]), int(values["qmax"])
+    own, *others = (saturate(quantized(each), low, high) for each in (u, *neighbours(u)))
+    if any(np.any((own != other) & doubtful) for other in others):
+        raise NotSimulated(DOUBT)
 
 
 DOUBT = (

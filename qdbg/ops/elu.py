@@ -7,20 +7,43 @@ import numpy as np
 from qdbg.core.arithmetic import Arithmetic, expm1_32, f32, f64
 from qdbg.core.op import Call, Op
 from qdbg.core.quantity import Array
-from qdbg.core.stage import Stage, Values, stage
+from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops import _elementwise
+
+CUT = f32(-16.635532)
+"""Below this the vector exponential less 1 is −1."""
+FLAT = f32(-18.714973)
+"""Below this the scalar one is −1, too: nothing else is near enough."""
 
 
 @stage(
     "elu",
     output="u float32 [I]",
-    formula="u[i] = d[i] if d[i] > 0 else"
-    " f32(f32(expm1(f32(d[i]·f32(in_scale)))·f32(alpha))·f32(out_scale))",
+    formula="u[i] = f32(d[i]·f32(out_scale)) if d[i] > 0 else"
+    " f32(expm1(f32(d[i]·f32(in_scale)))·f32(f32(alpha)·f32(out_scale)))",
 )
-def elu(d: Array, in_scale: Array, alpha: Array, out_scale: Array) -> Array:
-    """Values above zero stay; below zero the exponential less 1 takes over, times alpha."""
+def elu_block(d: Array, in_scale: Array, alpha: Array, out_scale: Array) -> Array:
+    """Values above zero stay; below zero the exponential less 1 takes over, times alpha. In a
+    whole vector block that exponential counts as 0 below −16.6355."""
+    inner = f32(f64(d) * f32(in_scale))
+    bent = np.where(inner < CUT, f32(-1), expm1_32(inner))
+    return np.where(d > 0, f32(f64(d) * f32(out_scale)), _scaled(bent, alpha, out_scale))
+
+
+@stage(
+    "elu",
+    output="u float32 [I]",
+    formula="u[i] = f32(d[i]·f32(out_scale)) if d[i] > 0 else"
+    " f32(expm1(f32(d[i]·f32(in_scale)))·f32(f32(alpha)·f32(out_scale)))",
+)
+def elu_tail(d: Array, in_scale: Array, alpha: Array, out_scale: Array) -> Array:
+    """Values above zero stay; below zero the exponential less 1 takes over, times alpha. This
+    element is left over at the end of a row."""
     bent = expm1_32(f32(f64(d) * f32(in_scale)))
     return np.where(d > 0, f32(f64(d) * f32(out_scale)), _scaled(bent, alpha, out_scale))
+
+
+elu = split(_elementwise.BLOCK, elu_block, elu_tail)
 
 
 def _scaled(bent: Array, alpha: Array, out_scale: Array) -> Array:
@@ -45,16 +68,30 @@ def celu_operands(call: Call) -> dict[str, Array]:
     return operands(call) | {"in_scale": np.array(1.0 / alpha), "out_scale": np.array(1.0)}
 
 
-COMMON = _elementwise.stages_of(elu)
+def _exact(d: Array, in_scale: Array, below: Array) -> Array:
+    """bool: where no exponential is near a rounding of its own."""
+    inner = f32(f64(d) * f32(in_scale))
+    exact: Array = (inner >= 0) | (inner < below)
+    return exact
 
 
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     """Raises NotSimulated where the last bit of the exponential decides."""
     if arithmetic.engine != "textbook":
-        more = (values["in_scale"], values["alpha"], values["out_scale"])
-        inv = _elementwise.reciprocal.compute(values["y_scale"])
-        _elementwise.refuse_doubtful(values, lambda d: elu.compute(d, *more), inv)
-    return COMMON(arithmetic, values)
+        _refuse(values, elu_block, CUT, block=True)
+        _refuse(values, elu_tail, FLAT, block=False)
+    return _elementwise.stages_of(elu, textbook=elu_tail)(arithmetic, values)
+
+
+def _refuse(values: Values, function: Stage, below: Array, *, block: bool) -> None:
+    def bent(d: Array) -> Array:
+        return function.compute(d, values["in_scale"], values["alpha"], values["out_scale"])
+
+    def exact(d: Array) -> Array:
+        return _exact(d, values["in_scale"], below)
+
+    inv = _elementwise.reciprocal.compute(values["y_scale"])
+    _elementwise.refuse_doubtful(values, bent, inv, block=block, exact=exact)
 
 
 OPS = (

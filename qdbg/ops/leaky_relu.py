@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import f32, f64
+from qdbg.core.arithmetic import Arithmetic, f32, f64
 from qdbg.core.op import Call, Example, Op
 from qdbg.core.quantity import Array
-from qdbg.core.stage import stage
+from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _elementwise
 
 
@@ -25,6 +25,11 @@ def operands(call: Call) -> dict[str, Array]:
     """As every element-wise op, and the slope. Raises NotSimulated."""
     slope = np.array(float(call.setting("negative_slope", 0.01)))
     return _elementwise.operands(call, copies=True) | {"slope": slope}
+
+
+def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+    """The same kernel under every engine."""
+    return _elementwise.stages_of(leaky)(arithmetic, values)
 
 
 EXAMPLE = Example(
@@ -48,7 +53,7 @@ OPS = (
         "leaky_relu",
         "LeakyReLU",
         operands,
-        _elementwise.stages_of(leaky),
+        stages,
         (EXAMPLE,),
         ("quantized::leaky_relu", "aten::leaky_relu", "aten::leaky_relu_"),
     ),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, i32, rne, sat32, saturate
+from qdbg.core.arithmetic import Arithmetic, f32, f64, i32, rne, sat32, saturate, wrap32
 from qdbg.core.op import BYTES, Call, NotSimulated, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
@@ -32,7 +32,7 @@ def multiply(x_q: Array, x_zp: Array, one: Array, w_q: Array, w_zp: Array) -> Ar
     """Positive values are multiplied by 1, negative ones by their channel's slope."""
     centred = i32(x_q) - i32(x_zp)
     up, down = saturate(centred, 0, 2**30), saturate(centred, -(2**30), 0)
-    return up * one + down * (i32(w_q) - i32(w_zp))
+    return wrap32(up * one + down * (i32(w_q) - i32(w_zp)))
 
 
 @stage(

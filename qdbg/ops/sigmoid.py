@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from qdbg.core.arithmetic import Arithmetic, exp32, f32, f64, rne, sat32
 from qdbg.core.op import Op
 from qdbg.core.quantity import Array
@@ -31,6 +33,9 @@ def sigmoid_tail(d: Array) -> Array:
     return f32(1 / (1 + f64(exp32(-d))))
 
 
+HALF = np.float32(0.5)
+"""The result at 0, which no rounding of the exponential changes."""
+
 sigmoid = split(BLOCK, sigmoid_block, sigmoid_tail)
 
 
@@ -45,9 +50,26 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     if arithmetic.engine == "textbook":
         return _elementwise.stages_of(sigmoid_tail)(arithmetic, values)
     if arithmetic.engine == "qnnpack" and int(values["qmin"]) == 0:
+        x_q = np.unique(values["x_q"])
+        d = hardswish.dequantize.compute(values["x_scale"], x_q, values["x_zp"])
+        u = sigmoid_tail.compute(d)
+        _elementwise.refuse_near_ties(u, table_quantize.compute, values, u != HALF)
         return (hardswish.dequantize, sigmoid_tail, table_quantize, clamp_each)
     inverse = _elementwise.reciprocal_double
+    _refuse(values, sigmoid_block, _elementwise.quantize_block, block=True)
+    _refuse(values, sigmoid_tail, _elementwise.quantize_tail, block=False)
     return (dequantize, sigmoid, inverse, _elementwise.quantize, clamp_each)
+
+
+def _refuse(values: Values, function: Stage, back: Stage, *, block: bool) -> None:
+    x_q = np.unique(np.asarray(values["x_q"])[values[BLOCK] == block])
+    u = function.compute(dequantize.compute(x_q, values["x_zp"], values["x_scale"]))
+    inv = _elementwise.reciprocal_double.compute(values["y_scale"])
+
+    def quantized(each: Array) -> Array:
+        return back.compute(each, inv, values["y_zp"])
+
+    _elementwise.refuse_near_ties(u, quantized, values, u != HALF)
 
 
 OPS = (

@@ -1,0 +1,117 @@
+"""Wrong rules of element-wise activations."""
+
+from __future__ import annotations
+
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from qdbg.core.arithmetic import f64, i32
+from qdbg.ops import (
+    _elementwise,
+    _lanes,
+    clamp,
+    elu,
+    hardsigmoid,
+    hardswish,
+    leaky_relu,
+    prelu,
+    relu,
+    tanh,
+)
+from qdbg.selftest.faults import Fault, computing
+from qdbg.selftest.faults._wrong import half_away, half_away_32, two_roundings
+
+COMMON, QNNPACK = ("fbgemm", "x86", "onednn"), ("qnnpack",)
+LANES = _lanes.block_lanes
+
+
+def _rule(
+    name: str,
+    module: ModuleType,
+    attribute: str,
+    wrong: Any,
+    case: str = "leaky_relu",
+    engines: tuple[str, ...] = (*COMMON, *QNNPACK),
+) -> Fault:
+    return Fault(f"{case}: {name}", case, ((module, attribute, wrong),), engines)
+
+
+def _stage(
+    name: str,
+    module: ModuleType,
+    attribute: str,
+    function: Any,
+    case: str,
+    engines: tuple[str, ...] = (*COMMON, *QNNPACK),
+) -> Fault:
+    wrong = computing(getattr(module, attribute), function)
+    return _rule(name, module, attribute, wrong, case, engines)
+
+
+def all_tail(*found: Any) -> Any:
+    """No element lies in a whole block."""
+    return LANES(*found) & False
+
+
+def all_block(*found: Any) -> Any:
+    """Every element lies in a whole block."""
+    return LANES(*found) | True
+
+
+FAULTS = (
+    _rule("every element is left over", _elementwise, "block_lanes", all_tail),
+    _rule("every element lies in a block", _elementwise, "block_lanes", all_block),
+    _rule("blocks are one vector long", _lanes, "BLOCK", 32),
+    _rule("the fused product rounds twice", _elementwise, "fma32", two_roundings),
+    _rule("blocks round half away", _elementwise, "rne32", half_away_32),
+    _rule("what is left over rounds half away", _elementwise, "rne", half_away),
+    _rule("divides by the scale", _elementwise, "reciprocal", _elementwise.reciprocal_double),
+    _rule("nothing is rounded to float32", _elementwise, "f32", f64),
+    _stage(
+        "the zero point is added after rounding",
+        hardswish,
+        "table_quantize",
+        lambda u, inv, y_zp: (np.rint(f64(u) * inv) + y_zp).astype(np.int64),
+        "hardswish",
+        QNNPACK,
+    ),
+    _rule("half away in the table", tanh, "rne", half_away, "tanh", QNNPACK),
+    _rule("half away in the table", hardsigmoid, "rne", half_away, "hardsigmoid", QNNPACK),
+    _rule("what is left over rounds half away", _elementwise, "rne", half_away, "sigmoid", COMMON),
+    _stage(
+        "the bend goes below −alpha",
+        elu,
+        "elu",
+        lambda d, in_scale, alpha, out_scale, block: np.where(d > 0, d, d * alpha),
+        "elu",
+    ),
+    _stage(
+        "alpha is forgotten",
+        elu,
+        "elu",
+        lambda d, in_scale, alpha, out_scale, block: elu.elu_tail.compute(
+            d, in_scale, np.array(1.0), out_scale
+        ),
+        "celu",
+    ),
+    _rule("bounds round half away", clamp, "rne", half_away, "clamp"),
+    _stage(
+        "no lower bound",
+        clamp,
+        "between",
+        lambda x_q, low, high: np.minimum(i32(x_q), high),
+        "clamp",
+    ),
+    _stage("at 0", relu, "relu", lambda x_q, x_zp: np.maximum(x_q, 0), "relu"),
+    _rule("the slope 1 rounds half away", prelu, "rne", half_away, "prelu"),
+    _rule("multiplies in float64", prelu, "f32", f64, "prelu"),
+    _stage(
+        "the slope is not taken in float32",
+        leaky_relu,
+        "leaky",
+        lambda d, slope: np.where(d > 0, d, f64(d) * slope),
+        "leaky_relu",
+    ),
+)
