@@ -25,6 +25,7 @@ class Backend:
         module = self._modules.get(path)
         if module is None or isinstance(module, Container):
             raise CaptureError(f"{path or 'the model'} is not a layer that qdbg can run")
+        args, kwargs = self._resolved((args, dict(kwargs)))
         self._check_width(path, module, args)
         return module(*args, **kwargs)
 
@@ -59,6 +60,7 @@ class Backend:
         method = getattr(module, name, None)
         if method is None:
             raise CaptureError(f"{path} ({type(module).__name__}) has no {name}")
+        args, kwargs = self._resolved((args, dict(kwargs)))
         self.enter_layer(path)
         try:
             return method(*args, **kwargs)
@@ -79,7 +81,7 @@ class Backend:
 
     def _resolved(self, value: Any) -> Any:
         """Packed weights in the place of their references. Raises CaptureError for layers."""
-        if isinstance(value, tuple | list):
+        if type(value) in {tuple, list}:  # a torch.Size, say, holds no layers
             return type(value)(self._resolved(part) for part in value)
         if isinstance(value, dict):
             return {key: self._resolved(part) for key, part in value.items()}
@@ -92,6 +94,7 @@ class Backend:
 
     def call_method(self, value: Any, name: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
         """The result of a tensor's method."""
+        args, kwargs = self._resolved((args, dict(kwargs)))
         return self.get_attribute(value, name)(*args, **kwargs)
 
     def get_attribute(self, value: Any, name: str) -> Any:

@@ -80,7 +80,7 @@ class _Walk:
         if not isinstance(state, dict) or not isinstance(state.get("_modules"), dict):
             raise ModelError(
                 f"{where} is a {record.class_name}, which qdbg does not read",
-                expected="modules such as Linear, LinearReLU, ReLU, Quantize and DeQuantize",
+                expected="modules such as Linear, Conv2d, ReLU, Quantize and DeQuantize",
             )
         self.visited += 1 + len(state["_modules"])
         if depth > DEPTH or self.visited > LAYERS or len(path) > LONGEST:

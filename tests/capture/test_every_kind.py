@@ -14,7 +14,7 @@ from qdbg.capture.rebuild import rebuild
 from qdbg.core import packing
 from qdbg.core.program import Layer
 from qdbg.core.quantity import QParams, QTensor
-from qdbg.errors import CaptureError
+from qdbg.errors import CaptureError, SessionError
 from qdbg.reader import read_model
 from tests.capture.whole import converted
 
@@ -258,10 +258,10 @@ def test_an_embedding_keeps_a_scale_for_each_row(tmp_path, dtype, bag):
         settings = tq.float_qparams_weight_only_qconfig_4bit
     float_one = nn.EmbeddingBag(9, 6, mode="sum")
     float_one.qconfig = settings
-    live = nnq.EmbeddingBag.from_float(float_one)
+    live = bagged = nnq.EmbeddingBag.from_float(float_one)
     if not bag:
-        live, table = nnq.Embedding(9, 6, dtype=dtype), live.weight()
-        live.set_weight(table)
+        live = nnq.Embedding(9, 6, dtype=dtype)
+        live.set_weight(bagged.weight())  # whose scales live no longer than `bagged`
     layer, found = through_the_file(live, tmp_path / "m.pth")
     x = torch.randint(0, 9, (3, 4))
     assert same(found(x), live(x))
@@ -318,3 +318,22 @@ def test_parameters_survive_a_session(tmp_path):
     assert again["w"].q.tobytes() == weight.q.tobytes()
     assert float(again["w"].qparams.scale) == 0.1
     assert again["b"].tolist() == [1, 1]
+
+
+def test_a_transposed_convolution_survives_a_session(tmp_path):
+    torch.save(nn.Sequential(filled(nnq.ConvTranspose2d(4, 6, 3), None)), tmp_path / "m.pth")
+    layer = read_model(tmp_path / "m.pth").layers["0"]
+    tensors = {}
+    again = packing._get_layer(tensors, packing._put_layer(tensors, layer))
+    assert again.bias.shape == (6,)
+    assert again.settings == layer.settings
+    tensors["bias/0"] = again.bias[:4]
+    with pytest.raises(SessionError, match="biases"):
+        packing._get_layer(tensors, packing._put_layer({}, layer))
+
+
+def test_a_state_dict_holds_the_weights_of_convolutions(tmp_path):
+    live = filled(nnq.Conv2d(4, 6, 3))
+    torch.save(nn.Sequential(live).state_dict(), tmp_path / "m.pth")
+    layer = read_model(tmp_path / "m.pth").layers["0"]
+    assert np.array_equal(layer.weight.q, live.weight().int_repr().numpy())

@@ -41,8 +41,8 @@ def test_a_residual_net_gives_the_live_models_output_on_every_engine(tmp_path, e
         "shared:conv2d",
         "shared#2:conv2d",
     ]
-    for name in ("blocks.1.downsample:conv2d", "pools.max:aten.max_pool2d", "fc:linear"):
-        assert any(name.partition(":")[0] in each for each in names), name
+    for path in ("blocks.1.downsample", "pools.max", "cat", "fc"):
+        assert any(name.startswith(f"{path}:") for name in names), path
 
 
 def saved(model, path):
@@ -89,6 +89,6 @@ def test_an_fx_model_runs_by_the_forward_in_its_own_file(tmp_path, engine):
     assert same
     assert torch.equal(found, wanted)
     ops = [node.op for node in tape.nodes]
-    assert "conv2d" in ops
-    assert "quantized.add_relu" in ops
+    assert any(op.endswith("conv2d") for op in ops)
+    assert any(op.endswith("add_relu") for op in ops)
     assert all(node.source.startswith("fx.pth:forward:") for node in tape.nodes)

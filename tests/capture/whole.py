@@ -28,7 +28,7 @@ def by_qdbg(path, sample, source=None):
     model = read_model(path)
     forward = find_forward(model, source)
     backend, modules, run, line_of = prepare(model, forward)
-    with torch.inference_mode():
+    with torch.no_grad():
         tape = Tape(modules, sample, lambda text: None, line_of, model.layers)
         same = watch(run, backend, tape, sample, lambda text: None)
         return run(sample), tape, same

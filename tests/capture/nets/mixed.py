@@ -34,7 +34,9 @@ class Pyramid(nn.Module):
         left, right = x.chunk(2, 1)
         x = self.cat.cat([right, left], 1)
         x = self.heads[self.head](x)
-        x = F.pad(x, (1, 1, 1, 1), mode="reflect")
+        b, c, height, width = x.size()
+        x = F.interpolate(x, size=torch.reshape(x, x.shape).shape[2:])
+        x = F.pad(x.view(b, c, height * width).reshape(x.shape), (1, 1, 1, 1), mode="reflect")
         x = x.permute(0, 2, 3, 1).contiguous().reshape(x.shape[0], -1)
         return self.dequant(x)
 
