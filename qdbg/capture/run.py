@@ -35,7 +35,7 @@ def record(request: Request, model: Model, forward: Any, progress: Progress) -> 
     progress("rebuilding the layers")
     backend, modules, run, line_of = prepare(model, forward)
     fed = torch.from_numpy(request.sample.values.copy())
-    with torch.inference_mode():
+    with torch.no_grad():
         tape = Tape(modules, fed, progress, line_of, model.layers)
         unperturbed = watch(run, backend, tape, fed, progress)
     used = {node.layer for node in tape.nodes}

@@ -25,7 +25,7 @@ def record(case: Case, environment: Environment) -> Recording:
     """The calls of the case with everything that they took and gave."""
     layers = {path: layer_of(path, module) for path, module in case.modules.items()}
     tape = Tape(case.modules, torch.empty(0), lambda _: None, layers=layers)
-    with torch.inference_mode(), tape:
+    with torch.no_grad(), tape:
         case.run()
     return Recording(
         model="selftest",
