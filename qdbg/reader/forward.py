@@ -74,21 +74,26 @@ def find_forward(model: Model, source: Path | None, trust: bool = False) -> Forw
             )
         return Forward(model, None, trusted=False)
     found = read_source(model, source)
-    kinds: dict[str, str] = {}
     try:
-        for path, layer in needs.items():
-            if kinds.setdefault(layer.kind, layer.class_name) != layer.class_name:
-                raise ForwardError(
-                    f"the model has two classes named {layer.kind}: {layer.class_name}"
-                    f" and {kinds[layer.kind]}",
-                    remedy="Rename one of them, and save the model again.",
-                )
-            _check_class(found, path, layer, trust)
-            if not trust:
-                _refuse_hidden(found, model, path, layer)
+        _check_classes(found, model, needs, trust)
     except RecursionError as error:
         raise ForwardError(f"{found.path.name} is nested too deeply") from error
     return Forward(model, found, trust)
+
+
+def _check_classes(source: Source, model: Model, needs: dict[str, Layer], trust: bool) -> None:
+    """Raise ForwardError for the first class whose forward is unknown or not understood."""
+    kinds: dict[str, str] = {}
+    for path, layer in needs.items():
+        if kinds.setdefault(layer.kind, layer.class_name) != layer.class_name:
+            raise ForwardError(
+                f"the model has two classes named {layer.kind}: {layer.class_name}"
+                f" and {kinds[layer.kind]}",
+                remedy="Rename one of them, and save the model again.",
+            )
+        _check_class(source, path, layer, trust)
+        if not trust:
+            _refuse_hidden(source, model, path, layer)
 
 
 def _of_graph(model: Model, texts: tuple[str, str]) -> Forward:

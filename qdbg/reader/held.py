@@ -102,43 +102,40 @@ def _embedding(state: Mapping[Any, Any], path: str, tensors: Tensors) -> Held:
     packed = state.get("_modules", {}).get("_packed_params")
     inside = packed.state if isinstance(packed, Record) and isinstance(packed.state, dict) else {}
     match inside.get("_packed_weight"):
-        case Record(class_name="torch.ScriptObject", state=((_, [weight], *_), str())):
+        case Record(class_name="torch.ScriptObject", state=((_, [Call() as weight], *_), str())):
             pass
         case _:
             raise ModelError(f"{path} has no packed table of integers")
-    match weight:
-        case Call(
-            "torch._utils._rebuild_qtensor",
-            (
-                Storage() as storage,
-                offset,
-                (int(rows), int(columns)) as size,
-                stride,
-                (Name("torch.per_channel_affine"), scales, zero_points, 0),
-                *_,
-            ),
-        ):
-            pass
+    match weight.args:
+        case (Storage(), _, (int(rows), int()), _, (Name(kind), scales, zero_points, 0), *_):
+            known = kind == "torch.per_channel_affine" and weight.name.endswith("_qtensor")
         case _:
-            raise ModelError(f"{path}.weight is not a table with a scale for each row")
-    bits = {"QUInt8Storage": 8, "QUInt4x2Storage": 4}.get(storage.kind)
-    wide = bits == 4  # noqa: PLR2004 - two integers in a byte
-    if bits is None or (wide and (columns % 2 or stride != (columns, 1) or offset != 0)):
-        raise ModelError(f"{path}.weight is laid out in a way that qdbg does not read")
-    bytes_of = (rows, columns // 2) if wide else size
-    steps = (columns // 2, 1) if wide else stride
-    plain = Storage("ByteStorage", storage.key, storage.numel)
-    table = Call("torch._utils._rebuild_tensor_v2", (plain, offset, bytes_of, steps))
-    found = {
-        "weight_q": tensors.array(table, f"{path}.weight"),
+            known = False
+    if not known:
+        raise ModelError(f"{path}.weight is not a table with a scale for each row")
+    found: Held = {
+        "weight_q": tensors.array(_bytes_of(weight, path), f"{path}.weight"),
         "weight_scale": tensors.array(scales, f"the scales of {path}"),
         "weight_zero_point": tensors.array(zero_points, f"the zero points of {path}"),
     }
     for name in ("weight_scale", "weight_zero_point"):
-        _require(dict(found), name, [rows], path)
-        if not np.all(np.isfinite(found[name])):
+        _require(found, name, [rows], path)
+        if not np.all(np.isfinite(found[name])):  # type: ignore[arg-type] # an array, as required
             raise ModelError(f"{path}.{name} is not finite everywhere")
-    return dict(found)
+    return found
+
+
+def _bytes_of(weight: Call, path: str) -> Call:
+    """The table as plain bytes; where an integer has 4 bits, each byte holds two."""
+    storage, offset, (rows, columns), stride, *_ = weight.args
+    per_byte = {"QUInt8Storage": 1, "QUInt4x2Storage": 2}.get(storage.kind, 0)
+    halves = per_byte == 2  # noqa: PLR2004 - two integers in a byte
+    if not per_byte or (halves and (columns % 2 or stride != (columns, 1) or offset != 0)):
+        raise ModelError(f"{path}.weight is laid out in a way that qdbg does not read")
+    steps = (columns // 2, 1) if halves else stride
+    plain = Storage("ByteStorage", storage.key, storage.numel)
+    sizes = (rows, columns // per_byte)
+    return Call("torch._utils._rebuild_tensor_v2", (plain, offset, sizes, steps))
 
 
 def _recurrent(state: Mapping[Any, Any], path: str, tensors: Tensors) -> Held:

@@ -178,6 +178,15 @@ def test_a_dynamic_linear(tmp_path, engine, kind, bias):
     assert layer.output is None
 
 
+@pytest.mark.parametrize("kind", [nnqd.Conv1d, nnqd.Conv2d])
+def test_a_dynamic_convolution(tmp_path, kind):
+    live = filled(kind(4, 6, 3, padding=1))
+    layer, found = through_the_file(live, tmp_path / "m.pth")
+    x = torch.randn(2, *(4, 7, 7)[: 2 + (kind is nnqd.Conv2d)])
+    assert same(found(x), live(x))
+    assert layer.output is None
+
+
 def norms():
     def statistics(module):
         module.weight, module.bias = nn.Parameter(torch.randn(4)), nn.Parameter(torch.randn(4))
