@@ -16,7 +16,7 @@ from qdbg.core.quantity import STORAGE, QTensor, readonly
 
 PLAIN = (bool, int, float, str)
 SPELLED = (torch.dtype, torch.memory_format, torch.layout, torch.device)
-NUMBERS = (torch.float32, torch.int64, torch.int32, torch.uint8)
+NUMBERS = (torch.float32, torch.float64, torch.int64, torch.int32, torch.uint8)
 """Types of tensors that are no quantized ones and still worth keeping."""
 
 

@@ -127,10 +127,10 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         operands = [tensor for _, tensor in given.tensors]
         quantized = bool(given.packed) or any(operand.is_quantized for operand in operands)
         name = self._name(op)
-        if quantized or op == "quantize":
+        if quantized or op.startswith("quantize"):
             self.now = name
             self._progress(f"running {name}")
-        sources = self._sources(given) if quantized or op == "quantize" else ()
+        sources = self._sources(given) if quantized or op.startswith("quantize") else ()
         result = func(*args, **kwargs)
         results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         again = schema.startswith(SUSPECT) and not self._same_again(func, args, kwargs, results)

@@ -35,7 +35,7 @@ WORDS = {
 }
 KERNELS = ("exact sums", "saturating pairs")
 DIRECTIONS = (INPUT, UNKNOWN)
-PLAIN = ("float32", "int64", "int32", "uint8")
+PLAIN = ("float32", "float64", "int64", "int32", "uint8")
 """The types of results that are not quantized."""
 MOST = 2**40
 """No stride is larger."""

@@ -18,7 +18,10 @@ LARGEST_SHIFT = 31
 
 
 @stage(
-    "ratio a", output="ratio_a float32", formula="ratio_a = f32(a_scale) / f32(y_scale)", constant=True
+    "ratio a",
+    output="ratio_a float32",
+    formula="ratio_a = f32(a_scale) / f32(y_scale)",
+    constant=True,
 )
 def ratio_a(a_scale: Array, y_scale: Array) -> Array:
     """How many output steps one step of the first operand is worth."""
@@ -26,7 +29,10 @@ def ratio_a(a_scale: Array, y_scale: Array) -> Array:
 
 
 @stage(
-    "ratio b", output="ratio_b float32", formula="ratio_b = f32(b_scale) / f32(y_scale)", constant=True
+    "ratio b",
+    output="ratio_b float32",
+    formula="ratio_b = f32(b_scale) / f32(y_scale)",
+    constant=True,
 )
 def ratio_b(b_scale: Array, y_scale: Array) -> Array:
     """How many output steps one step of the second operand is worth."""
@@ -45,17 +51,13 @@ def shift(ratio_a: Array, ratio_b: Array) -> Array:
     return np.asarray(BITS - exponent(np.maximum(ratio_a, ratio_b)))
 
 
-@stage(
-    "multiplier a", output="A int32", formula="A = rne(ratio_a · 2^shift)", constant=True
-)
+@stage("multiplier a", output="A int32", formula="A = rne(ratio_a · 2^shift)", constant=True)
 def multiplier_a(ratio_a: Array, shift: Array) -> Array:
     """The first ratio as an integer."""
     return sat32(rne(np.ldexp(f64(ratio_a), shift)))
 
 
-@stage(
-    "multiplier b", output="B int32", formula="B = rne(ratio_b · 2^shift)", constant=True
-)
+@stage("multiplier b", output="B int32", formula="B = rne(ratio_b · 2^shift)", constant=True)
 def multiplier_b(ratio_b: Array, shift: Array) -> Array:
     """The second ratio as an integer."""
     return sat32(rne(np.ldexp(f64(ratio_b), shift)))

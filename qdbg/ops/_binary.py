@@ -49,6 +49,8 @@ def broadcast_strides(tensor: QTensor, shape: tuple[int, ...]) -> tuple[int, ...
 def same_shapes(call: Call) -> bool:
     """Whether nothing is repeated."""
     first, second = call.inputs[:OPERANDS]
-    return isinstance(first, QTensor) and isinstance(second, QTensor) and (
-        first.q.shape == second.q.shape
+    return (
+        isinstance(first, QTensor)
+        and isinstance(second, QTensor)
+        and (first.q.shape == second.q.shape)
     )

@@ -15,9 +15,7 @@ from qdbg.ops._clamp import clamp_each, relu_clamp_each
 from qdbg.ops._requantized import round_and_shift, round_textbook, scale, scale_textbook
 
 
-@stage(
-    "multiply", output="acc int32 [I]", formula="acc[i] = (a_q[i] − a_zp)·(b_q[i] − b_zp)"
-)
+@stage("multiply", output="acc int32 [I]", formula="acc[i] = (a_q[i] − a_zp)·(b_q[i] − b_zp)")
 def multiply(a_q: Array, a_zp: Array, b_q: Array, b_zp: Array) -> Array:
     """Subtract both zero points and multiply: exact integers."""
     return (i32(a_q) - i32(a_zp)) * (i32(b_q) - i32(b_zp))

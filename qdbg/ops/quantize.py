@@ -5,11 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, f32, f64, fma32, rne, rne32, sat32
-from qdbg.core.op import Call, Example, Op, output_operands, real_operand
-from qdbg.core.quantity import Array
+from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, real_operand
+from qdbg.core.quantity import RANGES, Array, QTensor
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops._clamp import clamp_each
 
+WORD = "twice"
+"""An operand of calls whose kernel rounds twice: results of 32 bits, or a scale per channel."""
+BYTE = 255
 LARGEST = np.float32(2147483520)
 """The largest float32 below 2³¹: the kernel bounds the value with it before it rounds."""
 
@@ -49,14 +52,75 @@ def add_zero_point(r: Array, y_zp: Array) -> Array:
     return sat32(f64(r) + y_zp)
 
 
+@stage(
+    "quantize",
+    output="s float32 [I]",
+    formula="s[i] = f32(f32(x[i]·f32(1 / f32(y_scale[i]))) + y_zp[i])",
+)
+def scale_twice(x: Array, y_scale: Array, y_zp: Array) -> Array:
+    """Multiply by the reciprocal of the scale and add the zero point, before rounding: two float32
+    operations. With one scale per channel, y_scale[i] and y_zp[i] are those of its channel."""
+    inverse = f32(1 / f64(f32(y_scale)))
+    return f32(f64(f32(f64(x) * inverse)) + f64(y_zp))
+
+
+@stage("round", output="z int32 [I]", formula="z[i] = sat32(rne(s[i]))")
+def round_whole(s: Array) -> Array:
+    """Round to the nearest integer; a tie (.5) goes to the even neighbour. NaN becomes 0."""
+    return np.where(np.isnan(s), 0, sat32(rne(s)))
+
+
+@stage("round", output="z int32 [I]", formula="z[i] = sat32(rne(s[i]))")
+def round_word(s: Array) -> Array:
+    """Round to the nearest integer, within 32 bits; a tie (.5) goes to the even neighbour. NaN
+    becomes −2³¹."""
+    return sat32(rne(s))
+
+
 def operands(call: Call) -> dict[str, Array]:
     """x float32, in its own shape. Raises NotSimulated."""
-    return {"x": real_operand(call), **output_operands(call)}
+    if "qint32" in call.node.dtype:
+        return {"x": real(call), **output_operands(call, ("qint32",)), WORD: np.array(True)}
+    return {"x": real(call), **output_operands(call, BYTES)}
+
+
+def channel_operands(call: Call) -> dict[str, Array]:
+    """x float32 and for each of its elements the scale and zero point of its channel. Raises
+    NotSimulated."""
+    output, x = call.node.output, real(call)
+    if output is None or output.axis is None or output.dtype not in RANGES:
+        raise NotSimulated(f"its result is {call.node.dtype}, not one with a scale per channel")
+    held = call.named("zero_points")
+    if held is not None and not isinstance(held, QTensor) and held.dtype.kind == "f":
+        raise NotSimulated("its zero points are not integers")
+    shape = [-1 if i == output.axis else 1 for i in range(x.ndim)]
+    return {
+        "x": x,
+        "y_scale": np.broadcast_to(output.scale.reshape(shape), x.shape),
+        "y_zp": np.broadcast_to(output.zero_point.reshape(shape), x.shape),
+        "qmin": np.array(output.qmin, np.int64),
+        "qmax": np.array(output.qmax, np.int64),
+        WORD: np.array(True),
+    }
+
+
+def real(call: Call) -> Array:
+    """The float32 tensor, where there are several its own part. Raises NotSimulated."""
+    tensors = [x for x, n in zip(call.inputs, call.node.names, strict=False) if n == "tensors"]
+    held = tensors[call.setting("part", 0)] if tensors else call.named("self")
+    held = call.named("input") if held is None else held
+    if held is None:
+        return real_operand(call)
+    if isinstance(held, QTensor) or held.dtype != np.float32:
+        raise NotSimulated("its operand is not a float32 tensor")
+    return held
 
 
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     """Zero point before or after rounding, as the arithmetic has it."""
-    del values
+    if WORD in values and arithmetic.engine != "textbook":
+        wide = int(values["qmax"]) > BYTE
+        return (scale_twice, round_word if wide else round_whole, clamp_each)
     if arithmetic.quantize == "fused":
         return (scale_fused, round_bounded, clamp_each)
     return (scale_divide, round_divided, add_zero_point, clamp_each)
@@ -69,6 +133,19 @@ def _example(arithmetic: str, expected: int) -> Example:
     return Example(arithmetic, {"x": x, **shared}, (expected,))
 
 
+PER_CHANNEL = Example(
+    "fbgemm-avx2",
+    {
+        "x": np.array([[1.0], [1.0]], np.float32),
+        "y_scale": np.array([[0.5], [0.25]]),
+        "y_zp": np.array([[3], [0]]),
+        "qmin": -128,
+        "qmax": 127,
+        "twice": np.array(True),
+    },
+    (5, 4),
+)
+
 OPS = (
     Op(
         "quantize",
@@ -77,5 +154,21 @@ OPS = (
         stages,
         (_example("fbgemm-avx2", 118), _example("qnnpack-vnni", 118)),
         ("aten::quantize_per_tensor",),
+    ),
+    Op(
+        "quantize_per_channel",
+        "Quantize per channel",
+        channel_operands,
+        stages,
+        (PER_CHANNEL,),
+        ("aten::quantize_per_channel",),
+    ),
+    Op(
+        "quantize_dynamic",
+        "Quantize by its own range",
+        operands,
+        stages,
+        (_example("fbgemm-avx2", 118),),
+        ("aten::quantize_per_tensor_dynamic",),
     ),
 )

@@ -12,6 +12,8 @@ import torch.ao.nn.quantized as nnq
 from qdbg.selftest.draw import Case, Draw, per_tensor
 
 SIZES = [1, 2, 63, 64, 65, 127, 128, 130, 255, 256, 257, 320, 1000]
+LEAST_RATIO, MOST_RATIO = 2.0**-14, 2.0**8
+"""QNNPACK adds no operands whose scales are further away from the result's."""
 FUNCTIONAL: Any = torch.ops.quantized
 
 
@@ -80,12 +82,17 @@ def module(scale: float, zero_point: int) -> Any:
     return made
 
 
-def adding(name: str) -> Callable[[Draw], Case]:
+def adding(name: str) -> Callable[[Draw], Case | None]:
     """A case of add or add_relu."""
 
     def make(draw: Draw) -> Case:
         a, b, dtype = pair(draw)
         scale, zero_point = parameters(draw, max(a.q_scale(), b.q_scale()), dtype)
+        if draw.engine == "qnnpack" and dtype == "quint8" and a.shape == b.shape:
+            ratios = np.float32([a.q_scale(), b.q_scale()]) / np.float32(scale)
+            if ratios.min() < LEAST_RATIO or ratios.max() >= MOST_RATIO:
+                return None
+            zero_point = min(zero_point, 254)  # it wants room above the zero point
         if draw.chance(0.5):
             held = module(scale, zero_point)
             return Case(lambda: getattr(held, name)(a, b), {"f": held})
@@ -110,9 +117,107 @@ def multiplying(name: str) -> Callable[[Draw], Case]:
     return make
 
 
+def adding_number(name: str) -> Callable[[Draw], Case]:
+    """A case of add_scalar or add_scalar_relu: the zero point stays inside, or leaves."""
+
+    def make(draw: Draw) -> Case:
+        dtype = dtype_of(draw)
+        x = strided(draw, draw.quantized(shape_of(draw), dtype, draw.scale(1e-3, 2)))
+        steps = draw.random.normal(0, draw.choice([20, 120, 400, 5000]))
+        if draw.chance(0.3):
+            steps = round(steps) + 0.5
+        c = float(steps * x.q_scale()) if draw.chance(0.9) else 0.0
+        return Case(lambda: getattr(FUNCTIONAL, name)(x, c))
+
+    return make
+
+
+def multiplying_number(name: str) -> Callable[[Draw], Case]:
+    """A case of mul_scalar or mul_scalar_relu: either sign, and 0."""
+
+    def make(draw: Draw) -> Case:
+        x = strided(draw, draw.quantized(shape_of(draw), dtype_of(draw), draw.scale(1e-3, 2)))
+        c = float(draw.choice([0.0, 1.0, -1.0, 0.3, -0.3, 7.5, -1e-3]))
+        return Case(lambda: getattr(FUNCTIONAL, name)(x, c))
+
+    return make
+
+
+def joined(draw: Draw, images: bool) -> tuple[list[torch.Tensor], int, str]:
+    """Some tensors that fit along an axis; images are often channels last, along the channels."""
+    dtype, count = dtype_of(draw), draw.integer(1, 4)
+    shape = (
+        [draw.integer(1, 3), 0, draw.integer(1, 9), draw.integer(1, 9)]
+        if images
+        else [draw.integer(1, 40) for _ in range(draw.integer(1, 3))]
+    )
+    axis = 1 if images else draw.integer(0, len(shape) - 1)
+    if images and draw.chance(0.2):
+        axis, shape[1] = int(draw.choice([0, 2, 3, -1])), draw.integer(1, 20)
+    found = []
+    scale = draw.scale(1e-3, 2)
+    for _ in range(count):
+        shape[axis] = draw.integer(1, 40)
+        own = scale if draw.chance(0.3) else scale * near_one(draw)
+        found.append(draw.quantized(shape, dtype, own))
+    if images and draw.chance(0.7):
+        last = torch.channels_last
+        return [t.contiguous(memory_format=last) for t in found], axis, dtype
+    return [strided(draw, t) for t in found], axis, dtype
+
+
+def joining(name: str) -> Callable[[Draw], Case]:
+    """A case of cat or cat_relu, with parameters of its own or the first operand's."""
+
+    def make(draw: Draw) -> Case:
+        parts, axis, dtype = joined(draw, draw.chance(0.6))
+        scale, zero_point = parameters(draw, parts[0].q_scale(), dtype)
+        if draw.chance(0.1):
+            scale, zero_point = parts[0].q_scale(), parts[0].q_zero_point()
+        if name == "cat" and draw.chance(0.3):
+            return Case(lambda: torch.cat(parts, axis))
+        return Case(lambda: getattr(FUNCTIONAL, name)(parts, axis, scale, zero_point))
+
+    return make
+
+
+def stack(draw: Draw) -> Case:
+    """Tensors of one shape with parameters of their own."""
+    shape = tuple(draw.integer(1, 12) for _ in range(draw.integer(1, 4)))
+    dtype, scale = dtype_of(draw), draw.scale(1e-3, 2)
+    kinds = [scale * near_one(draw) for _ in range(draw.integer(1, 3))]
+    parts = [strided(draw, draw.quantized(shape, dtype, own)) for own in kinds]
+    axis = draw.integer(-len(shape) - 1, len(shape))
+    return Case(lambda: torch.stack(parts, axis))
+
+
+def matmul(draw: Draw) -> Case:
+    """Matrices, in batches or not; their scales are powers of two in half of the cases."""
+    batch = tuple(draw.integer(1, 3) for _ in range(draw.integer(0, 2)))
+    n, k, c = draw.integer(1, 9), draw.integer(1, 300), draw.integer(1, 9)
+    if draw.chance(0.5):
+        n, k, c = draw.integer(1, 30), draw.integer(1, 12), draw.integer(1, 30)
+    dtype = dtype_of(draw)
+    a, b = draw.quantized((*batch, n, k), dtype), draw.quantized((*batch, k, c), dtype)
+    if draw.chance(0.3):
+        a = per_tensor(a.int_repr().numpy(), a.q_scale() * 3, a.q_zero_point())
+    unit = a.q_scale() * b.q_scale() * 16
+    scale, zero_point = parameters(draw, unit, dtype)
+    held = module(scale, zero_point)
+    return Case(lambda: held.matmul(a, b), {"f": held})
+
+
 CASES = {
     "add": adding("add"),
     "add_relu": adding("add_relu"),
     "mul": multiplying("mul"),
     "mul_relu": multiplying("mul_relu"),
+    "add_scalar": adding_number("add_scalar"),
+    "add_scalar_relu": adding_number("add_scalar_relu"),
+    "mul_scalar": multiplying_number("mul_scalar"),
+    "mul_scalar_relu": multiplying_number("mul_scalar_relu"),
+    "cat": joining("cat"),
+    "cat_relu": joining("cat_relu"),
+    "stack": stack,
+    "matmul": matmul,
 }
