@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from qdbg.errors import ForwardError
 from qdbg.reader.allowed import BUILTINS, FUNCTIONS, LIST_METHODS, METHODS
-from qdbg.reader.source import FORWARD, TRUST, Source
+from qdbg.reader.source import FORWARD, Source
 
 STATEMENTS = (
     ast.Assign,
@@ -205,5 +205,5 @@ def refusal(source: Source, node: ast.AST, what: str) -> ForwardError:
     line = getattr(node, "lineno", 0)
     return ForwardError(
         f"{source.path.name}:{line}: forward uses {what}, which qdbg does not interpret",
-        remedy=TRUST,
+        remedy=source.remedy,
     )

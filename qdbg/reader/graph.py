@@ -16,6 +16,8 @@ SAVING = "torch.ao.quantization.fx._lower_to_native_backend."
 WRAPPED = "torch.nn.modules.module._WrappedHook"
 HOOKS = {"_save_packed_weight", "_load_packed_weight"}
 """What every converted FX model runs when its state_dict is saved or loaded, and never else."""
+ROOMS = {"torch._C._nn": "torch.nn.functional", "torch.functional": "torch"}
+"""Where functions live that have a public name elsewhere."""
 
 
 def forward_in(root: Any) -> tuple[str, str] | None:
@@ -71,10 +73,15 @@ class _Plainer(ast.NodeTransformer):
                 return ast.copy_location(ast.Attribute(owner, name, ast.Load()), node)
         return node
 
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        """`Ellipsis` is what others write as three dots."""
+        return ast.copy_location(ast.Constant(...), node) if node.id == "Ellipsis" else node
+
     def visit_Attribute(self, node: ast.Attribute) -> ast.AST:
         """`torch._C._nn.avg_pool2d` is what `torch.nn.functional.avg_pool2d` stands for."""
-        if ast.unparse(node.value) == "torch._C._nn":
-            functional = ast.parse("torch.nn.functional", mode="eval").body
-            return ast.copy_location(ast.Attribute(functional, node.attr, node.ctx), node)
+        room = ROOMS.get(ast.unparse(node.value))
+        if room is not None:
+            plain = ast.parse(room, mode="eval").body
+            return ast.copy_location(ast.Attribute(plain, node.attr, node.ctx), node)
         self.generic_visit(node)
         return node

@@ -18,6 +18,7 @@ SIZE = 1_000_000
 TRUST = "--trust-source runs the file as ordinary Python instead; use it only for code you trust."
 
 
+GENERATED = "This forward came inside the model file, and qdbg runs nothing of it."
 Known = dict[str, ast.FunctionDef | None]
 """The forward of each class that has been looked at."""
 
@@ -99,8 +100,13 @@ class Source:
     def _unclear(self, node: ast.stmt, what: str) -> ForwardError:
         return ForwardError(
             f"{self.path.name}:{node.lineno}: {what}, so its syntax does not tell what runs",
-            remedy=TRUST,
+            remedy=self.remedy,
         )
+
+    @property
+    def remedy(self) -> str:
+        """What the user can do about a forward that is not interpreted."""
+        return GENERATED if self.generated else TRUST
 
     def attributes_of(self, name: str) -> frozenset[str]:
         """What the class and its bases in the file define: Python finds it before any layer."""

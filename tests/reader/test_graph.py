@@ -70,7 +70,23 @@ def test_a_forward_that_torch_did_not_write_is_refused(tmp_path, code, says):
     with pytest.raises((ForwardError, ModelError)) as caught:
         forward_of(tmp_path, graph(code)).run(Calls(), ("x",))
     assert says in caught.value.message
+    assert "--trust-source" not in caught.value.message
     assert len(caught.value.message.splitlines()) <= 2
+
+
+@pytest.mark.parametrize(
+    ("code", "result"),
+    [
+        ("return getattr(self, 'fc')(x)", "call_layer('fc', ('x',), {})"),
+        ("return torch.functional.split(x, 2)", "call_function('torch.split', ('x', 2), {})"),
+        ("return torch._C._nn.gelu(x)", "call_function('torch.nn.functional.gelu', ('x',), {})"),
+        ("y = x = None;  return [y, Ellipsis]", [None, ...]),
+        ("return torch.quint8", "get_constant('torch.quint8',)"),
+    ],
+)
+def test_what_torch_writes_for_want_of_a_name_is_understood(tmp_path, code, result):
+    found = forward_of(tmp_path, graph(f"def forward(self, x):\n    {code}")).run(Calls(), ("x",))
+    assert found == result
 
 
 @pytest.mark.parametrize(
