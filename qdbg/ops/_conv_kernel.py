@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic
@@ -9,6 +11,7 @@ from qdbg.core.op import Kernel, NotSimulated
 from qdbg.core.stage import Values
 from qdbg.ops._kernel import BY_HAND
 
+VOLUME, FOUR = 3, 4
 MANY_GROUPS = 100
 """From more groups on, the x86 engine gives a convolution to FBGEMM."""
 
@@ -68,18 +71,87 @@ def fast_depthwise(values: Values) -> bool:
 def _onednn(arithmetic: Arithmetic, values: Values, why: str) -> Kernel:
     if np.any(values["w_zp"]):
         raise NotSimulated("oneDNN takes no weight zero points")
-    way_back = "onednn-conv-avx2" if arithmetic.level == "avx2" else "onednn-conv"
+    shape = _Shape.of(values)
+    wide = arithmetic.level != "avx2"
+    if wide and shape.multiplies and shape.out_width == 1 and shape.stride_width > 1:
+        raise NotSimulated(
+            "PyTorch's result is not reliable: oneDNN reads foreign memory where a group of one"
+            " channel gives several and the result is one pixel wide"
+        )
     if arithmetic.level == "vnni":
-        return Kernel("oneDNN", "exact", 0, way_back, why)
-    groups = int(values["groups"])
-    channels = int(values["x_channels"]) // groups
-    depthwise = channels == 1 and values["w_q"].shape[0] == groups
-    if depthwise:
-        return Kernel("oneDNN", "exact", 0, way_back, f"{why}, with one product at a time")
-    if groups > 1 and arithmetic.level == "avx2" and channels % 4:
-        why += f", whose groups of {channels} channels are added exactly"
-        return Kernel("oneDNN", "exact", 0, way_back, why)
-    if groups > 1 and channels == 1:
-        raise NotSimulated("how oneDNN pairs groups of one channel here is not known")
-    skips = "inside" in values
-    return Kernel("oneDNN", "pairs", channels, way_back, why, skips)
+        return _onednn_vnni(shape, why)
+    if arithmetic.level == "avx512":
+        return _onednn_avx512(shape, values, why)
+    return _onednn_avx2(shape, values, why)
+
+
+def _onednn_vnni(shape: _Shape, why: str) -> Kernel:
+    """Three kernels multiply the scales in turn, the one over GEMM multiplies them first."""
+    if shape.depthwise and shape.axes == VOLUME and shape.dilated:
+        return Kernel("oneDNN", "exact", 0, "onednn-conv-avx2", f"{why}, by its GEMM")
+    doubt = "onednn-conv-avx2" if shape.multiplies else ""
+    return Kernel("oneDNN", "exact", 0, "onednn-conv", why, doubt=doubt)
+
+
+def _onednn_avx512(shape: _Shape, values: Values, why: str) -> Kernel:
+    if shape.depthwise and shape.axes < VOLUME:
+        why += ", with one product at a time"
+        return Kernel("oneDNN", "exact", 0, "onednn-conv", why)
+    if shape.channels == 1:
+        raise NotSimulated("how oneDNN pairs the products of one channel here is not known")
+    padded = "inside" in values
+    return Kernel("oneDNN", "pairs", shape.channels, "onednn-conv", why, padded)
+
+
+def _onednn_avx2(shape: _Shape, values: Values, why: str) -> Kernel:
+    if shape.groups > 1 and (shape.by_fours or (shape.depthwise and shape.axes < VOLUME)):
+        if shape.depthwise:
+            why += ", with one product at a time"
+            return Kernel("oneDNN", "exact", 0, "onednn-conv-avx2", why)
+    elif shape.groups > 1:
+        return Kernel("oneDNN", "exact", 0, "onednn-conv-plain", f"{why}, by its plain loops")
+    padded = "inside" in values
+    return Kernel("oneDNN", "pairs", shape.channels, "onednn-conv-avx2", why, padded)
+
+
+@dataclass(frozen=True, slots=True)
+class _Shape:
+    """What oneDNN looks at when it chooses a kernel."""
+
+    axes: int
+    groups: int
+    channels: int
+    """Input channels of a group."""
+    outputs: int
+    """Output channels of a group."""
+    dilated: bool
+    out_width: int
+    stride_width: int
+
+    @classmethod
+    def of(cls, values: Values) -> _Shape:
+        groups = int(values["groups"])
+        return cls(
+            axes=len(values["kernel_size"]),
+            groups=groups,
+            channels=int(values["x_channels"]) // groups,
+            outputs=values["w_q"].shape[0] // groups,
+            dilated=bool(np.any(np.asarray(values["dilation"]) > 1)),
+            out_width=int(values["x_q"].shape[-3]),
+            stride_width=int(values["stride"][-1]),
+        )
+
+    @property
+    def depthwise(self) -> bool:
+        """One channel in and one out per group."""
+        return self.groups > 1 and self.channels == self.outputs == 1
+
+    @property
+    def multiplies(self) -> bool:
+        """One channel in and several out per group."""
+        return self.groups > 1 and self.channels == 1 and self.outputs > 1
+
+    @property
+    def by_fours(self) -> bool:
+        """Whether a group's channels fill the quarters of a vector."""
+        return self.channels % FOUR == 0 and self.outputs % FOUR == 0

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from qdbg.core.op import Kernel
+from qdbg.core.op import Kernel, NotSimulated
+from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
 from qdbg.ops import _fbgemm, _onednn, _qnnpack, _textbook
 from qdbg.ops._products import products
@@ -21,8 +24,26 @@ def onednn_block(size: int) -> int:
     return -(-size // 2) if size < HALVES else BLOCK
 
 
+def _result(kernel: Kernel, values: Values, relu: bool) -> Array:
+    made = dict(values)
+    stages = weighted_stages(kernel, values, relu=relu)
+    for stage in stages:
+        made[stage.output] = stage.run(made)
+    return np.asarray(made[stages[-1].output])
+
+
 def weighted_stages(kernel: Kernel, values: Values, *, relu: bool) -> tuple[Stage, ...]:
-    """The stages from `x_q` and `w_q` to `y_q`."""
+    """The stages from `x_q` and `w_q` to `y_q`.
+
+    Raises NotSimulated where the library may have taken another way with another result.
+    """
+    if kernel.doubt:
+        other = replace(kernel, way_back=kernel.doubt, doubt="")
+        found = (_result(each, values, relu) for each in (replace(kernel, doubt=""), other))
+        if not np.array_equal(*found):
+            raise NotSimulated(
+                f"which of {kernel.library}'s kernels ran is not known, and they differ here"
+            )
     choice = {"bias": "b" in values, "relu": relu, "per_channel": np.ndim(values["w_scale"]) > 0}
     match kernel.way_back:
         case "fbgemm":
@@ -37,6 +58,8 @@ def weighted_stages(kernel: Kernel, values: Values, *, relu: bool) -> tuple[Stag
             back = _onednn.way_back(**choice, conv=True)
         case "onednn-conv-avx2":
             back = _onednn.way_back(**choice, conv=True, avx2=True)
+        case "onednn-conv-plain":
+            back = _onednn.way_back(**choice, conv=True, plain=True)
         case _:
             back = _textbook.way_back(**choice)
     zero_points = bool(np.any(values["w_zp"]))

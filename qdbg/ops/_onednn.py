@@ -99,6 +99,39 @@ def onednn_requantize(v: Array, M: Array) -> Array:
     return f32(f64(v) * M)
 
 
+@stage("unit", output="y_s float32", formula="y_s = f32(1 / f32(1 / y_scale))", constant=True)
+def onednn_output_scale(y_scale: Array) -> Array:
+    """The output's scale as oneDNN gets it: PyTorch hands over reciprocals."""
+    return f32(1 / f64(f32(1 / y_scale)))
+
+
+@stage("requantize", output="s float32 [C]", formula="s[c] = f32(u[c] / y_s)")
+def onednn_divide_relu(u: Array, y_s: Array) -> Array:
+    """Bring the real value to the scale of the output: oneDNN's plain loops divide."""
+    return f32(f64(u) / y_s)
+
+
+@stage("requantize", output="s float32 [C]", formula="s[c] = f32(v[c] / y_s)")
+def onednn_divide(v: Array, y_s: Array) -> Array:
+    """Bring the real value to the scale of the output: oneDNN's plain loops divide."""
+    return f32(f64(v) / y_s)
+
+
+@stage("relu", output="u float32 [C]", formula="u[c] = v[c] if v[c] > 0 else v[c]·0")
+def onednn_plain_relu(v: Array) -> Array:
+    """The fused ReLU, on the real value: oneDNN's plain loops multiply what is not above 0 by 0."""
+    with np.errstate(invalid="ignore"):
+        return f32(np.where(v > 0, v, f64(v) * 0))
+
+
+def _requantize(relu: bool, plain: bool) -> tuple[Stage, ...]:
+    if relu and plain:
+        return (onednn_plain_relu, onednn_divide_relu)
+    if relu:
+        return (onednn_relu, onednn_requantize_relu)
+    return (onednn_divide if plain else onednn_requantize,)
+
+
 @stage("zero point", output="z float32 [C]", formula="z[c] = f32(s[c] + y_zp)")
 def onednn_zero_point(s: Array, y_zp: Array) -> Array:
     """Add the output's zero point before rounding: with an odd zero point, a tie goes to the
@@ -117,6 +150,18 @@ def onednn_clamp(z: Array, qmin: Array, qmax: Array) -> Array:
     return saturate(z, float(qmin), float(qmax))
 
 
+@stage(
+    "clamp",
+    output="t float32 [C]",
+    formula="t[c] = min(max(z[c], qmin), qmax), and qmax where z[c] is NaN",
+    saturates=outside,
+)
+def onednn_clamp_wide(z: Array, qmin: Array, qmax: Array) -> Array:
+    """Keep the value inside the output's integer range, still as float32. With AVX-512 the largest
+    integer stands for what is not a number."""
+    return np.where(np.isnan(z), f32(qmax), saturate(z, float(qmin), float(qmax)))
+
+
 @stage("round", output="y_q byte [C]", formula="y_q[c] = rne(t[c])")
 def onednn_round(t: Array) -> Array:
     """Round to the nearest integer; a tie (.5) goes to the even neighbour."""
@@ -124,18 +169,25 @@ def onednn_round(t: Array) -> Array:
 
 
 def way_back(
-    *, bias: bool, relu: bool, per_channel: bool, avx2: bool = False, conv: bool = False
+    *,
+    bias: bool,
+    relu: bool,
+    per_channel: bool,
+    avx2: bool = False,
+    conv: bool = False,
+    plain: bool = False,
 ) -> tuple[Stage, ...]:
-    """The stages from `acc` to `y_q`; on AVX2 the two scales are multiplied first."""
+    """The stages from `acc` to `y_q`; on AVX2 the two scales are multiplied first, and plain loops
+    divide by the output's scale."""
     linear = onednn_weight_scale_per_channel if per_channel else onednn_weight_scale
     return (
         onednn_input_scale,
         onednn_weight_scale_conv if conv else linear,
-        onednn_multiplier,
+        onednn_output_scale if plain else onednn_multiplier,
         onednn_dequantize_avx2 if avx2 else onednn_dequantize,
         onednn_bias if bias else onednn_no_bias,
-        *((onednn_relu, onednn_requantize_relu) if relu else (onednn_requantize,)),
+        *_requantize(relu, plain),
         onednn_zero_point,
-        onednn_clamp,
+        onednn_clamp if avx2 or plain else onednn_clamp_wide,
         onednn_round,
     )
