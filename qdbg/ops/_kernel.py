@@ -49,6 +49,7 @@ def weighted_stages(kernel: Kernel, values: Values, *, relu: bool) -> tuple[Stag
         case "fbgemm":
             back = _fbgemm.way_back(**choice)
         case "qnnpack":
+            _qnnpack.refuse_large_bias(values)
             back = _qnnpack.way_back(**choice)
         case "onednn":
             back = _onednn.way_back(**choice)

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from qdbg.core.arithmetic import f32, f64, rne, sat32
+import numpy as np
+
+from qdbg.core.arithmetic import INT32, f32, f64, rne, sat32
+from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array
-from qdbg.core.stage import Stage, stage
+from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops._clamp import clamp, relu_clamp
 from qdbg.ops._fbgemm import add_zero_point, round_half_even
 from qdbg.ops._textbook import add_int_bias, no_int_bias
@@ -18,7 +21,24 @@ from qdbg.ops._textbook import add_int_bias, no_int_bias
 )
 def qnnpack_bias_q(b: Array, x_scale: Array, w_scale: Array) -> Array:
     """The bias in accumulator units, rounded to int32 once for the layer."""
-    return sat32(rne(f32(f64(b) * f32(1 / f64(f32(x_scale * w_scale))))))
+    return sat32(rne(in_units(b, x_scale, w_scale)))
+
+
+def in_units(b: Array, x_scale: Array, w_scale: Array) -> Array:
+    """The bias in accumulator units, not rounded yet: float32 [C]."""
+    return f32(f64(b) * f32(1 / f64(f32(x_scale * w_scale))))
+
+
+def refuse_large_bias(values: Values) -> None:
+    """Raise NotSimulated where a bias does not fit into the accumulator."""
+    if "b" not in values:
+        return
+    units = in_units(values["b"], values["x_scale"], values["w_scale"])
+    if not np.all(np.abs(units) < -INT32[0]):
+        raise NotSimulated(
+            "a bias does not fit into the int32 accumulator, and what QNNPACK makes of it depends"
+            " on its place"
+        )
 
 
 @stage(

@@ -26,5 +26,5 @@ def half_away_32(x: Array) -> Array:
 
 
 def downward(x: Array) -> Array:
-    """Truncate downwards, keeping the type."""
+    """Round downwards, keeping the type."""
     return np.asarray(np.floor(x))
