@@ -80,7 +80,7 @@ def narrowed(x: Array, call: Call) -> Array:
 
 def selected(x: Array, call: Call) -> Array:
     """One place of an axis, which is gone then."""
-    return np.take(x, call.setting("index"), call.setting("dim"))
+    return np.asarray(np.take(x, call.setting("index"), call.setting("dim")))
 
 
 def indexed(x: Array, call: Call) -> Array:
@@ -128,7 +128,7 @@ def unfolded(x: Array, call: Call) -> Array:
 
 def unbound(x: Array, call: Call) -> Array:
     """One place of an axis for each result."""
-    return np.take(x, call.setting("part", 0), call.setting("dim", 0))
+    return np.asarray(np.take(x, call.setting("part", 0), call.setting("dim", 0)))
 
 
 def parted(name: str) -> Mover:
@@ -159,7 +159,7 @@ def evenly_split(x: Array, call: Call) -> Array:
         starts = [None, *ends, None]
         part = call.setting("part", 0)
         return along(x, axis, slice(starts[part], starts[part + 1]))
-    return np.array_split(x, ends, axis)[call.setting("part", 0)]
+    return np.asarray(np.array_split(x, ends, axis)[call.setting("part", 0)])
 
 
 def pixels_shuffled(x: Array, call: Call) -> Array:

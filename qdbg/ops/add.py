@@ -14,7 +14,16 @@ from qdbg.ops import _add_fixed, _binary
 from qdbg.ops._clamp import clamp_each
 from qdbg.ops._elementwise import BLOCK, quantize, quantize_textbook, reciprocal
 
-ZERO = np.float32(0)
+ZERO = np.zeros((), np.float32)
+
+
+def _vector(scale: Array, q: Array, zero_point: Array) -> Array:
+    narrow = f32(scale)
+    return fma32(narrow, f64(q), f32(f64(narrow) * -f64(zero_point)))
+
+
+def _single(scale: Array, q: Array, zero_point: Array) -> Array:
+    return f32(f64(f32(scale)) * (f64(q) - f64(zero_point)))
 
 
 @stage(
@@ -25,15 +34,14 @@ ZERO = np.float32(0)
 def first_block(a_scale: Array, a_q: Array, a_zp: Array) -> Array:
     """The real value of the first operand. This element lies in a whole vector block: the kernel
     takes the zero point off in one operation with the product."""
-    scale = f32(a_scale)
-    return fma32(scale, f64(a_q), f32(f64(scale) * -f64(a_zp)))
+    return _vector(a_scale, a_q, a_zp)
 
 
 @stage("dequantize a", output="a float32 [I]", formula="a[i] = f32(f32(a_scale)·(a_q[i] − a_zp))")
 def first_tail(a_scale: Array, a_q: Array, a_zp: Array) -> Array:
     """The real value of the first operand. This element is left over at the end of a row, where
     no whole vector block fits: the zero point is subtracted first."""
-    return f32(f64(f32(a_scale)) * (f64(a_q) - f64(a_zp)))
+    return _single(a_scale, a_q, a_zp)
 
 
 @stage("dequantize a", output="a float64 [I]", formula="a[i] = a_scale·(a_q[i] − a_zp)")
@@ -49,13 +57,13 @@ def first_textbook(a_scale: Array, a_q: Array, a_zp: Array) -> Array:
 )
 def second_block(b_scale: Array, b_q: Array, b_zp: Array) -> Array:
     """The real value of the second operand, in a whole vector block as the first."""
-    return first_block.compute(b_scale, b_q, b_zp)
+    return _vector(b_scale, b_q, b_zp)
 
 
 @stage("dequantize b", output="b float32 [I]", formula="b[i] = f32(f32(b_scale)·(b_q[i] − b_zp))")
 def second_tail(b_scale: Array, b_q: Array, b_zp: Array) -> Array:
     """The real value of the second operand, left over at the end of a row as the first."""
-    return first_tail.compute(b_scale, b_q, b_zp)
+    return _single(b_scale, b_q, b_zp)
 
 
 @stage("dequantize b", output="b float64 [I]", formula="b[i] = b_scale·(b_q[i] − b_zp)")

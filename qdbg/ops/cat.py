@@ -21,7 +21,7 @@ IMAGE = (1, 3, 2, 0)
 WHOLE = "block"
 """The bool operand that tells the channels-last kernel's vectors from the channels left over."""
 FAST = "channels_last"
-ZERO = np.float32(0)
+ZERO = np.zeros((), np.float32)
 
 
 @stage(
@@ -71,6 +71,19 @@ def relu(d: Array) -> Array:
     return at_least(d, ZERO)
 
 
+@stage(
+    "quantize",
+    output="z int32 [I]",
+    formula="z[i] = rne(f32(y_zp + f32(u[i]·f32(1 / f32(y_scale)))))",
+)
+def quantize_rest(u: Array, y_zp: Array, y_scale: Array) -> Array:
+    """Back to output steps. A channel that is left over gets the zero point before it is rounded,
+    and the reciprocal of the scale is one of float32 numbers, unlike in a vector."""
+    inverse = _elementwise.reciprocal.compute(y_scale)
+    return _elementwise.quantize_tail.compute(u, inverse, y_zp)
+
+
+quantize_lanes = split(WHOLE, _elementwise.quantize_block, quantize_rest)
 dequantize_lanes = split(WHOLE, dequantize_vector, dequantize_rest)
 
 
@@ -80,29 +93,28 @@ def operands(call: Call) -> dict[str, Array]:
     if call.named("out") is not None:
         raise NotSimulated("it writes into a tensor that it was given")
     tensors = [quantized_operand(call, i, BYTES) for i in range(len(call.inputs))]
-    stacked = call.node.op == "stack"
-    dim = int(call.setting("dim", 0))
-    parts = [_new_axis(t, dim) if stacked else t for t in tensors]
-    if len({t.q.ndim for t in parts}) != 1 or any(t.q.size == 0 for t in parts):
+    axes = {t.q.ndim for t in tensors}
+    if len(axes) != 1 or any(t.q.size == 0 for t in tensors):
         raise NotSimulated("it joins empty tensors, or tensors of different numbers of axes")
-    axis = dim % parts[0].q.ndim
-    fast = axis == 1 and all(_channels_last(t) for t in parts)
-    return {
-        "x_q": np.concatenate([t.q for t in parts], axis),
-        "x_scale": np.concatenate([np.full(t.q.shape, t.qparams.scale) for t in parts], axis),
-        "x_zp": np.concatenate([np.full(t.q.shape, t.qparams.zero_point) for t in parts], axis),
-        **output_operands(call, BYTES),
-        WHOLE: np.concatenate([_vectors(t.q.shape, axis) for t in parts], axis),
-        FAST: np.array(fast),
+    axis = int(call.setting("dim", 0)) % (axes.pop() + (call.node.op == "stack"))
+    parts = [_with_axis(t, axis) for t in tensors]
+    columns = {
+        "x_q": [t.q for t in parts],
+        "x_scale": [np.full(t.q.shape, t.qparams.scale) for t in parts],
+        "x_zp": [np.full(t.q.shape, t.qparams.zero_point) for t in parts],
+        WHOLE: [_vectors(t.q.shape, axis) for t in parts],
     }
+    joined = {k: np.concatenate(each, axis).reshape(call.node.shape) for k, each in columns.items()}
+    fast = axis == 1 and all(_channels_last(t) for t in parts)
+    return {**joined, **output_operands(call, BYTES), FAST: np.array(fast)}
 
 
-def _new_axis(tensor: QTensor, dim: int) -> QTensor:
-    place = dim % (tensor.q.ndim + 1)
-    strides = strides_of(tensor)
-    return QTensor(
-        np.expand_dims(tensor.q, place), tensor.qparams, (*strides[:place], 1, *strides[place:])
-    )
+def _with_axis(tensor: QTensor, axis: int) -> QTensor:
+    """With the axis along which tensors are joined. Only stacking after the last axis makes a new
+    one: elsewhere PyTorch joins along the axis that is there and cuts it in the end."""
+    if axis < tensor.q.ndim:
+        return tensor
+    return QTensor(tensor.q[..., None], tensor.qparams, (*strides_of(tensor), 1))
 
 
 def _channels_last(tensor: QTensor) -> bool:
@@ -133,7 +145,7 @@ def stages_of(*, with_relu: bool) -> Callable[[Arithmetic, Values], tuple[Stage,
                 dequantize_lanes,
                 relu if with_relu else join,
                 _elementwise.reciprocal_double,
-                _elementwise.quantize,
+                quantize_lanes,
                 clamp_each,
             )
         last = relu_clamp_each if with_relu else clamp_each

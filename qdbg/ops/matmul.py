@@ -87,8 +87,8 @@ def _refuse_doubtful(values: Values) -> None:
     b = f64(second_tail.run(values))
     total = np.matmul(a, b)
     distance = (a.shape[-1] + 2) * HALF_ULP * np.matmul(np.abs(a), np.abs(b)) * (1 + HALF_ULP * 256)
-    ends = [_quantized(total - distance, values), _quantized(total + distance, values)]
-    if not np.array_equal(*ends):
+    low, high = _quantized(total - distance, values), _quantized(total + distance, values)
+    if not np.array_equal(low, high):
         raise NotSimulated(REASON)
 
 

@@ -18,7 +18,7 @@ from qdbg.ops._requantized import round_and_shift, round_textbook, scale, scale_
 @stage("multiply", output="acc int32 [I]", formula="acc[i] = (a_q[i] − a_zp)·(b_q[i] − b_zp)")
 def multiply(a_q: Array, a_zp: Array, b_q: Array, b_zp: Array) -> Array:
     """Subtract both zero points and multiply: exact integers."""
-    return (i32(a_q) - i32(a_zp)) * (i32(b_q) - i32(b_zp))
+    return np.asarray((i32(a_q) - i32(a_zp)) * (i32(b_q) - i32(b_zp)))
 
 
 @stage(

@@ -82,14 +82,23 @@ def module(scale: float, zero_point: int) -> Any:
     return made
 
 
+def tie_of(draw: Draw, x: torch.Tensor) -> float:
+    """A scale that brings one element near a tie, and that is no float32 number."""
+    value = abs(float(draw.choice(np.ravel(x.numpy())))) or 1.0
+    near = draw.steps_away(np.array([value / (draw.integer(0, 120) + 0.5)]))[0]
+    return float(near) * (1 + float(draw.random.uniform(-6e-8, 6e-8)))
+
+
 def adding(name: str) -> Callable[[Draw], Case | None]:
     """A case of add or add_relu."""
 
-    def make(draw: Draw) -> Case:
+    def make(draw: Draw) -> Case | None:
         a, b, dtype = pair(draw)
         scale, zero_point = parameters(draw, max(a.q_scale(), b.q_scale()), dtype)
+        if draw.chance(0.3):
+            scale = tie_of(draw, a.dequantize() + b.dequantize())
         if draw.engine == "qnnpack" and dtype == "quint8" and a.shape == b.shape:
-            ratios = np.float32([a.q_scale(), b.q_scale()]) / np.float32(scale)
+            ratios = np.array([a.q_scale(), b.q_scale()], np.float32) / np.float32(scale)
             if ratios.min() < LEAST_RATIO or ratios.max() >= MOST_RATIO:
                 return None
             zero_point = min(zero_point, 254)  # it wants room above the zero point
@@ -99,6 +108,14 @@ def adding(name: str) -> Callable[[Draw], Case | None]:
         return Case(lambda: getattr(FUNCTIONAL, name)(a, b, scale, zero_point))
 
     return make
+
+
+def near_tie(draw: Draw, a: torch.Tensor, b: torch.Tensor) -> float:
+    """A scale of the result that brings one product within some float32 steps of a tie."""
+    centred = [x.int_repr().numpy().astype(np.int64) - x.q_zero_point() for x in (a, b)]
+    product = abs(int(draw.choice(np.ravel(centred[0] * centred[1])))) or 1
+    scale = a.q_scale() * b.q_scale() * product / (draw.integer(0, 120) + 0.5)
+    return float(draw.steps_away(np.array([scale]))[0])
 
 
 def multiplying(name: str) -> Callable[[Draw], Case]:
@@ -112,6 +129,8 @@ def multiplying(name: str) -> Callable[[Draw], Case]:
         scale, zero_point = parameters(draw, unit, dtype)
         if draw.chance(0.1):
             scale = unit / 2.0 ** draw.integer(10, 22)
+        if draw.chance(0.4) and a.shape == b.shape:
+            scale = near_tie(draw, a, b)
         return Case(lambda: getattr(FUNCTIONAL, name)(a, b, scale, zero_point))
 
     return make
@@ -174,6 +193,8 @@ def joining(name: str) -> Callable[[Draw], Case]:
         scale, zero_point = parameters(draw, parts[0].q_scale(), dtype)
         if draw.chance(0.1):
             scale, zero_point = parts[0].q_scale(), parts[0].q_zero_point()
+        if draw.chance(0.4):
+            scale = tie_of(draw, parts[0].dequantize())
         if name == "cat" and draw.chance(0.3):
             return Case(lambda: torch.cat(parts, axis))
         return Case(lambda: getattr(FUNCTIONAL, name)(parts, axis, scale, zero_point))
@@ -182,11 +203,18 @@ def joining(name: str) -> Callable[[Draw], Case]:
 
 
 def stack(draw: Draw) -> Case:
-    """Tensors of one shape with parameters of their own."""
-    shape = tuple(draw.integer(1, 12) for _ in range(draw.integer(1, 4)))
+    """Tensors of one shape with parameters of their own; often channels-last images."""
+    images = draw.chance(0.5)
+    shape = tuple(draw.integer(1, 12) for _ in range(4 if images else draw.integer(1, 4)))
     dtype, scale = dtype_of(draw), draw.scale(1e-3, 2)
-    kinds = [scale * near_one(draw) for _ in range(draw.integer(1, 3))]
-    parts = [strided(draw, draw.quantized(shape, dtype, own)) for own in kinds]
+    parts = [
+        draw.quantized(shape, dtype, scale * near_one(draw)) for _ in range(draw.integer(1, 3))
+    ]
+    if images and draw.chance(0.8):
+        parts = [t.contiguous(memory_format=torch.channels_last) for t in parts]
+        axis = 1 if draw.chance(0.5) else -4
+        return Case(lambda: torch.stack(parts, axis))
+    parts = [strided(draw, t) for t in parts]
     axis = draw.integer(-len(shape) - 1, len(shape))
     return Case(lambda: torch.stack(parts, axis))
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -10,6 +10,7 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 
 from qdbg.selftest.draw import Case, Draw
 
+BROAD: Any = torch.atleast_3d
 Move = Callable[[Draw, torch.Tensor], Callable[[], Any]]
 
 
@@ -46,19 +47,25 @@ def some(draw: Draw, n: int) -> int:
     return int(draw.random.integers(0, n + 1))
 
 
-def sliced(draw: Draw, x: torch.Tensor) -> Callable[[], Any]:
+def one(draw: Draw, ways: Sequence[Callable[[], Any]]) -> Callable[[], Any]:
+    """One of the ways."""
+    return ways[some(draw, len(ways) - 1)]
+
+
+def sliced(draw: Draw, x: Any) -> Callable[[], Any]:
     """Any start, end and step."""
     a, b, step = some(draw, 8) - 4, some(draw, 12), 1 + some(draw, 3)
     places = slice(a if draw.chance(0.7) else None, b if draw.chance(0.7) else None, step)
     return lambda: x[..., places]
 
 
-def parts(draw: Draw, x: torch.Tensor) -> Callable[[], Any]:
+def parts(draw: Draw, x: Any) -> Callable[[], Any]:
     """All the ways to cut an axis."""
     dim, n = axis(draw, x), 1 + some(draw, 4)
     length = x.shape[dim]
     first = some(draw, length)
-    return draw.choice(
+    return one(
+        draw,
         [
             lambda: x.split(n, dim),
             lambda: x.chunk(n, dim),
@@ -66,11 +73,11 @@ def parts(draw: Draw, x: torch.Tensor) -> Callable[[], Any]:
             lambda: x.tensor_split([first], dim),
             lambda: x.split([first, length - first], dim),
             lambda: x.unbind(dim),
-        ]
+        ],
     )
 
 
-def turned(draw: Draw, x: torch.Tensor) -> Callable[[], Any]:
+def turned(draw: Draw, x: Any) -> Callable[[], Any]:
     """All the ways to turn axes."""
     a, b = axis(draw, x), axis(draw, x)
     order = [int(i) for i in draw.random.permutation(x.ndim)]
@@ -83,46 +90,48 @@ def turned(draw: Draw, x: torch.Tensor) -> Callable[[], Any]:
     ]
     if x.ndim > 1:
         ways += [lambda: x.rot90(b, (0, 1)), lambda: x.mT, lambda: x.diagonal(a, 0, 1)]
-    return draw.choice(ways)
+    return one(draw, ways)
 
 
-def shaped(draw: Draw, x: torch.Tensor) -> Callable[[], Any]:
+def shaped(draw: Draw, x: Any) -> Callable[[], Any]:
     """All the ways to give another shape."""
     dim, start = axis(draw, x), some(draw, x.ndim - 1)
-    return draw.choice(
+    return one(
+        draw,
         [
             lambda: x.reshape(-1),
             lambda: x.reshape(*reversed(x.shape)),
             lambda: x.flatten(start),
             lambda: x.unflatten(dim, (1, -1)),
             lambda: x.unsqueeze(dim),
-            lambda: x.squeeze(),
+            x.squeeze,
             lambda: x.squeeze(dim),
-            lambda: x.ravel(),
-            lambda: torch.atleast_3d(x),
-        ]
+            x.ravel,
+            lambda: BROAD(x),
+        ],
     )
 
 
-def chosen(draw: Draw, x: torch.Tensor) -> Callable[[], Any]:
+def chosen(draw: Draw, x: Any) -> Callable[[], Any]:
     """Some places of an axis."""
     dim = axis(draw, x)
     place = some(draw, x.shape[dim] - 1)
     length = some(draw, x.shape[dim] - place)
     index = torch.tensor([some(draw, x.shape[dim] - 1) for _ in range(5)])
     size = 1 + some(draw, x.shape[dim] - 1)
-    return draw.choice(
+    return one(
+        draw,
         [
             lambda: x.select(dim, place),
             lambda: x.select(dim, place - x.shape[dim]),
             lambda: x.narrow(dim, place, length),
             lambda: x.index_select(dim, index),
             lambda: x.unfold(dim, size, 2),
-        ]
+        ],
     )
 
 
-def again(draw: Draw, x: torch.Tensor) -> Callable[[], Any]:
+def again(draw: Draw, x: Any) -> Callable[[], Any]:
     """Integers several times, or once more in another order of memory."""
     n, dim = 1 + some(draw, 2), axis(draw, x)
     ways: list[Callable[[], Any]] = [
@@ -131,13 +140,13 @@ def again(draw: Draw, x: torch.Tensor) -> Callable[[], Any]:
         lambda: x.repeat(*(n for _ in x.shape)),
         lambda: x.tile((n,)),
         lambda: x.repeat_interleave(n, dim),
-        lambda: x.clone(),
-        lambda: x.contiguous(),
-        lambda: x.detach(),
+        x.clone,
+        x.contiguous,
+        x.detach,
         lambda: F.dropout(x, 0.5, training=False),
         lambda: x.clone().copy_(x),
     ]
-    return draw.choice(ways)
+    return one(draw, ways)
 
 
 def moving(move: Move) -> Callable[[Draw], Case]:

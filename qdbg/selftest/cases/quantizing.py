@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import torch
 import torch.ao.nn.quantized as nnq
@@ -9,6 +11,7 @@ import torch.ao.nn.quantized as nnq
 from qdbg.core.quantity import Array
 from qdbg.selftest.draw import Case, Draw, per_tensor
 
+quantizer: Any = nnq.Quantize
 TYPES = {"quint8": torch.quint8, "qint8": torch.qint8, "qint32": torch.qint32}
 SIZES = [1, 2, 31, 32, 33, 63, 64, 65, 127, 130, 1000]
 
@@ -54,7 +57,7 @@ def quantize(draw: Draw) -> Case:
     x = torch.from_numpy(values(draw, scale, zero_point, shape_of(draw)))
     x = draw.laid_out(x)
     if draw.chance(0.3):
-        layer = nnq.Quantize(scale, zero_point, TYPES[dtype])
+        layer = quantizer(scale, zero_point, TYPES[dtype])
         return Case(lambda: layer(x), {"layer": layer})
     if draw.chance(0.2):
         held = torch.tensor(scale), torch.tensor(zero_point)
@@ -90,13 +93,13 @@ def dequantize(draw: Draw) -> Case:
     q = draw.integers(shape, dtype)
     if draw.chance(0.5):
         x = draw.laid_out(per_tensor(q, draw.scale(1e-4, 5), zero_point_of(draw, dtype)))
-        return Case(lambda: x.dequantize())
+        return Case(x.dequantize)
     axis = int(draw.random.integers(len(shape)))
     scale = np.array([draw.scale(1e-4, 5) for _ in range(shape[axis])])
     zero_points = torch.tensor([zero_point_of(draw, dtype) for _ in range(shape[axis])])
     held = torch.from_numpy(q), torch.from_numpy(scale), zero_points
     made = torch._make_per_channel_quantized_tensor(*held, axis)
-    return Case(lambda: made.dequantize())
+    return Case(made.dequantize)
 
 
 def copy_into(draw: Draw) -> Case:
