@@ -109,6 +109,11 @@ def i32(x: Array) -> Array:
     return np.asarray(x).astype(np.int32)
 
 
+def i64(x: Array) -> Array:
+    """As int64: exact for integers, and for floating numbers that are integers below 2⁶³."""
+    return np.asarray(x).astype(np.int64)
+
+
 def exponent(x: Array) -> Array:
     """floor(log2(x)) of positive numbers."""
     return np.asarray(np.frexp(f64(x))[1] - 1)

@@ -4,7 +4,17 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import exponent, f32, f64, rne, sat32, shift_half_away, wrap32
+from qdbg.core.arithmetic import (
+    at_least,
+    exponent,
+    f32,
+    f64,
+    i64,
+    rne,
+    sat32,
+    shift_half_away,
+    wrap32,
+)
 from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
@@ -48,7 +58,7 @@ def ratio_b(b_scale: Array, y_scale: Array) -> Array:
 def shift(ratio_a: Array, ratio_b: Array) -> Array:
     """By how many binary places both ratios are moved to the left, so that the larger one becomes
     an integer of 22 bits."""
-    return np.asarray(BITS - exponent(np.maximum(ratio_a, ratio_b)))
+    return np.asarray(BITS - exponent(at_least(ratio_a, ratio_b)))
 
 
 @stage("multiplier a", output="A int32", formula="A = rne(ratio_a · 2^shift)", constant=True)
@@ -71,8 +81,8 @@ def multiplier_b(ratio_b: Array, shift: Array) -> Array:
 def add(A: Array, a_q: Array, a_zp: Array, B: Array, b_q: Array, b_zp: Array) -> Array:
     """Add the two operands in units of 2^−shift output steps: QNNPACK has a kernel of its own for
     uint8 tensors of one shape, in integers."""
-    first = np.int64(A) * (a_q.astype(np.int64) - a_zp)
-    return wrap32(first + np.int64(B) * (b_q.astype(np.int64) - b_zp))
+    first = i64(A) * (i64(a_q) - a_zp)
+    return wrap32(first + i64(B) * (i64(b_q) - b_zp))
 
 
 @stage("round", output="r int32 [I]", formula="r[i] = round_half_away(acc[i] / 2^shift)")

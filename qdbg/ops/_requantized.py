@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from qdbg.core.arithmetic import f32, f64, rne, rne32, sat32, saturate, wrap32
+from qdbg.core.arithmetic import f32, f64, i64, rne, rne32, sat32, saturate, wrap32
 from qdbg.core.quantity import Array
 from qdbg.core.stage import split, stage
 from qdbg.ops._elementwise import BLOCK
@@ -23,14 +21,14 @@ def scale(acc: Array, M: Array) -> Array:
 def round_block(s: Array, y_zp: Array) -> Array:
     """Round to the nearest integer, half to even, and add the zero point. This element lies in a
     whole vector block: what lies beyond int32 becomes −2³¹ there."""
-    return wrap32(rne32(s).astype(np.int64) + np.int64(y_zp))
+    return wrap32(i64(rne32(s)) + i64(y_zp))
 
 
 @stage("round", output="z int64 [I]", formula="z[i] = rne(s[i]) + y_zp")
 def round_tail(s: Array, y_zp: Array) -> Array:
     """Round to the nearest integer, half to even, and add the zero point. This element is left
     over at the end of a row, where no whole vector block fits."""
-    return saturate(rne(f64(s)), -FAR, FAR).astype(np.int64) + np.int64(y_zp)
+    return i64(saturate(rne(f64(s)), -FAR, FAR)) + i64(y_zp)
 
 
 round_and_shift = split(BLOCK, round_block, round_tail)

@@ -47,7 +47,7 @@ def first_tail(a_scale: Array, a_q: Array, a_zp: Array) -> Array:
 @stage("dequantize a", output="a float64 [I]", formula="a[i] = a_scale·(a_q[i] − a_zp)")
 def first_textbook(a_scale: Array, a_q: Array, a_zp: Array) -> Array:
     """The real value of the first operand."""
-    return f64(a_scale) * (f64(a_q) - f64(a_zp))
+    return np.asarray(f64(a_scale) * (f64(a_q) - f64(a_zp)))
 
 
 @stage(
@@ -69,7 +69,7 @@ def second_tail(b_scale: Array, b_q: Array, b_zp: Array) -> Array:
 @stage("dequantize b", output="b float64 [I]", formula="b[i] = b_scale·(b_q[i] − b_zp)")
 def second_textbook(b_scale: Array, b_q: Array, b_zp: Array) -> Array:
     """The real value of the second operand."""
-    return f64(b_scale) * (f64(b_q) - f64(b_zp))
+    return np.asarray(f64(b_scale) * (f64(b_q) - f64(b_zp)))
 
 
 @stage("add", output="u float32 [I]", formula="u[i] = f32(a[i] + b[i])")

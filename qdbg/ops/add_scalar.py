@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, i32, rne
+from qdbg.core.arithmetic import Arithmetic, f32, f64, i32, i64, rne
 from qdbg.core.op import Example, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
@@ -18,7 +18,7 @@ from qdbg.ops._requantized import round_and_shift, round_textbook, scale, scale_
 @stage("number", output="c_q int64", formula="c_q = rne(c / x_scale)", constant=True)
 def steps(c: Array, x_scale: Array) -> Array:
     """How many steps of the operand the number is: more precision than that it cannot have."""
-    return np.asarray(rne(f64(c) / f64(x_scale)).astype(np.int64))
+    return i64(rne(f64(c) / f64(x_scale)))
 
 
 @stage("copy", output="t_q byte [I]", formula="t_q[i] = x_q[i]")
@@ -39,7 +39,7 @@ def copy(x_q: Array) -> Array:
 def add(x_q: Array, x_zp: Array, c_q: Array) -> Array:
     """x_zp − c_q lies outside the range, so that the result gets a scale and a zero point of its
     own: here is the sum in steps of the operand."""
-    return i32(np.asarray(x_q, np.int64) - np.int64(x_zp) + np.int64(c_q))
+    return i32(i64(x_q) - i64(x_zp) + i64(c_q))
 
 
 @stage(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, wrap32
+from qdbg.core.arithmetic import Arithmetic, f32, f64, i64, wrap32
 from qdbg.core.op import Call, Example, NotSimulated, Op
 from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, Values, stage
@@ -25,7 +25,7 @@ def dequantize(x_scale: Array, x_q: Array, x_zp: Array) -> Array:
 def dequantize_word(x_scale: Array, x_q: Array, x_zp: Array) -> Array:
     """Subtract the zero point, in 32 bits, round to float32 and multiply by the scale: the real
     value that the integer stands for."""
-    return f32(f64(f32(x_scale)) * f64(f32(wrap32(x_q.astype(np.int64) - x_zp))))
+    return f32(f64(f32(x_scale)) * f64(f32(wrap32(i64(x_q) - i64(x_zp)))))
 
 
 @stage(

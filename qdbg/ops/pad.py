@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, saturate
+from qdbg.core.arithmetic import Arithmetic, at_least, f32, saturate
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
@@ -81,7 +81,7 @@ def operands(call: Call) -> dict[str, Array]:
     source = places(call, _framed, x.q)
     return found | {
         "value": f32(float(call.setting("value", 0.0))),
-        "source": np.maximum(source, 0),
+        "source": at_least(source, np.zeros((), np.int64)),
         "qmin": np.array(x.qparams.qmin),
         "qmax": np.array(x.qparams.qmax),
         INSIDE: source != OUTSIDE,

@@ -84,7 +84,7 @@ def module(scale: float, zero_point: int) -> Any:
 
 def tie_of(draw: Draw, x: torch.Tensor) -> float:
     """A scale that brings one element near a tie, and that is no float32 number."""
-    value = abs(float(draw.choice(np.ravel(x.numpy())))) or 1.0
+    value = abs(float(draw.random.choice(np.ravel(x.numpy())))) or 1.0
     near = draw.steps_away(np.array([value / (draw.integer(0, 120) + 0.5)]))[0]
     return float(near) * (1 + float(draw.random.uniform(-6e-8, 6e-8)))
 
@@ -113,7 +113,7 @@ def adding(name: str) -> Callable[[Draw], Case | None]:
 def near_tie(draw: Draw, a: torch.Tensor, b: torch.Tensor) -> float:
     """A scale of the result that brings one product within some float32 steps of a tie."""
     centred = [x.int_repr().numpy().astype(np.int64) - x.q_zero_point() for x in (a, b)]
-    product = abs(int(draw.choice(np.ravel(centred[0] * centred[1])))) or 1
+    product = abs(int(draw.random.choice(np.ravel(centred[0] * centred[1])))) or 1
     scale = a.q_scale() * b.q_scale() * product / (draw.integer(0, 120) + 0.5)
     return float(draw.steps_away(np.array([scale]))[0])
 

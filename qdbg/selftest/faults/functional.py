@@ -14,6 +14,8 @@ from qdbg.core.stage import split
 from qdbg.ops import (
     _add_fixed,
     _binary,
+    _elementwise,
+    _lanes,
     _requantized,
     _scalar,
     add,
@@ -26,13 +28,14 @@ from qdbg.ops import (
     pad,
     quantize,
 )
+from qdbg.ops._clamp import clamp_each
 from qdbg.ops._elementwise import BLOCK, quantize_block, quantize_tail
 from qdbg.selftest.faults import Fault, computing
 from qdbg.selftest.faults._wrong import half_away, half_away_32, two_roundings
 
 COMMON, QNNPACK = ("fbgemm", "x86", "onednn"), ("qnnpack",)
-FLOAT = (add.first, add.second, add.add, add.reciprocal, add.quantize, add.clamp_each)
-LANES = _binary.block_lanes
+FLOAT = (add.first, add.second, add.add, _elementwise.reciprocal, _elementwise.quantize, clamp_each)
+LANES = _lanes.block_lanes
 PAIRS = pad._pairs
 
 
@@ -229,16 +232,16 @@ FAULTS = (
     fault(
         "cat's vectors take the reciprocal of the float32 scale",
         "cat",
-        cat._elementwise,
+        _elementwise,
         "reciprocal_double",
-        cat._elementwise.reciprocal,
+        _elementwise.reciprocal,
     ),
     stage_fault(
         "cat's channels left over take the reciprocal of the float64 scale",
         "cat",
-        cat._elementwise,
+        _elementwise,
         "reciprocal",
-        cat._elementwise.reciprocal_double.compute,
+        _elementwise.reciprocal_double.compute,
     ),
     fault("stack takes channels as cat does", "stack", cat, "_channels_last", lambda tensor: False),
     stage_fault(
