@@ -65,6 +65,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         self._progress = progress
         self._line_of = line_of
         self._reading = False
+        self._overwritten = False
         self._made_by: dict[int, int] = {id(fed): INPUT}
         self._alive: list[torch.Tensor] = [fed]
         self._calls: dict[str, int] = {}
@@ -132,6 +133,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
             self._progress(f"running {name}")
         sources = self._sources(given) if quantized or op.startswith("quantize") else ()
         result = func(*args, **kwargs)
+        self._overwritten |= quantized and func._schema.is_mutable
         results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         again = schema.startswith(SUSPECT) and not self._same_again(func, args, kwargs, results)
         if results and (quantized or any(tensor.is_quantized for tensor in results)):
@@ -181,8 +183,9 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         return tuple(self._source(tensor) for _, tensor in (*given.tensors, *given.unpacked))
 
     def _source(self, tensor: torch.Tensor) -> int:
-        if id(tensor) in self._made_by:
-            return self._made_by[id(tensor)]
+        known = self._made_by.get(id(tensor))
+        if known is not None and not (self._overwritten and self._changed(tensor, known)):
+            return known
         operand = self._quietly(lambda: copied(tensor))
         if operand is None:
             return UNKNOWN
@@ -190,6 +193,19 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         source = self._made_by[id(tensor)] = FIRST_CONSTANT - len(self.constants)
         self.constants.append(operand)
         return source
+
+    def _changed(self, tensor: torch.Tensor, known: int) -> bool:
+        """Whether a call has written into the tensor's memory, through a view of it, since its
+        numbers were kept."""
+        operand = self._quietly(lambda: copied(tensor))
+        kept = self.values[known] if known >= 0 else None
+        if known <= FIRST_CONSTANT:
+            constant = self.constants[FIRST_CONSTANT - known]
+            kept = constant.q if isinstance(constant, QTensor) else constant
+        now = operand.q if isinstance(operand, QTensor) else operand
+        if kept is None or now is None:
+            return False
+        return now.shape != kept.shape or now.tobytes() != kept.tobytes()
 
     def _write_passed(self, result: torch.Tensor) -> None:
         given = Given((self._source(result),), ("input",), {})
