@@ -44,11 +44,40 @@ def _x86(arithmetic: Arithmetic, values: Values) -> Kernel:
 
 
 def _fbgemm(arithmetic: Arithmetic, values: Values, why: str) -> Kernel:
+    if overruns(arithmetic.level, values):
+        raise NotSimulated(OVERRUN)
     if fast_depthwise(values):
         why += ", whose depthwise kernel adds in saturating pairs on every CPU"
         return Kernel("FBGEMM", "pairs", 0, "fbgemm", why)
     exact = arithmetic.level == "vnni"
     return Kernel("FBGEMM", "exact" if exact else "pairs", 0, "fbgemm", why)
+
+
+OVERRUN = (
+    "PyTorch's result is wrong and its memory may be damaged: FBGEMM's kernel for groups of 2 or 4"
+    " channels writes beyond its buffers where the groups do not fill its vectors"
+)
+LANES = {"avx2": 8, "avx512": 16, "vnni": 16}
+"""How many int32 numbers a vector has."""
+
+
+def overruns(level: str, values: Values) -> bool:
+    """Whether FBGEMM takes its kernel for small groups where it does not fit: measured on every
+    level, with results that are wrong and processes that die."""
+    groups, outputs = int(values["groups"]), values["w_q"].shape[0]
+    channels = int(values["x_channels"]) // groups
+    size = np.asarray(values["kernel_size"])
+    takes = (
+        size.size > 1
+        and channels in {2, 4}
+        and outputs == groups * channels
+        and np.all(size == 3)  # noqa: PLR2004 - the only size that the kernel has
+        and np.all(np.isin(values["stride"], (1, 2)))
+        and np.all(np.asarray(values["padding"]) == 1)
+        and np.all(np.asarray(values["dilation"]) == 1)
+    )
+    together = LANES[level] // channels if takes else 1
+    return bool(takes and groups > together and groups % together)
 
 
 def fast_depthwise(values: Values) -> bool:

@@ -23,7 +23,7 @@ NO_INPUT = readonly(np.zeros(0, np.float32))
 
 def record(case: Case, environment: Environment) -> Recording:
     """The calls of the case with everything that they took and gave."""
-    layers = {path: layer_of(path, module) for path, module in case.modules.items()}
+    layers = {p: layer_of(p, m, case.weights.get(p)) for p, m in case.modules.items()}
     tape = Tape(case.modules, torch.empty(0), lambda _: None, layers=layers)
     with torch.no_grad(), tape:
         case.run()
@@ -46,12 +46,15 @@ def compared(recording: Recording) -> list[tuple[str, Comparison]]:
     return [(n.op, c) for n, c in zip(trace.nodes, trace.comparisons, strict=True)]
 
 
-def layer_of(path: str, module: Any) -> Layer:
+def layer_of(
+    path: str, module: Any, given: tuple[torch.Tensor, torch.Tensor | None] | None = None
+) -> Layer:
     """The layer that a reader would find in a file with this module."""
     cls = type(module)
     weight = bias = output = None
-    if callable(getattr(module, "weight", None)) and callable(getattr(module, "bias", None)):
-        w, b = module.weight(), module.bias()
+    own = callable(getattr(module, "weight", None)) and callable(getattr(module, "bias", None))
+    if given is not None or own:
+        w, b = given if given is not None else (module.weight(), module.bias())
         weight = QTensor(readonly(w.int_repr().numpy()), parameters(w))
         bias = None if b is None else readonly(b.detach().numpy())
     if isinstance(getattr(module, "scale", None), float | torch.Tensor):

@@ -23,6 +23,8 @@ class Case:
     """Makes the calls. What it takes has been made before: only its calls are compared."""
     modules: Mapping[str, torch.nn.Module] = field(default_factory=dict)
     """The modules that it runs, by path: their weights become layers of the recording."""
+    weights: Mapping[str, tuple[torch.Tensor, torch.Tensor | None]] = field(default_factory=dict)
+    """Weight and bias by path, where they were given: some engines do not give them back."""
 
 
 class Draw:
