@@ -23,7 +23,9 @@ ABSENT = -1
 
 _LATER_MINUS = re.compile(r" \+ (-[\d.]+)")
 _SUM = re.compile(r"Σ([ₖᵢ])")
-_SYMBOL = re.compile(r"([A-Za-z_]\w*)(\[[^\]]*\])?(\()?")
+_SYMBOL = re.compile(r"([A-Za-z_]\w*)(\[(?:[^\[\]]|\[[^\]]*\])*\])?(\()?")
+_ELSEWHERE = re.compile(r"\[(\w+)\[\w\]\]")
+"""The place of an operand whose element stands at a place that another operand tells."""
 _FUNCTIONS = frozenset({"f32", "rne", "sat16", "sat32", "min", "max", "fma32"})
 
 
@@ -128,7 +130,8 @@ def _with_numbers(formula: str, made: Simulation, index: tuple[int, ...]) -> str
 
 
 def _terms(body: str, variable: str, made: Simulation, index: tuple[int, ...]) -> str:
-    size = int(made.values["w_q"].shape[-1])
+    summed = made.values.get("w_q", made.values.get("a"))
+    size = int(np.asarray(summed).shape[-1])
     places: list[dict[str, int]] = [{"k": k} for k in range(size)]
     if variable == "ᵢ":
         block = made.kernel.block if made.kernel is not None else 0
@@ -151,6 +154,14 @@ def _value(
     places: Mapping[str, int] = MappingProxyType({}),
 ) -> str:
     array = np.asarray(made.values[name])
+    elsewhere = _ELSEWHERE.fullmatch(place)
+    if elsewhere is not None:
+        return number(array.flat[int(made.values[elsewhere.group(1)][index])])
+    if "k" in places and ".." in place:
+        row = place.endswith("k]")
+        return number(
+            array[(*index[:-1], places["k"]) if row else (*index[:-2], places["k"], index[-1])]
+        )
     letters = place.strip("[]").split(",")
     inner = [places[letter] for letter in letters if letter in places]
     if not inner:
@@ -166,7 +177,10 @@ def _substitute(formula: str, value: Callable[[str, str], str]) -> str:
         name, place, call = match.group(1), match.group(2) or "", match.group(3) or ""
         if call and name in _FUNCTIONS:
             return match.group(0)
-        text = value(name, place)
+        try:
+            text = value(name, place)
+        except KeyError:  # a word of the formula that is no operand: `if`, `else`
+            return match.group(0)
         before = formula[: match.start()].rstrip()
         signed = text.startswith("-") and before[-1:] in {"−", "·", "+", "/"}
         return (f"({text})" if signed else text) + call

@@ -28,7 +28,7 @@ REASON = (
 )
 
 
-@stage("matmul", output="x float32 [I]", formula="x[i] = f32(Σₖ a[.., k]·b[k, ..])")
+@stage("matmul", output="x float32 [I]", formula="x[i] = Σₖ a[.., k]·b[k, ..]")
 def matmul(a: Array, b: Array) -> Array:
     """The sum of products. PyTorch rounds each partial sum to float32, in an order of its own;
     here no order leads to another integer in the end, so this is the exact sum, rounded once."""
