@@ -69,8 +69,8 @@ class Kernel:
     """Why this library and kernel compute the call, in plain words."""
     skips_padding: bool = False
     """The kernel leaves padded positions out instead of multiplying the zero point there."""
-    doubt: str = ""
-    """Another way back that the library may have taken: a claim needs both to agree."""
+    doubt: tuple[str, ...] = ()
+    """Other ways back that the library may have taken: a claim needs all to agree."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -118,7 +118,7 @@ def _onednn_vnni(shape: _Shape, why: str) -> Kernel:
     """Three kernels multiply the scales in turn, the one over GEMM multiplies them first."""
     if shape.depthwise and shape.axes == VOLUME and shape.dilated:
         return Kernel("oneDNN", "exact", 0, "onednn-conv-avx2", f"{why}, by its GEMM")
-    doubt = "onednn-conv-avx2" if shape.multiplies else ""
+    doubt = ("onednn-conv-avx2",) if shape.multiplies else ()
     return Kernel("oneDNN", "exact", 0, "onednn-conv", why, doubt=doubt)
 
 

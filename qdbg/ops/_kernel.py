@@ -38,9 +38,11 @@ def weighted_stages(kernel: Kernel, values: Values, *, relu: bool) -> tuple[Stag
     Raises NotSimulated where the library may have taken another way with another result.
     """
     if kernel.doubt:
-        other = replace(kernel, way_back=kernel.doubt, doubt="")
-        found = (_result(each, values, relu) for each in (replace(kernel, doubt=""), other))
-        if not np.array_equal(*found):
+        ways = (kernel.way_back, *kernel.doubt)
+        first, *others = (
+            _result(replace(kernel, way_back=way, doubt=()), values, relu) for way in ways
+        )
+        if not all(np.array_equal(first, other) for other in others):
             raise NotSimulated(
                 f"which of {kernel.library}'s kernels ran is not known, and they differ here"
             )

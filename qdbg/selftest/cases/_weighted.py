@@ -61,13 +61,16 @@ def output_scale(draw: Draw, x: torch.Tensor, made: Weights, size: int) -> float
     return float(unit * np.sqrt(size) * np.exp(draw.random.uniform(0, np.log(400))))
 
 
-def biases(draw: Draw, x: torch.Tensor, made: Weights, axis: int = 0) -> Array:
+def biases(draw: Draw, x: torch.Tensor, made: Weights, outputs: int | None = None) -> Array:
     """float32 [C]: halves of the accumulator's unit, anything, huge ones, and now and then an
     infinity or NaN."""
-    channels = made.q.shape[axis]
+    channels = made.q.shape[0] if outputs is None else outputs
     unit = np.broadcast_to(x.q_scale() * made.scale, (channels,))
     if draw.tie:
         return np.asarray((draw.random.integers(-2000, 2000, channels) / 2 * unit), np.float32)
+    if draw.chance(0.3):
+        steps = draw.random.integers(-2000, 2000, channels) + 0.5
+        return draw.steps_away((steps * unit).astype(np.float32))
     b = draw.random.normal(0, 2000, channels) * unit
     if draw.chance(0.1):
         b = b * 1e7

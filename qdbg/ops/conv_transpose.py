@@ -1,0 +1,162 @@
+"""Transposed convolution: each output pixel collects the inputs that reach it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from qdbg.core.arithmetic import Arithmetic
+from qdbg.core.op import (
+    Call,
+    Kernel,
+    NotSimulated,
+    Op,
+    layer_bias,
+    layer_weight,
+    output_operands,
+    quantized_operand,
+)
+from qdbg.core.quantity import Array
+from qdbg.core.stage import Stage, Values
+from qdbg.ops._conv_kernel import MANY_GROUPS
+from qdbg.ops._kernel import BY_HAND, weighted_stages
+from qdbg.ops._windows import Geometry, in_k_order, per_axis, windows
+
+FAULT = "PyTorch's result differs from its own arithmetic: "
+OTHERS = ("onednn-conv-avx2", "onednn-conv-plain")
+EIGHT, PLANE, VOLUME = 8, 2, 3
+
+
+def reached(x: Array, numbers: dict[str, tuple[int, ...]], fill: int) -> Array:
+    """The pixels [N, C, out …, kernel …] that each output pixel takes: `fill` where no input
+    reaches it by that position of the kernel."""
+    kernel, stride, dilation = numbers["kernel"], numbers["stride"], numbers["dilation"]
+    size = [(n - 1) * s + 1 for n, s in zip(x.shape[2:], stride, strict=True)]
+    spread = np.full((*x.shape[:2], *size), fill, x.dtype)
+    spread[(slice(None), slice(None), *(slice(None, None, s) for s in stride))] = x
+    around = [(0, 0), (0, 0)]
+    for axis, (k, d) in enumerate(zip(kernel, dilation, strict=True)):
+        before = d * (k - 1) - numbers["padding"][axis]
+        around.append((before, before + numbers["output_padding"][axis]))
+    inner = tuple(
+        slice(max(0, -a), n + min(0, b)) for (a, b), n in zip(around, spread.shape, strict=True)
+    )
+    padded = np.pad(
+        spread[inner], [(max(0, a), max(0, b)) for a, b in around], constant_values=fill
+    )
+    once = (1,) * len(kernel)
+    found = windows(padded, Geometry(kernel, once, (0,) * len(kernel), dilation), fill)
+    return np.flip(found, tuple(range(-len(kernel), 0)))
+
+
+def operands(call: Call) -> dict[str, Array]:
+    """x_q [N, out …, groups, K] and w_q [C, K], k over the kernel's positions in rows and at each
+    over the channels of the group. Raises NotSimulated."""
+    x, weight, bias = quantized_operand(call), layer_weight(call), layer_bias(call)
+    held = call.layer.settings if call.layer is not None else {}
+    given: dict[str, Any] = {**held, **call.node.settings}
+    names = ("stride", "padding", "dilation", "output_padding")
+    if not {*names, "groups"} <= given.keys():
+        raise NotSimulated("its stride, padding, dilation and groups are not known")
+    kernel, groups = weight.q.shape[2:], int(given["groups"])
+    numbers = {name: per_axis(given[name], len(kernel)) for name in names} | {"kernel": kernel}
+    inputs, outputs = weight.q.shape[:2]
+    by_group = weight.q.reshape(groups, inputs // groups, outputs, *kernel)
+    found = {
+        "x_q": in_k_order(reached(x.q, numbers, int(x.qparams.zero_point)), groups),
+        "x_scale": x.qparams.scale,
+        "x_zp": x.qparams.zero_point,
+        "w_q": np.moveaxis(by_group, 1, -1).reshape(groups * outputs, -1),
+        "w_scale": weight.qparams.scale,
+        "w_zp": weight.qparams.zero_point,
+        **output_operands(call),
+        **{name: np.array(value) for name, value in numbers.items()},
+        "groups": np.array(groups),
+        "channels": np.array(inputs),
+    }
+    return found if bias is None else found | {"b": bias}
+
+
+def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
+    """Which library. Raises NotSimulated for the kernels whose results are known to be wrong."""
+    exact = arithmetic.level == "vnni"
+    match arithmetic.engine:
+        case "qnnpack":
+            if len(values["kernel"]) == VOLUME:
+                raise NotSimulated(f"{FAULT}QNNPACK's transposed 3-d convolutions come out wrong")
+            why = "the qnnpack engine computes with QNNPACK, the same on every CPU"
+            return Kernel("QNNPACK", "exact", 0, "qnnpack", why)
+        case "textbook":
+            return BY_HAND
+        case "onednn":
+            return _onednn(values, exact, "the onednn engine computes with oneDNN")
+        case "x86" if exact and _to_onednn(values):
+            return _onednn(values, exact, "the x86 engine takes oneDNN on a CPU with VNNI")
+        case _:
+            return _fbgemm(values, exact, f"the {arithmetic.engine} engine computes with FBGEMM")
+
+
+def _to_onednn(values: Values) -> bool:
+    few = int(values["groups"]) <= MANY_GROUPS
+    return bool(few and not np.any(values["w_zp"]) and not np.any(values["output_padding"]))
+
+
+def _onednn(values: Values, exact: bool, why: str) -> Kernel:
+    if np.any(values["w_zp"]):
+        raise NotSimulated("oneDNN takes no weight zero points")
+    groups = int(values["groups"])
+    if int(values["channels"]) // groups != values["w_q"].shape[0] // groups:
+        raise NotSimulated(
+            f"{FAULT}oneDNN reads the weights in another order where a group has not as many"
+            " channels in as out"
+        )
+    if np.any(np.asarray(values["stride"]) > np.asarray(values["kernel"])):
+        raise NotSimulated(
+            f"{FAULT}oneDNN leaves rows unwritten where the stride is over the kernel"
+        )
+    if not exact:
+        raise NotSimulated("how oneDNN pairs the products of transposed convolutions is not known")
+    return Kernel("oneDNN", "exact", 0, "onednn-conv", why, doubt=OTHERS)
+
+
+def _fbgemm(values: Values, exact: bool, why: str) -> Kernel:
+    eights = int(values["channels"]) % EIGHT == 0 and values["w_q"].shape[0] % EIGHT == 0
+    flat = len(values["kernel"]) == PLANE and int(values["kernel"][0]) == PLANE
+    if eights and flat and not np.any(values["padding"]):
+        raise NotSimulated(
+            f"{FAULT}FBGEMM's transposed convolutions of kernel height 2 with multiples of 8"
+            " channels change from call to call"
+        )
+    return Kernel("FBGEMM", "exact" if exact else "pairs", 0, "fbgemm", why)
+
+
+def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+    """As a convolution's."""
+    return weighted_stages(kernel(arithmetic, values), values, relu=False)
+
+
+def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+    """As a convolution's with a fused ReLU."""
+    return weighted_stages(kernel(arithmetic, values), values, relu=True)
+
+
+def _op(axes: str, relu: bool) -> Op:
+    size = len(axes) - 1
+    name = f"conv_transpose{size}d{'_relu' if relu else ''}"
+    title = f"ConvTranspose{size}d{' + ReLU' if relu else ''}"
+    work = stages_relu if relu else stages
+    return Op(
+        name,
+        title,
+        operands,
+        work,
+        (),
+        (f"quantized::{name}",),
+        kernel,
+        channels_last=True,
+        axes=axes,
+    )
+
+
+OPS = tuple(_op(axes, relu) for axes in ("nl", "nhw", "ndhw") for relu in (False, True))

@@ -1,0 +1,74 @@
+"""Transposed convolutions in one to three dimensions."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import torch
+import torch.ao.nn.quantized as nnq
+
+from qdbg.selftest.cases._weighted import Weights, bias_near_ties, biases, output_scale, weights
+from qdbg.selftest.cases.linear import finish
+from qdbg.selftest.draw import Case, Draw, per_tensor
+
+LAYERS: dict[int, Any] = {1: nnq.ConvTranspose1d, 2: nnq.ConvTranspose2d, 3: nnq.ConvTranspose3d}
+FLOAT: dict[int, Any] = {
+    1: torch.nn.functional.conv_transpose1d,
+    2: torch.nn.functional.conv_transpose2d,
+    3: torch.nn.functional.conv_transpose3d,
+}
+
+
+def conv_transpose(draw: Draw, axes: int) -> Case | None:
+    """One layer on one or two images; weights with one scale, as the engines take them."""
+    groups = int(draw.choice([1, 1, 2, 3, 4]))
+    inner = draw.integer(1, 9)
+    inputs, outputs = groups * inner, groups * (inner if draw.chance(0.5) else draw.integer(1, 9))
+    kernel = tuple(int(draw.choice([1, 2, 3, 3, 4])) for _ in range(axes))
+    stride = tuple(int(draw.choice([1, 2, 2, 3])) for _ in range(axes))
+    dilation = tuple(int(draw.choice([1, 1, 2])) for _ in range(axes))
+    padding = tuple(draw.integer(0, k - 1) for k in kernel)
+    extra = tuple(
+        int(draw.random.integers(0, max(s, d))) for s, d in zip(stride, dilation, strict=True)
+    )
+    if draw.chance(0.5):
+        extra = (0,) * axes
+    most = {1: 12, 2: 6, 3: 3}[axes]
+    sizes = [draw.integer(1, most) for _ in range(axes)]
+    out = [
+        (n - 1) * s - 2 * p + d * (k - 1) + e + 1
+        for n, s, p, d, k, e in zip(sizes, stride, padding, dilation, kernel, extra, strict=True)
+    ]
+    if min(out) < 1:
+        return None
+    x = draw.laid_out(draw.quantized((int(draw.choice([1, 2])), inputs, *sizes)))
+    made = one_scale(draw, weights(draw, (inputs, outputs // groups, *kernel)))
+    scale = output_scale(draw, x, made, inner * int(np.prod(kernel)))
+    b = biases(draw, x, made, outputs) if draw.chance(0.7) else None
+    if draw.chance(0.4):
+        centred = x.int_repr().double() - x.q_zero_point()
+        w = torch.from_numpy(made.centred())
+        acc = FLOAT[axes](centred, w, None, stride, padding, extra, groups, dilation)
+        if acc.numel():
+            b = bias_near_ties(draw, acc.movedim(1, -1).numpy(), x, made, scale)
+    layer = LAYERS[axes](
+        inputs, outputs, kernel, stride, padding, extra, groups, b is not None, dilation
+    )
+    finish(draw, layer, made, b, scale)
+    return Case(lambda: layer(x), {"layer": layer}, {"layer": (made.tensor, made.bias(b))})
+
+
+def one_scale(draw: Draw, made: Weights) -> Weights:
+    """The same integers with one scale for all."""
+    if made.scale.ndim == 0:
+        return made
+    one = draw.scale(1e-4, 0.05)
+    return Weights(per_tensor(made.q, one, 0), made.q, np.array(one), 0)
+
+
+CASES = {
+    "conv_transpose1d": lambda draw: conv_transpose(draw, 1),
+    "conv_transpose2d": lambda draw: conv_transpose(draw, 2),
+    "conv_transpose3d": lambda draw: conv_transpose(draw, 3),
+}
