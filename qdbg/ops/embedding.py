@@ -10,6 +10,8 @@ from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, Values, stage
 
 BYTE = 8
+ROWS_OF_BAGS = 2
+"""Axes of indices that name a bag in each row."""
 SUM = 0
 """The only way of reduction that the kernels have."""
 
@@ -103,8 +105,15 @@ def operands(call: Call) -> dict[str, Array]:
     offsets = call.named("offsets")
     if isinstance(offsets, np.ndarray):
         found |= _bags(call, offsets, row)
+    elif call.node.op == "embedding_bag":
+        if row.ndim != ROWS_OF_BAGS:
+            raise NotSimulated("its bags are not told apart")
+        ends = np.arange(row.shape[0] + 1) * row.shape[1]
+        if call.setting("include_last_offset"):  # the last row then only ends the one before it
+            ends = ends[:-1]
+        found |= {"row": row.reshape(-1), "first": ends[:-1], "last": ends[1:]}
     weight = call.named("per_sample_weights")
-    return found | {"weight": weight} if isinstance(weight, np.ndarray) else found
+    return found | {"weight": weight.reshape(-1)} if isinstance(weight, np.ndarray) else found
 
 
 def _plain(call: Call, name: str) -> Array:

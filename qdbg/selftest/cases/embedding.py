@@ -43,6 +43,9 @@ def embedding_bag(draw: Draw) -> Case:
     """Bags of rows, some of them empty."""
     last = draw.chance(0.5)
     layer, rows = table(draw, torch.nn.EmbeddingBag, mode="sum", include_last_offset=last)
+    if draw.chance(0.2):
+        table_of_bags = draw.random.integers(0, rows, (draw.integer(1, 9), draw.integer(1, 9)))
+        return Case(lambda: layer(torch.from_numpy(table_of_bags)), {"layer": layer})
     count, bags = draw.integer(1, 60), draw.integer(1, 20)
     indices = torch.from_numpy(draw.random.integers(0, rows, count))
     starts = sorted([0, *draw.random.integers(0, count + 1, bags - 1).tolist()])
