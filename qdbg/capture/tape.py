@@ -26,6 +26,9 @@ ROOT = "forward"
 NO_LAYERS: Mapping[str, Layer] = MappingProxyType({})
 SUSPECT = "quantized::conv"
 """Calls of which torch has kernels that do not give the same result twice."""
+OVERWRITES = "quantized::conv2d_add"
+"""Calls that write over an operand where its memory is in the order that suits them, though their
+schema does not say so."""
 T = TypeVar("T")
 
 
@@ -133,11 +136,13 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
             self._progress(f"running {name}")
         sources = self._sources(given) if quantized or op.startswith("quantize") else ()
         result = func(*args, **kwargs)
-        self._overwritten |= quantized and func._schema.is_mutable
+        writes = func._schema.is_mutable or schema.startswith(OVERWRITES)
+        self._overwritten |= quantized and writes
         results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
-        again = schema.startswith(SUSPECT) and not self._same_again(func, args, kwargs, results)
+        suspect = schema.startswith(SUSPECT) and not writes
+        again = suspect and not self._same_again(func, args, kwargs, results)
         if results and (quantized or any(tensor.is_quantized for tensor in results)):
-            if not func._schema.is_mutable and any(results[0] is each for each in operands):
+            if not writes and any(results[0] is each for each in operands):
                 self._write_passed(results[0])
                 return result
             names = tuple(name for name, _ in (*given.tensors, *given.unpacked))
