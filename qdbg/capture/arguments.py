@@ -83,7 +83,11 @@ def copied(tensor: torch.Tensor) -> Operand | None:
 
 
 def strides_of(tensor: torch.Tensor) -> tuple[int, ...] | None:
-    """As `QTensor.strides`; None for row-major, where axes of length 1 do not count."""
-    if tensor.is_contiguous():
-        return None
-    return tuple(int(s) for s in tensor.stride())
+    """As `QTensor.strides`; None for exactly those of a new row-major tensor: where axes have the
+    length 1, only the strides tell which order of memory a kernel takes the tensor for."""
+    strides, step = tuple(int(s) for s in tensor.stride()), 1
+    row_major = []
+    for size in reversed(tensor.shape):
+        row_major.append(step)
+        step *= max(1, int(size))
+    return None if strides == tuple(reversed(row_major)) else strides

@@ -14,6 +14,7 @@ from qdbg.core.arithmetic import (
     f32,
     f64,
     fma32,
+    i64,
     neighbours,
     rne,
     rne32,
@@ -82,14 +83,18 @@ def quantize_block(u: Array, inv: Array, y_zp: Array) -> Array:
     is added as an integer."""
     scaled = f32(f64(u) * inv)
     bounded = np.where(scaled < LARGEST, scaled, LARGEST)
-    return wrap32(rne32(bounded).astype(np.int64) + np.int64(y_zp))
+    return wrap32(i64(rne32(bounded)) + i64(y_zp))
 
 
-@stage("quantize", output="z int32 [I]", formula="z[i] = rne(f32(y_zp + f32(u[i]·inv)))")
-def quantize_tail(u: Array, inv: Array, y_zp: Array) -> Array:
+@stage(
+    "quantize",
+    output="z int32 [I]",
+    formula="z[i] = rne(f32(y_zp + f32(u[i]·f32(1 / f32(y_scale)))))",
+)
+def quantize_tail(u: Array, y_scale: Array, y_zp: Array) -> Array:
     """Back to output steps. An element that is left over gets the zero point before it is rounded:
     a tie can go to the other neighbour than in a vector block."""
-    total = f32(f64(y_zp) + f64(f32(f64(u) * inv)))
+    total = f32(f64(y_zp) + f64(f32(f64(u) * f32(1 / f64(f32(y_scale))))))
     return np.where(np.isnan(total), 0, sat32(rne(total)))
 
 
@@ -136,10 +141,13 @@ def refuse_doubtful(
     """
     x_q = np.unique(np.asarray(values["x_q"])[values[BLOCK] == block])
     into, back = (dequantize_block, quantize_block) if block else (dequantize_tail, quantize_tail)
+    step = inv if block else values["y_scale"]
     with np.errstate(all="ignore"):
         d = into.compute(values["x_scale"], x_q, values["x_zp"])
         u = function(d)
-        refuse_near_ties(u, lambda each: back.compute(each, inv, values["y_zp"]), values, ~exact(d))
+        refuse_near_ties(
+            u, lambda each: back.compute(each, step, values["y_zp"]), values, ~exact(d)
+        )
 
 
 def refuse_near_ties(

@@ -30,6 +30,14 @@ def strides_of(tensor: QTensor) -> tuple[int, ...]:
     return row_major(tensor.q.shape) if tensor.strides is None else tensor.strides
 
 
+def is_row_major(tensor: QTensor) -> bool:
+    """Whether the elements follow each other in memory as they do in a new tensor."""
+    if tensor.strides is None:
+        return True
+    numbers = zip(tensor.q.shape, tensor.strides, row_major(tensor.q.shape), strict=True)
+    return all(own == plain for size, own, plain in numbers if size > 1)
+
+
 def block_lanes(
     shape: tuple[int, ...], strides: Sequence[tuple[int, ...]], threads: int = 1
 ) -> Array:
@@ -62,5 +70,6 @@ def block_lanes(
     if length < size:
         raise NotSimulated(f"{threads} threads share its {size} elements, which are not in one row")
     chunk = -(-size // min(threads, -(-size // GRAIN)))
-    within = np.minimum(chunk, size - place // chunk * chunk)
+    left = size - place // chunk * chunk
+    within = np.where(left < chunk, left, chunk)
     return place % chunk < within // BLOCK * BLOCK

@@ -8,6 +8,7 @@ from qdbg.core.arithmetic import Arithmetic, f32, f64, i32, rne, sat32, saturate
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
+from qdbg.ops._lanes import is_row_major
 
 SIX = 6.0
 
@@ -66,7 +67,7 @@ def operands(call: Call) -> dict[str, Array]:
         "x_q": x.q,
         "x_scale": x.qparams.scale,
         "x_zp": x.qparams.zero_point,
-        "permuted": np.array(x.strides is not None and x.qparams.dtype == "quint8"),
+        "permuted": np.array(not is_row_major(x) and x.qparams.dtype == "quint8"),
         **output_operands(call, dtypes=BYTES),
     }
     if low is not None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, at_least, f32, f64, fma32, i32, rne, saturate
+from qdbg.core.arithmetic import Arithmetic, at_least, f32, f64, fma32, i32, i64, rne, saturate
 from qdbg.core.op import Call, Example, NotSimulated, Op, layer_bias, layer_weight
 from qdbg.core.op import real_operand as real_input
 from qdbg.core.quantity import Array
@@ -64,7 +64,7 @@ def input_zero_point(x_min: Array, x_max: Array, x_scale: Array, top: Array) -> 
     low, high = _stretched(x_min, x_max, x_scale, top)
     from_low, from_high = -low / x_scale, f64(top) - high / x_scale
     nearer = abs(low / x_scale) < abs(f64(top)) + abs(high / x_scale)
-    return saturate(rne(from_low if nearer else from_high), 0, float(top)).astype(np.int64)
+    return i64(saturate(rne(from_low if nearer else from_high), 0, float(top)))
 
 
 def _stretched(x_min: Array, x_max: Array, x_scale: Array, top: Array) -> tuple[Array, Array]:
@@ -176,7 +176,7 @@ def textbook_scale(x_max: Array, x_min: Array, top: Array) -> Array:
 @stage("zero point", output="x_zp int64", formula="x_zp = rne(-x_min / x_scale)", constant=True)
 def textbook_zero_point(x_min: Array, x_scale: Array) -> Array:
     """The integer that stands for 0."""
-    return rne(-f64(x_min) / x_scale).astype(np.int64)
+    return i64(rne(-f64(x_min) / x_scale))
 
 
 @stage(

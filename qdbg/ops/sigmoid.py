@@ -65,9 +65,10 @@ def _refuse(values: Values, function: Stage, back: Stage, *, block: bool) -> Non
     x_q = np.unique(np.asarray(values["x_q"])[values[BLOCK] == block])
     u = function.compute(dequantize.compute(x_q, values["x_zp"], values["x_scale"]))
     inv = _elementwise.reciprocal_double.compute(values["y_scale"])
+    step = inv if block else values["y_scale"]
 
     def quantized(each: Array) -> Array:
-        return back.compute(each, inv, values["y_zp"])
+        return back.compute(each, step, values["y_zp"])
 
     _elementwise.refuse_near_ties(u, quantized, values, u != HALF)
 
