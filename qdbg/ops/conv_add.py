@@ -80,7 +80,7 @@ def _with_sum(each: Stage, values: Values, plain: bool) -> tuple[Stage, ...]:
 
 
 def _assembled(own: Kernel, values: Values, relu: bool) -> tuple[Stage, ...]:
-    found = weighted_stages(replace(own, doubt=""), values, relu=relu)
+    found = weighted_stages(replace(own, doubt=()), values, relu=relu)
     plain = own.way_back == "onednn-conv-plain"
     return tuple(made for each in found for made in _with_sum(each, values, plain))
 
@@ -97,8 +97,8 @@ def _stages(arithmetic: Arithmetic, values: Values, relu: bool) -> tuple[Stage, 
     if own.library not in {"oneDNN", "by hand"}:
         raise NotSimulated(f"only oneDNN has this op, not {own.library}")
     found = _assembled(own, values, relu)
-    if own.doubt:
-        other = _assembled(replace(own, way_back=own.doubt), values, relu)
+    for way in own.doubt:
+        other = _assembled(replace(own, way_back=way), values, relu)
         if not np.array_equal(_result(found, values), _result(other, values)):
             raise NotSimulated("which of oneDNN's kernels ran is not known, and they differ here")
     return found
