@@ -176,9 +176,10 @@ def way_back(
     avx2: bool = False,
     conv: bool = False,
     plain: bool = False,
+    nan: bool = False,
 ) -> tuple[Stage, ...]:
     """The stages from `acc` to `y_q`; on AVX2 the two scales are multiplied first, and plain loops
-    divide by the output's scale."""
+    divide by the output's scale; `nan` tells that a bias is not a number."""
     linear = onednn_weight_scale_per_channel if per_channel else onednn_weight_scale
     return (
         onednn_input_scale,
@@ -188,6 +189,6 @@ def way_back(
         onednn_bias if bias else onednn_no_bias,
         *_requantize(relu, plain),
         onednn_zero_point,
-        onednn_clamp if avx2 or plain else onednn_clamp_wide,
+        onednn_clamp_wide if nan and not (avx2 or plain) else onednn_clamp,
         onednn_round,
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, at_least, f32, f64, fma32, i32, rne, sat32
-from qdbg.core.op import BYTES, Call, NotSimulated, Op, output_operands, quantized_operand
+from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops._clamp import clamp
@@ -94,13 +94,33 @@ def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     return (*stages(arithmetic, values), relu)
 
 
+EXAMPLE = Example(
+    "textbook",
+    {
+        "x_q": np.array([[12]], np.uint8),
+        "x_scale": 1.0,
+        "x_zp": 10,
+        "mean": np.array([1.0], np.float32),
+        "var": np.array([1.0], np.float32),
+        "weight": np.array([3.0], np.float32),
+        "bias": np.array([0.5], np.float32),
+        "eps": 0.0,
+        "y_scale": 0.5,
+        "y_zp": 10,
+        "qmin": 0,
+        "qmax": 255,
+    },
+    (17,),  # (2 − 1)·3 + 0.5 = 3.5, seven steps
+)
+
+
 def _op(name: str, title: str, axes: str, fused: bool) -> Op:
     return Op(
         f"{name}{'_relu' if fused else ''}",
         f"{title}{' + ReLU' if fused else ''}",
         operands,
         stages_relu if fused else stages,
-        (),
+        (EXAMPLE,),
         (f"quantized::{name}{'_relu' if fused else ''}",),
         channels_last=True,
         axes=axes,

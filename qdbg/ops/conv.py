@@ -9,6 +9,7 @@ import numpy as np
 from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import (
     Call,
+    Example,
     Kernel,
     NotSimulated,
     Op,
@@ -85,6 +86,23 @@ def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     return weighted_stages(kernel(arithmetic, values), values, relu=True)
 
 
+def example(axes: int) -> tuple[Example, ...]:
+    """One pixel, two channels, the pair of forum fame: 255·113 + 255·113 = 57630."""
+    one = (1,) * axes
+    shared: dict[str, object] = {
+        "x_q": np.full((1, *one, 1, 2), 255, np.uint8),
+        "x_scale": 1.0, "x_zp": 0,
+        "w_q": np.array([[113, 113]], np.int8),
+        "w_scale": 1.0, "w_zp": 0,
+        "y_scale": 256.0, "y_zp": 0, "qmin": 0, "qmax": 255,
+        "groups": 1, "x_channels": 2, "x_size": one, "kernel_size": one,
+        "stride": one, "padding": (0,) * axes, "dilation": one,
+        "kernel": one, "output_padding": (0,) * axes, "channels": 2,
+    }  # fmt: skip
+    found = {"textbook": 225, "fbgemm-vnni": 225, "fbgemm-avx2": 128, "qnnpack-avx2": 225}
+    return tuple(Example(name, shared, (byte,)) for name, byte in found.items())
+
+
 def _op(axes: str, relu: bool) -> Op:
     size = len(axes) - 1
     name = f"conv{size}d{'_relu' if relu else ''}"
@@ -93,7 +111,7 @@ def _op(axes: str, relu: bool) -> Op:
         f"Conv{size}d{' + ReLU' if relu else ''}",
         operands,
         stages_relu if relu else stages,
-        (),
+        example(size),
         (f"quantized::{name}",),
         kernel,
         channels_last=True,

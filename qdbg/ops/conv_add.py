@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, f32, f64, fma32, rne, sat32
-from qdbg.core.op import Call, Kernel, NotSimulated, Op, quantized_operand
+from qdbg.core.op import Call, Example, Kernel, NotSimulated, Op, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _onednn, _textbook, conv
@@ -114,6 +114,19 @@ def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     return _stages(arithmetic, values, relu=True)
 
 
+PLAIN = next(each for each in conv.example(2) if each.arithmetic == "textbook")
+EXAMPLE = Example(
+    "textbook",
+    {
+        **PLAIN.operands,
+        "r_q": np.full((1, 1, 1, 1), 3, np.uint8),
+        "r_scale": 256.0,
+        "r_zp": 1,
+    },
+    (227,),  # as the plain convolution's 225, and 2 more
+)
+
+
 def _op(relu: bool) -> Op:
     name = f"conv2d_add{'_relu' if relu else ''}"
     return Op(
@@ -121,7 +134,7 @@ def _op(relu: bool) -> Op:
         f"Conv2d + addition{' + ReLU' if relu else ''}",
         operands,
         stages_relu if relu else stages,
-        (),
+        (EXAMPLE,),
         (f"quantized::{name}",),
         conv.kernel,
         channels_last=True,

@@ -9,6 +9,7 @@ import numpy as np
 from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import (
     Call,
+    Example,
     Kernel,
     NotSimulated,
     Op,
@@ -22,6 +23,7 @@ from qdbg.core.stage import Stage, Values
 from qdbg.ops._conv_kernel import MANY_GROUPS
 from qdbg.ops._kernel import BY_HAND, weighted_stages
 from qdbg.ops._windows import Geometry, in_k_order, per_axis, windows
+from qdbg.ops.conv import example
 
 FAULT = "PyTorch's result differs from its own arithmetic: "
 OTHERS = ("onednn-conv-avx2", "onednn-conv-plain")
@@ -141,6 +143,11 @@ def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     return weighted_stages(kernel(arithmetic, values), values, relu=True)
 
 
+EXAMPLES: dict[int, tuple[Example, ...]] = {
+    axes: tuple(e for e in example(axes) if e.arithmetic != "qnnpack-avx2") for axes in (1, 2, 3)
+}
+
+
 def _op(axes: str, relu: bool) -> Op:
     size = len(axes) - 1
     name = f"conv_transpose{size}d{'_relu' if relu else ''}"
@@ -151,7 +158,7 @@ def _op(axes: str, relu: bool) -> Op:
         title,
         operands,
         work,
-        (),
+        EXAMPLES[size],
         (f"quantized::{name}",),
         kernel,
         channels_last=True,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, expm1_32, f32, f64
-from qdbg.core.op import Call, Op
+from qdbg.core.op import Call, Example, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops import _elementwise
@@ -94,7 +94,25 @@ def _refuse(values: Values, function: Stage, below: Array, *, block: bool) -> No
     _elementwise.refuse_doubtful(values, bent, inv, block=block, exact=exact)
 
 
+EXAMPLE = Example(
+    "textbook",
+    {
+        "x_q": np.array([12, 0], np.uint8),
+        "x_scale": 1.0,
+        "x_zp": 10,
+        "y_scale": 0.5,
+        "y_zp": 10,
+        "qmin": 0,
+        "qmax": 255,
+        "block": np.array([False, False]),
+        "in_scale": 1.0,
+        "alpha": 1.0,
+        "out_scale": 1.0,
+    },
+    (14, 8),
+)
+
 OPS = (
-    Op("elu", "ELU", operands, stages, (), ("quantized::elu", "aten::elu")),
-    Op("celu", "CELU", celu_operands, stages, (), ("quantized::celu", "aten::celu")),
+    Op("elu", "ELU", operands, stages, (EXAMPLE,), ("quantized::elu", "aten::elu")),
+    Op("celu", "CELU", celu_operands, stages, (EXAMPLE,), ("quantized::celu", "aten::celu")),
 )

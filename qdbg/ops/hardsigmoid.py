@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from qdbg.core.arithmetic import Arithmetic, f32, f64, rne, sat32, saturate
-from qdbg.core.op import Op
+from qdbg.core.op import Example, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _elementwise, hardswish
@@ -34,13 +36,28 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     return COMMON(arithmetic, values)
 
 
+EXAMPLE = Example(
+    "textbook",
+    {
+        "x_q": np.array([10, 13], np.uint8),
+        "x_scale": 1.0,
+        "x_zp": 10,
+        "y_scale": 0.25,
+        "y_zp": 10,
+        "qmin": 0,
+        "qmax": 255,
+        "block": np.array([False, False]),
+    },
+    (12, 14),
+)
+
 OPS = (
     Op(
         "hardsigmoid",
         "Hardsigmoid",
         _elementwise.operands,
         stages,
-        (),
+        (EXAMPLE,),
         ("aten::hardsigmoid", "aten::hardsigmoid_"),
     ),
 )

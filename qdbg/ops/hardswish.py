@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import numpy as np
+
 from qdbg.core.arithmetic import Arithmetic, f32, f64, rne, sat32, saturate
-from qdbg.core.op import Op
+from qdbg.core.op import Example, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _elementwise
@@ -43,13 +45,28 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     return COMMON(arithmetic, values)
 
 
+EXAMPLE = Example(
+    "textbook",
+    {
+        "x_q": np.array([12, 13], np.uint8),
+        "x_scale": 1.0,
+        "x_zp": 10,
+        "y_scale": 0.5,
+        "y_zp": 10,
+        "qmin": 0,
+        "qmax": 255,
+        "block": np.array([False, False]),
+    },
+    (13, 16),
+)
+
 OPS = (
     Op(
         "hardswish",
         "Hardswish",
         _elementwise.operands,
         stages,
-        (),
+        (EXAMPLE,),
         ("quantized::hardswish", "aten::hardswish"),
     ),
 )

@@ -85,8 +85,9 @@ def _example(arithmetic: str, expected: int) -> Example:
     )
 
 
+TEXTBOOK_EXAMPLE = _example("textbook", 225)  # 57630 / 256 = 225.1
 _EXAMPLES = (
-    _example("textbook", 225),  # 57630 / 256 = 225.1
+    TEXTBOOK_EXAMPLE,
     _example("fbgemm-vnni", 225),
     _example("fbgemm-avx2", 128),  # sat16(57630) / 256 = 32767 / 256 = 127.996
     _example("onednn-avx2", 128),

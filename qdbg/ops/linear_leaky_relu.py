@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, f32, f64, rne, sat32, saturate
-from qdbg.core.op import Call, NotSimulated, Op
+from qdbg.core.op import Call, Example, NotSimulated, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _onednn, _textbook, linear
@@ -53,13 +53,15 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     return tuple(made for each in plain for made in _with_slope(each, values))
 
 
+EXAMPLE = Example("textbook", {**linear.TEXTBOOK_EXAMPLE.operands, "slope": 0.5}, (225,))
+
 OPS = (
     Op(
         "linear_leaky_relu",
         "Linear + LeakyReLU",
         operands,
         stages,
-        (),
+        (EXAMPLE,),
         ("quantized::linear_leaky_relu",),
         linear.kernel,
     ),

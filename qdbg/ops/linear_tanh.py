@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, f64, neighbours, rne, sat32, tanh32
-from qdbg.core.op import Call, NotSimulated, Op
+from qdbg.core.op import Call, Example, NotSimulated, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _onednn, _textbook, linear
@@ -80,13 +80,15 @@ def operands(call: Call) -> dict[str, Array]:
     return linear.operands(call)
 
 
+EXAMPLE = Example("textbook", {**linear.TEXTBOOK_EXAMPLE.operands}, (0,))
+
 OPS = (
     Op(
         "linear_tanh",
         "Linear + Tanh",
         operands,
         stages,
-        (),
+        (EXAMPLE,),
         ("quantized::linear_tanh",),
         linear.kernel,
     ),

@@ -12,6 +12,8 @@ from qdbg.ops._clamp import clamp_each
 from qdbg.ops._lanes import is_row_major
 from qdbg.ops.avg_pool import average_qnnpack, average_textbook, centred_sum, raw_sum
 
+PIXEL = ("n", "c", "h", "w")
+"""The axes of an image."""
 IMAGE = (2, 3)
 """The axes of an image's pixels, for which QNNPACK has a kernel."""
 
@@ -46,7 +48,7 @@ def operands(call: Call) -> dict[str, Array]:
         "n": n.reshape(shape), "div": n.reshape(shape), "size": n.reshape(shape),
         "x_scale": x.qparams.scale,
         "x_zp": x.qparams.zero_point,
-        "image": np.array(len(kept) == len(IMAGE) and dims == IMAGE and x.qparams.dtype == "quint8"),
+        "image": np.array(dims == IMAGE and x.q.ndim == len(PIXEL) and x.qparams.dtype == "quint8"),
         **output_operands(call, BYTES),
     }  # fmt: skip
 
@@ -65,6 +67,11 @@ EXAMPLE = Example(
     {
         "window": np.array([[3, 9, 5, 9]], np.uint8),
         "n": np.array([4]),
+        "div": np.array([4]),
+        "size": np.array([4]),
+        "x_scale": 1.0,
+        "x_zp": 1,
+        "y_zp": 1,
         "image": False,
         "qmin": 0,
         "qmax": 255,

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, f32, f64, i32, rne, sat32, saturate, wrap32
-from qdbg.core.op import BYTES, Call, NotSimulated, Op, output_operands, quantized_operand
+from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops._clamp import clamp_each
@@ -79,4 +79,23 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     return (unit_slope, multiply, multiplier, requantize, clamp_each)
 
 
-OPS = (Op("prelu", "PReLU", operands, stages, (), ("quantized::prelu",)),)
+EXAMPLE = Example(
+    "textbook",
+    {
+        "x_q": np.array([6, 14], np.uint8),
+        "x_scale": 1.0,
+        "x_zp": 10,
+        "w_q": np.array([2, 2], np.uint8),
+        "w_scale": 0.25,
+        "w_zp": 0,
+        "w_min": 0,
+        "w_max": 255,
+        "y_scale": 1.0,
+        "y_zp": 10,
+        "qmin": 0,
+        "qmax": 255,
+    },
+    (8, 14),  # −4 · 0.5 = −2 and 4 · 1 = 4
+)
+
+OPS = (Op("prelu", "PReLU", operands, stages, (EXAMPLE,), ("quantized::prelu",)),)

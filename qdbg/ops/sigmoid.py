@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, exp32, f32, f64, rne, sat32
-from qdbg.core.op import Op
+from qdbg.core.op import Example, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops import _elementwise, hardswish
@@ -73,13 +73,28 @@ def _refuse(values: Values, function: Stage, back: Stage, *, block: bool) -> Non
     _elementwise.refuse_near_ties(u, quantized, values, u != HALF)
 
 
+EXAMPLE = Example(
+    "textbook",
+    {
+        "x_q": np.array([10, 110], np.uint8),
+        "x_scale": 1.0,
+        "x_zp": 10,
+        "y_scale": 0.25,
+        "y_zp": 10,
+        "qmin": 0,
+        "qmax": 255,
+        "block": np.array([False, False]),
+    },
+    (12, 14),
+)
+
 OPS = (
     Op(
         "sigmoid",
         "Sigmoid",
         _elementwise.operands,
         stages,
-        (),
+        (EXAMPLE,),
         ("aten::sigmoid", "aten::sigmoid_", "quantized::sigmoid"),
     ),
 )

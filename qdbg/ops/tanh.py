@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, f32, f64, rne, sat32, tanh32
-from qdbg.core.op import Op
+from qdbg.core.op import Example, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _elementwise, hardswish
@@ -53,4 +53,21 @@ def _saturated(d: Array) -> Array:
     return exact
 
 
-OPS = (Op("tanh", "Tanh", _elementwise.operands, stages, (), ("aten::tanh", "aten::tanh_")),)
+EXAMPLE = Example(
+    "textbook",
+    {
+        "x_q": np.array([10, 110], np.uint8),
+        "x_scale": 1.0,
+        "x_zp": 10,
+        "y_scale": 0.5,
+        "y_zp": 10,
+        "qmin": 0,
+        "qmax": 255,
+        "block": np.array([False, False]),
+    },
+    (10, 12),
+)
+
+OPS = (
+    Op("tanh", "Tanh", _elementwise.operands, stages, (EXAMPLE,), ("aten::tanh", "aten::tanh_")),
+)

@@ -1,5 +1,6 @@
 """Formula, arithmetic and explanation of a stage stand in one function and agree."""
 
+import contextlib
 import re
 from pathlib import Path
 
@@ -8,8 +9,9 @@ import pytest
 
 from qdbg import ops
 from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.op import NotSimulated
 from qdbg.core.stage import stage
-from qdbg.ops import registry
+from qdbg.ops import recurrent, registry
 
 CASES = [(op, example) for op in registry().values() for example in op.examples]
 
@@ -38,8 +40,9 @@ def test_no_call_of_the_dispatcher_belongs_to_two_ops():
     assert len(calls) == len(set(calls))
 
 
-def test_every_op_has_an_example():
-    assert all(op.examples for op in registry().values())
+def test_every_op_that_is_simulated_has_an_example():
+    simulated = [op for op in registry().values() if op.operands is not recurrent.operands]
+    assert [op.name for op in simulated if not op.examples] == []
 
 
 def test_a_formula_that_forgets_an_operand_is_refused():
@@ -65,7 +68,8 @@ def all_stages():
                 for bias in (False, True):
                     values = {k: np.asarray(v) for k, v in example.operands.items()}
                     values |= {"b": np.zeros(1, np.float32)} if bias else {}
-                    yield from op.stages(arithmetic, values)
+                    with contextlib.suppress(NotSimulated):
+                        yield from op.stages(arithmetic, values)
 
 
 def test_the_left_side_of_every_formula_is_the_output_symbol():
