@@ -20,8 +20,9 @@ def choose(arithmetic: Arithmetic, values: Values) -> Kernel:
     """Raises NotSimulated for kernels whose arithmetic is not known."""
     match arithmetic.engine:
         case "qnnpack":
-            why = "the qnnpack engine computes with QNNPACK, the same on every CPU"
-            return Kernel("QNNPACK", "exact", 0, "qnnpack", why)
+            return _qnnpack(
+                values, "the qnnpack engine computes with QNNPACK, the same on every CPU"
+            )
         case "fbgemm":
             return _fbgemm(arithmetic, values, "the fbgemm engine computes with FBGEMM")
         case "onednn":
@@ -30,6 +31,15 @@ def choose(arithmetic: Arithmetic, values: Values) -> Kernel:
             return _x86(arithmetic, values)
         case _:
             return BY_HAND
+
+
+def _qnnpack(values: Values, why: str) -> Kernel:
+    groups = int(values["groups"])
+    depthwise = groups > 1 and groups == values["x_channels"] == len(values["w_q"])
+    size = np.asarray(values["kernel_size"])
+    if depthwise and size.size == VOLUME and np.all(size == 3):  # noqa: PLR2004 - its only size
+        return Kernel("QNNPACK", "exact", 0, "qnnpack-once", f"{why}, by its depthwise kernel")
+    return Kernel("QNNPACK", "exact", 0, "qnnpack", why)
 
 
 def _x86(arithmetic: Arithmetic, values: Values) -> Kernel:

@@ -58,15 +58,22 @@ def qnnpack_requantize(v: Array, M: Array) -> Array:
     return f32(f64(f32(v)) * M)
 
 
-def way_back(*, bias: bool, relu: bool, per_channel: bool) -> tuple[Stage, ...]:
-    """The stages from `acc` to `y_q`."""
+@stage("requantize", output="s float64 [C]", formula="s[c] = f32(v[c])·M[c]")
+def qnnpack_requantize_once(v: Array, M: Array) -> Array:
+    """Bring the accumulator to the scale of the output. The kernel for depthwise 3×3×3 convolutions
+    does not round the product to float32: it is rounded once, to the integer."""
+    return f64(f32(v)) * f64(M)
+
+
+def way_back(*, bias: bool, relu: bool, per_channel: bool, once: bool = False) -> tuple[Stage, ...]:
+    """The stages from `acc` to `y_q`; `once` for the kernel that rounds products once."""
     del per_channel  # QNNPACK makes no difference
     add = (qnnpack_bias_q, add_int_bias) if bias else (no_int_bias,)
     last = relu_clamp if relu else clamp
     return (
         qnnpack_multiplier,
         *add,
-        qnnpack_requantize,
+        qnnpack_requantize_once if once else qnnpack_requantize,
         round_half_even,
         add_zero_point,
         last,

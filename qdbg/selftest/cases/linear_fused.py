@@ -27,12 +27,12 @@ def fused(draw: Draw, kind: str) -> Case | None:
     if draw.chance(0.4):
         centred = x.int_repr().numpy().astype(np.float64) - x.q_zero_point()
         b = bias_near_ties(draw, centred @ made.centred().reshape(outputs, -1).T, x, made, scale)
-    layer: Any
+    kinds: Any = nniq
     if kind == "tanh":
-        layer, scale = nniq.LinearTanh(width, outputs), draw.scale(2**-9, 0.1)
+        layer, scale = kinds.LinearTanh(width, outputs), draw.scale(2**-9, 0.1)
     else:
         slope = draw.choice([*SLOPES, float(draw.random.uniform(0, 1))])
-        layer = nniq.LinearLeakyReLU(width, outputs, slope)
+        layer = kinds.LinearLeakyReLU(width, outputs, slope)
     finish(draw, layer, made, b, scale)
     return Case(lambda: layer(x), {"layer": layer})
 
