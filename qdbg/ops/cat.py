@@ -71,19 +71,7 @@ def relu(d: Array) -> Array:
     return at_least(d, ZERO)
 
 
-@stage(
-    "quantize",
-    output="z int32 [I]",
-    formula="z[i] = rne(f32(y_zp + f32(u[i]·f32(1 / f32(y_scale)))))",
-)
-def quantize_rest(u: Array, y_zp: Array, y_scale: Array) -> Array:
-    """Back to output steps. A channel that is left over gets the zero point before it is rounded,
-    and the reciprocal of the scale is one of float32 numbers, unlike in a vector."""
-    inverse = _elementwise.reciprocal.compute(y_scale)
-    return _elementwise.quantize_tail.compute(u, inverse, y_zp)
-
-
-quantize_lanes = split(WHOLE, _elementwise.quantize_block, quantize_rest)
+quantize_lanes = split(WHOLE, _elementwise.quantize_block, _elementwise.quantize_tail)
 dequantize_lanes = split(WHOLE, dequantize_vector, dequantize_rest)
 
 

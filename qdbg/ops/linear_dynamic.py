@@ -130,12 +130,12 @@ def float_relu(y: Array) -> Array:
 @stage(
     "quantize",
     output="x_q uint8 [K]",
-    formula="x_q[k] = rne(f32(f32(x[k]·f32(1 / x_scale)) + x_zp)), kept in 0 … 255",
+    formula="x_q[k] = rne(f32(f32(x[k]·f32(1 / x_s)) + x_zp)), kept in 0 … 255",
 )
-def quantize_twice(x: Array, x_scale: Array, x_zp: Array) -> Array:
-    """Quantize the inputs: multiply by the reciprocal of the scale, add the zero point in a second
-    float32 operation, then round."""
-    scaled = f32(f64(x) * f32(1 / x_scale))
+def quantize_twice(x: Array, x_s: Array, x_zp: Array) -> Array:
+    """Quantize the inputs: multiply by the reciprocal of the scale that oneDNN was handed, add the
+    zero point in a second float32 operation, then round."""
+    scaled = f32(f64(x) * f32(1 / f64(x_s)))
     return i32(saturate(rne(f32(f64(scaled) + f64(x_zp))), 0, FULL))
 
 
@@ -221,7 +221,8 @@ def _into(engine: str) -> tuple[Stage, ...]:
     if engine == "qnnpack":
         return (*span, whole_range, input_scale, input_zero_point, quantize_fused)
     if engine == "onednn":
-        return (*span, input_scale, input_zero_point, quantize_twice)
+        own = _onednn.onednn_input_scale
+        return (*span, input_scale, input_zero_point, own, quantize_twice)
     return (*span, textbook_scale, textbook_zero_point, textbook_quantize)
 
 
@@ -234,7 +235,7 @@ def _back(arithmetic: Arithmetic, per_channel: bool) -> tuple[Stage, ...]:
     if arithmetic.engine == "onednn":
         plain, listed = _onednn.onednn_weight_scale, _onednn.onednn_weight_scale_per_channel
         last = onednn_dequantize_avx2 if arithmetic.level == "avx2" else onednn_dequantize
-        return (_onednn.onednn_input_scale, listed if per_channel else plain, last)
+        return (listed if per_channel else plain, last)
     return (textbook_dequantize,)
 
 
