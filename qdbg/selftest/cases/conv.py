@@ -60,7 +60,7 @@ def conv(draw: Draw, axes: int) -> Case | None:
         stride, dilation = (int(draw.choice([1, 2])),) * axes, (1,) * axes
         padding = tuple((k - 1) // 2 for k in kernel)
     mode = "reflect" if axes < 3 and draw.chance(0.1) else "zeros"
-    most = {1: 12, 2: 6, 3: 3}[axes]
+    most = {1: 30, 2: 6, 3: 3}[axes]
     sizes = [d * (k - 1) + 1 + draw.integer(0, most) for k, d in zip(kernel, dilation, strict=True)]
     x = draw.laid_out(draw.quantized((int(draw.choice([1, 1, 2, 3])), inputs, *sizes)))
     made = weights(draw, (outputs, inputs // groups, *kernel))

@@ -18,7 +18,7 @@ EDGES = [1, 2, 3, 4, 5, 7, 8, 31, 33, 64, 65, 130, 256, 257, 258, 261, 262, 513,
 def linear(draw: Draw) -> Case:
     """One layer on a few rows."""
     width = int(draw.choice(EDGES)) if draw.chance(0.4 * draw.size) else draw.integer(1, 130)
-    outputs, rows = draw.integer(1, 40), int(draw.choice([1, 1, 2, 5, 17]))
+    outputs, rows = draw.integer(1, 40), int(draw.choice([1, 1, 2, 5, 17, 64]))
     x = draw.quantized((rows, width))
     made = weights(draw, (outputs, width))
     scale = output_scale(draw, x, made, width)
