@@ -13,6 +13,14 @@ from qdbg.ops import _fbgemm, _onednn, _qnnpack, _textbook
 from qdbg.ops._products import products
 
 BY_HAND = Kernel("by hand", "exact", 0, "textbook", "the textbook knows no library")
+ONEDNN: dict[str, dict[str, bool]] = {
+    "onednn": {},
+    "onednn-avx2": {"avx2": True},
+    "onednn-conv": {"conv": True},
+    "onednn-conv-avx2": {"conv": True, "avx2": True},
+    "onednn-conv-plain": {"conv": True, "plain": True},
+}
+"""What oneDNN's ways back differ in."""
 WHOLE, HALVES, BLOCK = 256, 768, 384
 
 
@@ -56,16 +64,9 @@ def weighted_stages(kernel: Kernel, values: Values, *, relu: bool) -> tuple[Stag
         case "qnnpack-once":
             _qnnpack.refuse_large_bias(values)
             back = _qnnpack.way_back(**choice, once=True)
-        case "onednn":
-            back = _onednn.way_back(**choice)
-        case "onednn-avx2":
-            back = _onednn.way_back(**choice, avx2=True)
-        case "onednn-conv":
-            back = _onednn.way_back(**choice, conv=True)
-        case "onednn-conv-avx2":
-            back = _onednn.way_back(**choice, conv=True, avx2=True)
-        case "onednn-conv-plain":
-            back = _onednn.way_back(**choice, conv=True, plain=True)
+        case name if name in ONEDNN:
+            nan = "b" in values and not bool(np.isfinite(values["b"]).all())
+            back = _onednn.way_back(**choice, **ONEDNN[name], nan=nan)
         case _:
             back = _textbook.way_back(**choice)
     zero_points = bool(np.any(values["w_zp"]))
