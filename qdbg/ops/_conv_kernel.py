@@ -82,7 +82,7 @@ def overruns(level: str, values: Values) -> bool:
         and channels in {2, 4}
         and outputs == groups * channels
         and np.all(size == 3)  # noqa: PLR2004 - the only size that the kernel has
-        and np.all(np.isin(values["stride"], (1, 2)))
+        and np.all(np.isin(np.asarray(values["stride"])[-2:], (1, 2)))
         and np.all(np.asarray(values["padding"]) == 1)
         and np.all(np.asarray(values["dilation"]) == 1)
     )
