@@ -90,7 +90,10 @@ def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
     match arithmetic.engine:
         case "qnnpack":
             if len(values["kernel"]) == VOLUME:
-                raise NotSimulated(f"{FAULT}QNNPACK's transposed 3-d convolutions come out wrong")
+                raise NotSimulated(
+                    f"{FAULT}QNNPACK's transposed 3-d convolutions come out wrong and damage its"
+                    " memory"
+                )
             why = "the qnnpack engine computes with QNNPACK, the same on every CPU"
             return Kernel("QNNPACK", "exact", 0, "qnnpack", why)
         case "textbook":
