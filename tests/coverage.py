@@ -53,8 +53,9 @@ def main():
 {data["processor"]}: {compared:,} integers compared, {different:,} of them differ;
 {caught} of {seeded} seeded faults caught. Made by `python -m tests.coverage`.
 
-A number: integers compared, none differs. ○: calls that are captured and not simulated, some beside a
-number, all without one. ≠: integers that differ. ·: the engine has no such call, or it is not drawn.
+A number: integers compared, none differs. ○: calls that are captured and not simulated; some of
+them beside a number, all of them without one. ≠: integers that differ. ·: the engine has no such
+call, or it is not drawn.
 
 {table(data)}
 
