@@ -30,6 +30,7 @@ class ElementScreen(CommandScreen):
     #way { width: 1fr; height: 1fr; border: round $border; padding: 0 1;
            border-title-color: $foreground; border-subtitle-color: $foreground;
            border-subtitle-style: bold; scrollbar-size-vertical: 1; }
+    #terms.placed { width: 84; }
     ElementScreen.-narrow #both { layout: vertical; }
     ElementScreen.-narrow #terms { width: 1fr; height: 2fr; }
     ElementScreen.-narrow #way { width: 1fr; height: 3fr; }
@@ -71,6 +72,7 @@ class ElementScreen(CommandScreen):
         grid = self.query_one("#terms", Grid)
         if found is not None:
             table = TermTable(found)
+            grid.set_class(table.placed, "placed")
             grid.show(table)
             self.call_after_refresh(grid.select, table.first_look)
             kind = "pairs" if found.paired else "products"

@@ -124,6 +124,11 @@ class TermTable:
             (term, place) for term in terms.rows for place in range(len(term.products))
         ]
 
+    @property
+    def placed(self) -> bool:
+        """Whether the inputs have places in an image."""
+        return self._placed(self.terms)
+
     @staticmethod
     def _placed(terms: Terms) -> bool:
         return bool(terms.rows and terms.rows[0].products[0].place)

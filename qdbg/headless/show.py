@@ -54,15 +54,12 @@ def _header(trace: Trace, note: str) -> list[str]:
 
 
 def call_title(trace: Trace, call: int) -> str:
-    """`Linear 4→16`."""
+    """`Linear 4→16`, `Conv2d 3→8 3×3`."""
     node, layer = trace.nodes[call], trace.layer(call)
     op = registry().get(node.op)
     if op is None:
         return node.op
-    if layer is None or layer.weight is None or layer.weight.q.ndim != 2:  # noqa: PLR2004 - [C, K]
-        return op.title
-    outputs, inputs = layer.weight.q.shape
-    return f"{op.title} {inputs}→{outputs}"
+    return f"{op.title} {layer.sizes}" if layer is not None and layer.sizes else op.title
 
 
 def _calls(trace: Trace) -> list[str]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, f32, f64, i32, i64, rne, sat32
@@ -150,6 +152,7 @@ PLANES = 5
 """The axes of windows of an image with two: sample, channel, height, width, taps."""
 
 
+@cache
 def vectors(vector: int, shape: tuple[int, ...]) -> Stage:
     """Which channels lie in whole vectors, as an operand of the next stage."""
 

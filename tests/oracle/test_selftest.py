@@ -14,7 +14,7 @@ from qdbg.selftest.faults import faults
 
 REACHED = LEVELS[: LEVELS.index(machine_level()) + 1]
 CELLS = [(engine, level) for engine in ENGINES for level in REACHED]
-SECONDS = 6.0
+SECONDS = 4.0
 """Of drawing, per engine and level; `qdbg selftest` draws as long as it is told to."""
 MOST = {"linear", "conv2d", "add", "relu", "max_pool2d", "quantize"}
 """Ops of which even a short run must compare many integers everywhere."""
