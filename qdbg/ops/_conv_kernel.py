@@ -125,10 +125,13 @@ def _onednn(arithmetic: Arithmetic, values: Values, why: str) -> Kernel:
 
 
 def _onednn_vnni(shape: _Shape, why: str) -> Kernel:
-    """Three kernels multiply the scales in turn, the one over GEMM multiplies them first."""
+    """Three kernels multiply the scales in turn, the one over GEMM multiplies them first. It does
+    not take every layer whose input has the zero point 0: plain loops, which divide, take those."""
+    plain = () if shape.x_zp else ("onednn-conv-plain",)
     if shape.depthwise and shape.axes == VOLUME and shape.dilated:
-        return Kernel("oneDNN", "exact", 0, "onednn-conv-avx2", f"{why}, by its GEMM")
-    doubt = ("onednn-conv-avx2",) if shape.multiplies else ()
+        why += ", by its GEMM"
+        return Kernel("oneDNN", "exact", 0, "onednn-conv-avx2", why, doubt=plain)
+    doubt = ("onednn-conv-avx2", *plain) if shape.multiplies else ()
     return Kernel("oneDNN", "exact", 0, "onednn-conv", why, doubt=doubt)
 
 
@@ -166,6 +169,7 @@ class _Shape:
     dilated: bool
     out_width: int
     stride_width: int
+    x_zp: int
 
     @classmethod
     def of(cls, values: Values) -> _Shape:
@@ -178,6 +182,7 @@ class _Shape:
             dilated=bool(np.any(np.asarray(values["dilation"]) > 1)),
             out_width=int(values["x_q"].shape[-3]),
             stride_width=int(values["stride"][-1]),
+            x_zp=int(values["x_zp"]),
         )
 
     @property
