@@ -19,13 +19,13 @@ TOGETHER = 2**15
 @stage("sum", output="total int64 [N]", formula="total[i] = sum of x_q over its group")
 def total(x_q: Array) -> Array:
     """Add up the integers of the group; the zero point stays in."""
-    return i64(x_q).sum(axis=-1, keepdims=True)
+    return np.asarray(i64(x_q).sum(axis=-1, keepdims=True))
 
 
 @stage("squares", output="squares int64 [N]", formula="squares[i] = sum of x_q·x_q over its group")
 def squares(x_q: Array) -> Array:
     """Add up the squares of the integers of the group."""
-    return (i64(x_q) ** 2).sum(axis=-1, keepdims=True)
+    return np.asarray((i64(x_q) ** 2).sum(axis=-1, keepdims=True))
 
 
 @stage("mean", output="mean float32 [N]", formula="mean[i] = f32(f32(total[i]) / f32(n))")

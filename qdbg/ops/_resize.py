@@ -30,7 +30,7 @@ def step(size: int, out: int, factor: float | None) -> Array:
 def nearest(size: int, out: int, factor: float | None, *, exact: bool) -> Array:
     """The pixel of the image that each pixel of the result takes, along one axis."""
     at = f64(np.arange(out)) + (0.5 if exact else 0.0)
-    found = i64(np.floor(f32(at * f64(step(size, out, factor)))))
+    found = i64(f32(at * f64(step(size, out, factor))))
     return np.where(found < size - 1, found, size - 1)
 
 

@@ -14,6 +14,7 @@ MAX: dict[int, Any] = {
     3: torch.nn.functional.max_pool3d,
 }
 ADAPTIVE: dict[int, Any] = {
+    1: torch.nn.functional.adaptive_avg_pool1d,
     2: torch.nn.functional.adaptive_avg_pool2d,
     3: torch.nn.functional.adaptive_avg_pool3d,
 }
@@ -52,6 +53,9 @@ def avg_pool(draw: Draw, axes: int) -> Case:
     stride = [int(draw.choice([1, 2, 3])) for _ in range(axes)]
     counts, divisor = draw.chance(0.6), draw.integer(1, 20) if draw.chance(0.2) else None
     ceil = draw.chance(0.2)
+    if axes == 1:
+        pool = torch.nn.functional.avg_pool1d
+        return Case(lambda: pool(x, kernel, stride, padding, ceil, counts))
     return Case(lambda: AVG[axes](x, kernel, stride, padding, ceil, counts, divisor))
 
 
@@ -71,12 +75,14 @@ def mean(draw: Draw) -> Case:
 
 
 CASES = {
+    "adaptive_avg_pool1d": lambda draw: adaptive_avg_pool(draw, 1),
     "adaptive_avg_pool2d": lambda draw: adaptive_avg_pool(draw, 2),
     "adaptive_avg_pool3d": lambda draw: adaptive_avg_pool(draw, 3),
     "mean": mean,
     "max_pool1d": lambda draw: max_pool(draw, 1),
     "max_pool2d": lambda draw: max_pool(draw, 2),
     "max_pool3d": lambda draw: max_pool(draw, 3),
+    "avg_pool1d": lambda draw: avg_pool(draw, 1),
     "avg_pool2d": lambda draw: avg_pool(draw, 2),
     "avg_pool3d": lambda draw: avg_pool(draw, 3),
 }
