@@ -21,9 +21,14 @@ ADAPTIVE: dict[int, Any] = {
 AVG: dict[int, Any] = {2: torch.nn.functional.avg_pool2d, 3: torch.nn.functional.avg_pool3d}
 
 
+def dtype_of(draw: Draw) -> str:
+    """Mostly quint8."""
+    return "qint8" if draw.chance(0.3) else "quint8"
+
+
 def image(draw: Draw, axes: int, least: int = 1) -> torch.Tensor:
     """[N, C, …] in one of its orders of memory."""
-    dtype = "qint8" if draw.chance(0.3) else "quint8"
+    dtype = dtype_of(draw)
     channels = int(draw.choice([1, 3, 7, 8, 9, 16, 17, 24, 33]))
     if draw.size < 0.5:
         channels = draw.integer(1, 9)
@@ -69,6 +74,8 @@ def adaptive_avg_pool(draw: Draw, axes: int) -> Case:
 def mean(draw: Draw) -> Case:
     """Over the last axes, kept or not."""
     x = image(draw, int(draw.choice([1, 2, 3])))
+    if draw.chance(0.3 * draw.size):
+        x = draw.quantized((40, 50, draw.integer(1, 12)), dtype_of(draw))
     first = draw.integer(1, x.ndim - 1)
     dims, keep = list(range(first, x.ndim)), draw.chance(0.5)
     return Case(lambda: x.mean(dims, keepdim=keep))
