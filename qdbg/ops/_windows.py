@@ -51,7 +51,8 @@ def in_k_order(found: Array, groups: int) -> Array:
     out = range(3, 3 + spatial)
     taps = range(3 + spatial, 3 + 2 * spatial)
     moved = split.transpose(0, *out, 1, *taps, 2)
-    return moved.reshape(*moved.shape[: spatial + 2], -1)
+    size = int(np.prod(moved.shape[spatial + 2 :]))
+    return moved.reshape(*moved.shape[: spatial + 2], size)
 
 
 def per_axis(value: object, axes: int) -> tuple[int, ...]:

@@ -62,12 +62,13 @@ def conv(draw: Draw, axes: int) -> Case | None:
     mode = "reflect" if axes < 3 and draw.chance(0.1) else "zeros"
     most = {1: 30, 2: 6, 3: 3}[axes]
     sizes = [d * (k - 1) + 1 + draw.integer(0, most) for k, d in zip(kernel, dilation, strict=True)]
-    x = draw.laid_out(draw.quantized((int(draw.choice([1, 1, 2, 3])), inputs, *sizes)))
+    images = 0 if mode == "zeros" and draw.chance(0.02) else int(draw.choice([1, 1, 2, 3]))
+    x = draw.laid_out(draw.quantized((images, inputs, *sizes)))
     made = weights(draw, (outputs, inputs // groups, *kernel))
     per_output = inputs // groups * int(np.prod(kernel))
     scale = output_scale(draw, x, made, per_output)
     b = biases(draw, x, made) if draw.chance(0.7) else None
-    if mode == "zeros" and draw.chance(0.4):
+    if mode == "zeros" and images and draw.chance(0.4):
         centred = x.int_repr().double() - x.q_zero_point()
         w = torch.from_numpy(made.centred())
         acc = FLOAT[axes](centred, w, None, stride, padding, dilation, groups)

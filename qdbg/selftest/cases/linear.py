@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+import torch
 import torch.ao.nn.intrinsic.quantized as nniq
 import torch.ao.nn.quantized as nnq
 
@@ -19,17 +20,23 @@ def linear(draw: Draw) -> Case:
     """One layer on a few rows."""
     width = int(draw.choice(EDGES)) if draw.chance(0.4 * draw.size) else draw.integer(1, 130)
     outputs, rows = draw.integer(1, 40), int(draw.choice([1, 1, 2, 5, 17, 64]))
-    x = draw.quantized((rows, width))
+    shape = [0 if draw.chance(0.02) else rows, width]
+    x = draw.laid_out(draw.quantized([2, *shape] if draw.chance(0.1) else shape))
     made = weights(draw, (outputs, width))
     scale = output_scale(draw, x, made, width)
     b: Array | None = biases(draw, x, made) if draw.chance(0.7) else None
-    if draw.chance(0.4):
+    if draw.chance(0.4) and x.numel():
         centred = x.int_repr().numpy().astype(np.float64) - x.q_zero_point()
         acc = centred @ made.centred().reshape(outputs, -1).T
         b = bias_near_ties(draw, acc, x, made, scale)
-    kind: Any = nniq.LinearReLU if draw.chance(0.5) else nnq.Linear
+    relu = draw.chance(0.5)
+    kind: Any = nniq.LinearReLU if relu else nnq.Linear
     layer = kind(width, outputs)
     finish(draw, layer, made, b, scale)
+    if draw.chance(0.1):  # packed weights that are no layer's
+        packed = layer._packed_params._packed_params
+        call = torch.ops.quantized.linear_relu if relu else torch.ops.quantized.linear
+        return Case(lambda: call(x, packed, layer.scale, layer.zero_point))
     return Case(lambda: layer(x), {"layer": layer})
 
 
