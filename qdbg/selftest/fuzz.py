@@ -20,7 +20,7 @@ Say = Callable[[Mapping[str, object]], None]
 
 FAULT_SECONDS = 20.0
 """How long one seeded fault may go uncaught before it counts as missed."""
-LEAST_FAULT_SECONDS = 2.0
+LEAST_FAULT_SECONDS = 10.0
 SMALLER = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 """The sizes at which a difference is looked for again, smallest first."""
 SMALLER_TRIES = 150

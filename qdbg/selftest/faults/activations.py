@@ -79,7 +79,6 @@ FAULTS = (
     ),
     _rule("half away in the table", tanh, "rne", half_away, "tanh", QNNPACK),
     _rule("half away in the table", hardsigmoid, "rne", half_away, "hardsigmoid", QNNPACK),
-    _rule("what is left over rounds half away", _elementwise, "rne", half_away, "sigmoid", COMMON),
     _stage(
         "the bend goes below −alpha",
         elu,
@@ -106,7 +105,6 @@ FAULTS = (
     ),
     _stage("at 0", relu, "relu", lambda x_q, x_zp: np.maximum(x_q, 0), "relu"),
     _rule("the slope 1 rounds half away", prelu, "rne", half_away, "prelu"),
-    _rule("multiplies in float64", prelu, "f32", f64, "prelu"),
     _stage(
         "the slope is not taken in float32",
         leaky_relu,

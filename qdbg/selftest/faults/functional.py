@@ -236,13 +236,6 @@ FAULTS = (
         "reciprocal_double",
         _elementwise.reciprocal,
     ),
-    stage_fault(
-        "cat's channels left over take the reciprocal of the float64 scale",
-        "cat",
-        _elementwise,
-        "reciprocal",
-        _elementwise.reciprocal_double.compute,
-    ),
     fault("stack takes channels as cat does", "stack", cat, "_channels_last", lambda tensor: False),
     stage_fault(
         "matmul sums the raw integers",

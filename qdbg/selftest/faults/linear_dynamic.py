@@ -46,12 +46,6 @@ FAULTS = (
     ),
     _stage("honours the reduced range", "whole_range", lambda: np.array(127), engines=QNNPACK),
     _stage(
-        "the zero point counts from the low end always",
-        "input_zero_point",
-        lambda x_min, x_max, x_scale, top: np.rint(-f64(x_min) / x_scale).astype(np.int64),
-        engines=(*FBGEMM, *QNNPACK),
-    ),
-    _stage(
         "divides by the scale",
         "quantize_fused",
         lambda x, x_scale, x_zp: np.clip(np.rint(f64(x) / x_scale) + x_zp, 0, 255).astype(np.int32),
