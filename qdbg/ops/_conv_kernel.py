@@ -10,6 +10,7 @@ from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import Kernel, NotSimulated
 from qdbg.core.stage import Values
 from qdbg.ops._kernel import BY_HAND
+from qdbg.ops._products import never_cut
 
 VOLUME, FOUR = 3, 4
 MANY_GROUPS = 100
@@ -130,8 +131,8 @@ def _onednn_vnni(shape: _Shape, why: str) -> Kernel:
     plain = () if shape.x_zp else ("onednn-conv-plain",)
     if shape.depthwise and shape.axes == VOLUME and shape.dilated:
         why += ", by its GEMM"
-        return Kernel("oneDNN", "exact", 0, "onednn-conv-avx2", why, doubt=plain)
-    doubt = ("onednn-conv-avx2", *plain) if shape.multiplies else ()
+        return Kernel("oneDNN", "exact", 0, "onednn-conv-gemm", why, doubt=plain)
+    doubt = ("onednn-conv-gemm", *plain) if shape.multiplies else ()
     return Kernel("oneDNN", "exact", 0, "onednn-conv", why, doubt=doubt)
 
 
@@ -139,10 +140,26 @@ def _onednn_avx512(shape: _Shape, values: Values, why: str) -> Kernel:
     if shape.depthwise and shape.axes < VOLUME:
         why += ", with one product at a time"
         return Kernel("oneDNN", "exact", 0, "onednn-conv", why)
+    if shape.depthwise and shape.x_zp:
+        size = values["w_q"].shape[-1]
+        return Kernel("oneDNN", "pairs", size, "onednn-conv-gemm", why, "inside" in values)
     if shape.channels == 1:
-        raise NotSimulated("how oneDNN pairs the products of one channel here is not known")
+        return _undecided(shape, values, why)
     padded = "inside" in values
     return Kernel("oneDNN", "pairs", shape.channels, "onednn-conv", why, padded)
+
+
+def _undecided(shape: _Shape, values: Values, why: str) -> Kernel:
+    """Of one channel's products oneDNN pairs none, those of a row or all, as it finds profitable:
+    nothing depends on it where no two of them leave int16. Raises NotSimulated where they do."""
+    if not never_cut(values["x_q"], values["w_q"]):
+        raise NotSimulated(
+            "how oneDNN pairs the products of one channel here is not known, and pairs can be cut"
+            " off"
+        )
+    ways = ("onednn-conv", "onednn-conv-gemm", *(() if shape.x_zp else ("onednn-conv-plain",)))
+    first, *others = ways[::-1] if shape.depthwise else ways
+    return Kernel("oneDNN", "exact", 0, first, why, doubt=tuple(others))
 
 
 def _onednn_avx2(shape: _Shape, values: Values, why: str) -> Kernel:

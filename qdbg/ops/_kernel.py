@@ -18,6 +18,7 @@ ONEDNN: dict[str, dict[str, bool]] = {
     "onednn-avx2": {"avx2": True},
     "onednn-conv": {"conv": True},
     "onednn-conv-avx2": {"conv": True, "avx2": True},
+    "onednn-conv-gemm": {"conv": True, "avx2": True, "wide": True},
     "onednn-conv-plain": {"conv": True, "plain": True},
 }
 """What oneDNN's ways back differ in."""

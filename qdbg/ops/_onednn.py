@@ -64,8 +64,8 @@ def onednn_dequantize(acc: Array, x_s: Array, w_s: Array) -> Array:
 
 @stage("dequantize", output="d float32 [C]", formula="d[c] = f32(f32(acc[c])·f32(x_s·w_s[c]))")
 def onednn_dequantize_avx2(acc: Array, x_s: Array, w_s: Array) -> Array:
-    """oneDNN turns the accumulator into a real value first. On AVX2 the two scales are multiplied
-    with each other before."""
+    """oneDNN turns the accumulator into a real value first. On AVX2, and in oneDNN's
+    convolutions over GEMM, the two scales are multiplied with each other before."""
     return f32(f64(f32(acc)) * f32(f64(x_s) * w_s))
 
 
@@ -177,9 +177,11 @@ def way_back(
     conv: bool = False,
     plain: bool = False,
     nan: bool = False,
+    wide: bool = False,
 ) -> tuple[Stage, ...]:
     """The stages from `acc` to `y_q`; on AVX2 the two scales are multiplied first, and plain loops
-    divide by the output's scale; `nan` tells that a bias is not a number."""
+    divide by the output's scale; `nan` tells that a bias is not a number, `wide` that vectors are
+    those of AVX-512 in spite of AVX2's order."""
     linear = onednn_weight_scale_per_channel if per_channel else onednn_weight_scale
     return (
         onednn_input_scale,
@@ -189,6 +191,6 @@ def way_back(
         onednn_bias if bias else onednn_no_bias,
         *_requantize(relu, plain),
         onednn_zero_point,
-        onednn_clamp_wide if nan and not (avx2 or plain) else onednn_clamp,
+        onednn_clamp_wide if nan and (wide or not (avx2 or plain)) else onednn_clamp,
         onednn_round,
     )

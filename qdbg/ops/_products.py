@@ -7,9 +7,12 @@ from functools import cache
 import numpy as np
 
 from qdbg.core.arithmetic import (
+    INT16,
+    PORTION,
     cut_pairs,
     exact_sums,
     i32,
+    in_groups,
     saturating_pair_sums,
     wrap32,
 )
@@ -200,3 +203,21 @@ def products(kernel: Kernel, *, weight_zero_points: bool) -> tuple[Stage, ...]:
     if kernel.skips_padding:
         return (_block(kernel.block), mac_pairs_inside, weight_sum_inside, centre_sum)
     return (*pairs, weight_sum, centre_sum)
+
+
+def never_cut(x: Array, w: Array) -> bool:
+    """Whether no two products of one output leave int16 together, in whatever order a kernel pairs
+    them. Shapes as in `exact_sums`."""
+    groups, weights = in_groups(x, w)
+    if w.shape[-1] < 2:  # noqa: PLR2004 - a pair
+        return True
+    room = max(1, PORTION // max(1, weights.shape[1] * weights.shape[2]))
+    for rows, own in zip(groups, weights, strict=True):
+        for start in range(0, rows.shape[0], room):
+            parts = i32(rows[start : start + room])[:, None] * i32(own)[None]
+            ends = np.partition(parts, (1, parts.shape[-1] - 2), axis=-1)
+            if ends[..., -2:].sum(axis=-1).max(initial=0) > INT16[1]:
+                return False
+            if ends[..., :2].sum(axis=-1).min(initial=0) < INT16[0]:
+                return False
+    return True
