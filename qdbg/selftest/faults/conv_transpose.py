@@ -1,0 +1,122 @@
+"""Wrong rules of transposed convolutions and of Linear with a fused function."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import ModuleType
+from typing import Any
+
+import numpy as np
+
+from qdbg.core.arithmetic import f32, f64
+from qdbg.core.op import Kernel
+from qdbg.core.quantity import Array
+from qdbg.core.stage import Values
+from qdbg.ops import _fbgemm, _qnnpack, conv_transpose, linear_leaky_relu, linear_tanh
+from qdbg.selftest.faults import Fault, computing
+from qdbg.selftest.faults._wrong import downward, half_away_32
+from qdbg.selftest.faults.conv import channels_first, flipped, interleaved
+
+FBGEMM, ONEDNN, QNNPACK = ("fbgemm",), ("onednn",), ("qnnpack",)
+REACHED, KERNEL = conv_transpose.reached, conv_transpose._fbgemm
+
+
+def _rule(
+    name: str, attribute: str, wrong: Any, case: str = "conv_transpose2d", **where: tuple[str, ...]
+) -> Fault:
+    return Fault(f"{case}: {name}", case, ((conv_transpose, attribute, wrong),), **where)
+
+
+def _stage(
+    name: str,
+    module: ModuleType,
+    attribute: str,
+    function: Any,
+    case: str = "conv_transpose2d",
+    **where: tuple[str, ...],
+) -> Fault:
+    wrong = computing(getattr(module, attribute), function)
+    return Fault(f"{case}: {name}", case, ((module, attribute, wrong),), **where)
+
+
+def filled_with_zeros(x: Array, numbers: dict[str, tuple[int, ...]], fill: int) -> Array:
+    """Gaps that stand for the byte 0."""
+    del fill
+    return REACHED(x, numbers, 0)
+
+
+def one_pixel_late(x: Array, numbers: dict[str, tuple[int, ...]], fill: int) -> Array:
+    """Every result one pixel further on."""
+    return np.roll(REACHED(x, numbers, fill), 1, axis=2)
+
+
+def exact(values: Values, exact: bool, why: str) -> Kernel:
+    """Sums without loss."""
+    return replace(KERNEL(values, exact, why), accumulator="exact")
+
+
+def pairs(values: Values, exact: bool, why: str) -> Kernel:
+    """Sums in saturating pairs."""
+    return replace(KERNEL(values, exact, why), accumulator="pairs")
+
+
+FAULTS = (
+    _rule("turns the kernel round", "windows", flipped, engines=(*FBGEMM, *QNNPACK)),
+    _rule("fills gaps with the byte 0", "reached", filled_with_zeros, engines=(*FBGEMM, *QNNPACK)),
+    _rule("is one pixel late", "reached", one_pixel_late, "conv_transpose1d", engines=QNNPACK),
+    _rule("interleaves the groups", "in_k_order", interleaved, engines=(*FBGEMM, *QNNPACK)),
+    _rule("takes the channels first", "in_k_order", channels_first, engines=FBGEMM),
+    _rule(
+        "adds exactly where pairs saturate",
+        "_fbgemm",
+        exact,
+        engines=FBGEMM,
+        levels=("avx2", "avx512"),
+    ),
+    _rule(
+        "saturates pairs where sums are exact", "_fbgemm", pairs, engines=FBGEMM, levels=("vnni",)
+    ),
+    Fault(
+        "conv_transpose3d: rounds half away",
+        "conv_transpose3d",
+        ((_fbgemm, "rne32", half_away_32),),
+        engines=FBGEMM,
+    ),
+    Fault(
+        "conv_transpose1d: does not round the bias",
+        "conv_transpose1d",
+        ((_qnnpack, "rne", downward),),
+        engines=QNNPACK,
+    ),
+    _stage(
+        "forgets the output's zero point",
+        _fbgemm,
+        "add_zero_point",
+        lambda r, y_zp: r,
+        engines=FBGEMM,
+    ),
+    _stage(
+        "forgets the slope",
+        linear_leaky_relu,
+        "leaky",
+        lambda v, slope: np.maximum(v, 0),
+        "linear_leaky_relu",
+        engines=ONEDNN,
+    ),
+    _stage(
+        "multiplies every value by the slope",
+        linear_leaky_relu,
+        "leaky",
+        lambda v, slope: f32(f64(v) * slope),
+        "linear_leaky_relu",
+        engines=ONEDNN,
+    ),
+    _stage(
+        "takes another curve",
+        linear_tanh,
+        "tanh",
+        lambda v: f32(f64(v) / (1 + np.abs(f64(v)))),
+        "linear_tanh",
+        engines=ONEDNN,
+    ),
+)
