@@ -19,7 +19,8 @@ from typing import Any
 
 import numpy as np
 
-from qdbg.core.packing import describe, pack, unpack
+from qdbg.core.checks import describe
+from qdbg.core.packing import pack, unpack
 from qdbg.core.quantity import Array, readonly
 from qdbg.errors import SessionError
 
