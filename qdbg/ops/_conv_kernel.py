@@ -12,7 +12,9 @@ from qdbg.core.stage import Values
 from qdbg.ops._kernel import BY_HAND
 from qdbg.ops._products import never_cut
 
-VOLUME, FOUR = 3, 4
+VOLUME, FOUR, LINE = 3, 4, 16
+ONE_CHANNEL, FEW_CHANNELS = 2**16, 2**12
+"""Bytes below which oneDNN may compute a convolution of groups by its GEMM."""
 MANY_GROUPS = 100
 """From more groups on, the x86 engine gives a convolution to FBGEMM."""
 
@@ -132,7 +134,7 @@ def _onednn_vnni(shape: _Shape, why: str) -> Kernel:
     if shape.depthwise and shape.axes == VOLUME and shape.dilated:
         why += ", by its GEMM"
         return Kernel("oneDNN", "exact", 0, "onednn-conv-gemm", why, doubt=plain)
-    doubt = ("onednn-conv-gemm", *plain) if shape.multiplies else ()
+    doubt = ("onednn-conv-gemm", *plain) if shape.may_be_gemm else ()
     return Kernel("oneDNN", "exact", 0, "onednn-conv", why, doubt=doubt)
 
 
@@ -143,19 +145,19 @@ def _onednn_avx512(shape: _Shape, values: Values, why: str) -> Kernel:
     if shape.depthwise and shape.x_zp:
         size = values["w_q"].shape[-1]
         return Kernel("oneDNN", "pairs", size, "onednn-conv-gemm", why, "inside" in values)
-    if shape.channels == 1:
+    if shape.channels == 1 or shape.may_be_gemm:
         return _undecided(shape, values, why)
     padded = "inside" in values
     return Kernel("oneDNN", "pairs", shape.channels, "onednn-conv", why, padded)
 
 
 def _undecided(shape: _Shape, values: Values, why: str) -> Kernel:
-    """Of one channel's products oneDNN pairs none, those of a row or all, as it finds profitable:
+    """Of few channels' products oneDNN pairs none, those of a row or all, as it finds profitable:
     nothing depends on it where no two of them leave int16. Raises NotSimulated where they do."""
     if not never_cut(values["x_q"], values["w_q"]):
         raise NotSimulated(
-            "how oneDNN pairs the products of one channel here is not known, and pairs can be cut"
-            " off"
+            "how oneDNN pairs the products of so few channels here is not known, and pairs can be"
+            " cut off"
         )
     ways = ("onednn-conv", "onednn-conv-gemm", *(() if shape.x_zp else ("onednn-conv-plain",)))
     first, *others = ways[::-1] if shape.depthwise else ways
@@ -173,6 +175,16 @@ def _onednn_avx2(shape: _Shape, values: Values, why: str) -> Kernel:
     return Kernel("oneDNN", "pairs", shape.channels, "onednn-conv-avx2", why, padded)
 
 
+def _bytes(values: Values) -> int:
+    groups, taps = int(values["groups"]), int(np.prod(values["kernel_size"]))
+    images, *out = values["x_q"].shape[:-2]
+    outputs = len(values["w_q"])
+    channels = int(values["x_channels"])
+    padded = -(-outputs // groups // LINE) * LINE * -(-channels // groups // FOUR) * FOUR
+    image = channels * int(np.prod(values["x_size"])) + outputs * int(np.prod(out))
+    return int(images * image + groups * padded * taps)
+
+
 @dataclass(frozen=True, slots=True)
 class _Shape:
     """What oneDNN looks at when it chooses a kernel."""
@@ -187,6 +199,8 @@ class _Shape:
     out_width: int
     stride_width: int
     x_zp: int
+    size: int
+    """Bytes of the input, the output, and the weights in vectors: it bounds oneDNN's buffers."""
 
     @classmethod
     def of(cls, values: Values) -> _Shape:
@@ -200,12 +214,20 @@ class _Shape:
             out_width=int(values["x_q"].shape[-3]),
             stride_width=int(values["stride"][-1]),
             x_zp=int(values["x_zp"]),
+            size=_bytes(values),
         )
 
     @property
     def depthwise(self) -> bool:
         """One channel in and one out per group."""
         return self.groups > 1 and self.channels == self.outputs == 1
+
+    @property
+    def may_be_gemm(self) -> bool:
+        """Whether oneDNN may find its buffers too large for so little data. Measured with a wide
+        margin: what such layers hold was below 7 kB with one channel, below 600 bytes with more."""
+        limit = ONE_CHANNEL if self.channels == 1 else FEW_CHANNELS
+        return self.groups > 1 and not self.depthwise and self.size < limit
 
     @property
     def multiplies(self) -> bool:
