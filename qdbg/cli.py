@@ -11,6 +11,7 @@ from qdbg.errors import QdbgError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
 BAD_INPUT = 2
 INTERNAL = 70
@@ -74,12 +75,9 @@ def _run(argv: list[str]) -> int:
     if not argv:
         arguments.open_parser().print_help()
         return 0
-    if argv[0] == "show":
-        return _show(arguments.show_parser().parse_args(argv[1:]))
-    if argv[0] == "replay":
-        return _replay(arguments.replay_parser().parse_args(argv[1:]))
-    if argv[0] == "selftest":
-        return _selftest(arguments.selftest_parser().parse_args(argv[1:]))
+    run = COMMANDS.get(argv[0])
+    if run is not None:
+        return run(arguments.PARSERS[argv[0]]().parse_args(argv[1:]))
     options = arguments.open_parser().parse_args(argv)
     if not _on_terminal():
         vars(options).update(json=False, values=False, element=None)
@@ -115,6 +113,12 @@ def _show(options: argparse.Namespace) -> int:
     return show(options)
 
 
+def _why(options: argparse.Namespace) -> int:
+    from qdbg.headless.explaining import why  # noqa: PLC0415 - numpy
+
+    return why(options)
+
+
 def _replay(options: argparse.Namespace) -> int:
     from qdbg.headless.replaying import replay_files  # noqa: PLC0415 - numpy
 
@@ -125,3 +129,12 @@ def _selftest(options: argparse.Namespace) -> int:
     from qdbg.headless.selftest import selftest  # noqa: PLC0415 - numpy
 
     return selftest(options)
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "show": _show,
+    "why": _why,
+    "replay": _replay,
+    "selftest": _selftest,
+}
+"""The words behind `qdbg` that are no model, each with its parser in `headless.arguments`."""

@@ -279,7 +279,9 @@ def _trace(recording: Recording, name: str, feed: str) -> Trace:
     arithmetic = arithmetic_for(recording, name)
     if arithmetic is None:
         raise CommandError(
-            f"there is no arithmetic {name!r}", expected=", ".join(("auto", *ARITHMETICS))
+            f"there is no arithmetic {name!r}",
+            expected=", ".join(("auto", *ARITHMETICS)),
+            remedy="Behind a + it takes ids of 'qdbg why --list': textbook+bias-float.",
         )
     if feed not in FEEDS:
         raise CommandError(f"{feed!r} is no feed", expected=" or ".join(FEEDS))

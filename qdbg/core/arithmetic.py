@@ -274,6 +274,8 @@ class Arithmetic:
     way_back: str
     """From the accumulator to the byte: bias, multiplier, rounding and zero point in the order of
     operations of `fbgemm`, `qnnpack`, `onednn`, `onednn-avx2` or the `textbook`."""
+    changes: tuple[str, ...] = ()
+    """Assumptions that are changed, by the ids of hypotheses: `bias-rounded`."""
 
 
 def _presets() -> dict[str, Arithmetic]:

@@ -10,7 +10,7 @@ import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.program import Layer, Node
-from qdbg.core.quantity import Array, QTensor
+from qdbg.core.quantity import Array, QParams, QTensor
 from qdbg.core.stage import Stage, Values
 
 Operand: TypeAlias = QTensor | Array
@@ -42,6 +42,8 @@ class Call:
     """In the order of `Node.inputs`."""
     threads: int = 1
     """How many threads the kernel could use."""
+    others: tuple[tuple[str, QParams], ...] = ()
+    """The parameters of other calls' results, by the calls' names."""
 
     def named(self, name: str) -> Operand | None:
         """The tensor operand of the dispatcher's name, or None."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qdbg.assumptions import Plan, changed
 from qdbg.core.arithmetic import Arithmetic, i32
 from qdbg.core.op import Call, Kernel, NotSimulated
 from qdbg.core.program import Node
@@ -46,7 +47,12 @@ def simulate(call: Call, arithmetic: Arithmetic) -> Simulation:
     if not node.repeatable:
         raise NotSimulated(UNREPEATABLE)
     values: dict[str, Array] = op.operands(call)
-    chosen = op.stages(arithmetic, values)
+    kernel = op.kernel(arithmetic, values) if op.kernel is not None else None
+    if arithmetic.changes:
+        plan = changed(Plan.of(op, call, arithmetic, values), arithmetic.changes)
+        values, chosen, kernel = dict(plan.values), plan.stages, plan.kernel or kernel
+    else:
+        chosen = op.stages(arithmetic, values)
     for stage in chosen:
         values[stage.output] = readonly(np.asarray(stage.run(values)))
     last = values[chosen[-1].output]
@@ -57,7 +63,7 @@ def simulate(call: Call, arithmetic: Arithmetic) -> Simulation:
         arithmetic,
         stages=tuple(s for s in chosen if not s.constant),
         constants={s.output: s for s in chosen if s.constant},
-        kernel=op.kernel(arithmetic, values) if op.kernel is not None else None,
+        kernel=kernel,
         values=values,
         result=readonly(last.reshape(node.shape).astype(dtype)),
     )

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 
 import numpy as np
 
+from qdbg.assumptions import find
 from qdbg.core.arithmetic import ARITHMETICS, Arithmetic
 from qdbg.core.op import Call, NotSimulated, Operand
 from qdbg.core.program import Layer, Node, Recording
-from qdbg.core.quantity import Array
+from qdbg.core.quantity import Array, QParams
 from qdbg.core.stage import Stage
 from qdbg.engine.compare import Comparison, compare, delta, differs
 from qdbg.engine.simulate import Simulation, simulate
@@ -142,13 +143,31 @@ class Trace:
         return self._cache[call]
 
     def _simulate(self, call: int) -> Simulation | NotSimulated:
-        node = self.nodes[call]
         try:
-            inputs = tuple(self._operand(i) for i in node.inputs)
-            threads = self.recording.environment.threads
-            return simulate(Call(node, self.layer(call), inputs, threads), self.arithmetic)
+            return simulate(self.call(call), self.arithmetic)
         except NotSimulated as reason:
             return reason
+
+    def call(self, call: int) -> Call:
+        """The call with its operands, as the feed has it. Raises NotSimulated."""
+        node = self.nodes[call]
+        inputs = tuple(self._operand(i) for i in node.inputs)
+        threads = self.recording.environment.threads
+        return Call(node, self.layer(call), inputs, threads, self._others(call))
+
+    def _others(self, call: int) -> tuple[tuple[str, QParams], ...]:
+        """The parameters of the other calls' results, each once."""
+        own = self.nodes[call].output
+        if own is None or own.per_channel:
+            return ()
+        found: dict[tuple[float, int], tuple[str, QParams]] = {}
+        for node in self.nodes:
+            params = node.output
+            if params is not None and not params.per_channel and params.dtype == own.dtype:
+                key = (float(params.scale), int(params.zero_point))
+                found.setdefault(key, (node.name, params))
+        found.pop((float(own.scale), int(own.zero_point)), None)
+        return tuple(found.values())
 
     def _operand(self, source: int) -> Operand:
         made = self.simulation(source) if self.feed == "simulated" and source >= 0 else None
@@ -231,7 +250,17 @@ def _as_stages_see_it(node: Node, value: Array) -> Array:
 
 
 def arithmetic_for(recording: Recording, name: str = "auto") -> Arithmetic | None:
-    """The arithmetic of that name; `auto` is that of the captured engine and CPU level."""
-    if name == "auto":
-        name = f"{recording.environment.engine}-{recording.environment.cpu}"
-    return ARITHMETICS.get(name)
+    """The arithmetic of that name; `auto` is that of the captured engine and CPU level.
+
+    Behind it, each after a `+`, the assumptions that are changed: `textbook+bias-float`. None for
+    a name that does not exist.
+    """
+    base, *changes = name.split("+")
+    if base == "auto":
+        base = f"{recording.environment.engine}-{recording.environment.cpu}"
+    found = ARITHMETICS.get(base)
+    if found is None or not all(find(change) for change in changes):
+        return None
+    if not changes:
+        return found
+    return replace(found, name="+".join((base, *changes)), changes=tuple(changes))

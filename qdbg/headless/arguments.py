@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import NoReturn
 
 from qdbg import __version__
@@ -13,6 +14,7 @@ USAGE = """\
 qdbg MODEL --sample NAME [options]      open the debugger on a model
 qdbg SESSION.qdbg                       open a saved session
 qdbg show MODEL --sample NAME           the same facts as text or --json
+qdbg why MODEL --sample NAME            which assumption explains every difference?
 qdbg replay SESSION.qdbg ...            are the integers and the stops still the same?
 qdbg selftest [--budget 5m]             does the simulation equal this machine's PyTorch?
 """
@@ -40,6 +42,17 @@ First each seeded fault (one rule of the arithmetic changed) must be caught; the
 
 exit status: 0 all equal, 1 differences, 2 bad usage or a fault that was not caught,
              3 nothing differs but some calls are not simulated
+"""
+
+
+WHY = """\
+Change one assumption of the arithmetic at a time, then two together, and name those sets that
+leave no difference from PyTorch's integers. The arithmetic is the textbook's where --arith names
+no other one.
+"""
+WHY_STATUSES = """\
+exit status: 0 nothing differs, 1 differences (explained or not), 2 bad input or usage,
+             3 nothing differs but something could not be simulated
 """
 
 
@@ -113,9 +126,34 @@ def show_parser() -> Parser:
     return parser
 
 
-def _add_run(parser: argparse.ArgumentParser) -> None:
+def why_parser() -> Parser:
+    """`qdbg why …`."""
+    parser = _parser(
+        "qdbg why",
+        "qdbg why MODEL --sample NAME [options]\n       qdbg why SESSION.qdbg [options]\n"
+        "       qdbg why --list",
+        WHY,
+        WHY_STATUSES,
+    )
+    _add_run(parser, optional=True)
+    parser.add_argument("--json", action="store_true", help="one JSON object for programs")
     parser.add_argument(
-        "target", metavar="MODEL | SESSION.qdbg", help="a file of torch.save, or a saved session"
+        "--list", action="store_true", help="every hypothesis: its id, what it says, its source"
+    )
+    parser.add_argument(
+        "--separate",
+        action="store_true",
+        help="where several causes fit, build an input that tells them apart, and run it",
+    )
+    return parser
+
+
+def _add_run(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
+    parser.add_argument(
+        "target",
+        metavar="MODEL | SESSION.qdbg",
+        nargs="?" if optional else None,
+        help="a file of torch.save, or a saved session",
     )
     what = parser.add_argument_group("the input")
     what.add_argument(
@@ -194,3 +232,12 @@ def replay_parser() -> Parser:
     )
     _add_source(again)
     return parser
+
+
+PARSERS: dict[str, Callable[[], Parser]] = {
+    "show": show_parser,
+    "why": why_parser,
+    "replay": replay_parser,
+    "selftest": selftest_parser,
+}
+"""Each command's own parser."""

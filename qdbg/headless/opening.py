@@ -36,7 +36,8 @@ def check(options: argparse.Namespace) -> None:
     _check_name("engine", options.engine, ENGINES)
     _check_name("CPU level", options.cpu, CPUS)
     _check_name("feed", options.feed, FEEDS)
-    _check_name("arithmetic", options.arith, ("auto", *ARITHMETIC_NAMES))
+    base = None if options.arith is None else options.arith.partition("+")[0]
+    _check_name("arithmetic", base, ("auto", *ARITHMETIC_NAMES))
     if options.sample is not None and not is_sample(options.sample):
         raise UsageError(
             f"there is no sample called {options.sample!r}",

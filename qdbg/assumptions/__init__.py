@@ -1,0 +1,42 @@
+"""Assumptions about a call's arithmetic that can be changed one at a time: the hypotheses.
+
+One file per family, found by scanning this folder.
+"""
+
+from __future__ import annotations
+
+import pkgutil
+from functools import cache
+from importlib import import_module
+
+from qdbg.assumptions.hypothesis import ASSUMPTIONS, Hypothesis
+from qdbg.assumptions.plan import Plan
+
+__all__ = ["Hypothesis", "Plan", "changed", "find", "registry"]
+
+
+@cache
+def registry() -> dict[str, Hypothesis]:
+    """Every hypothesis by id, those that are cheap to check first."""
+    files = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
+    modules = [import_module(f"{__name__}.{name}") for name in files]
+    found = [h for module in modules for h in getattr(module, "HYPOTHESES", ())]
+    found.sort(key=lambda h: ASSUMPTIONS.index(h.assumption))
+    return {h.id: h for h in found}
+
+
+def find(name: str) -> tuple[Hypothesis, str] | None:
+    """The hypothesis and its variant of `id` or `id=variant`; None where there is no such id."""
+    id_, _, variant = name.partition("=")
+    known = registry().get(id_)
+    return None if known is None else (known, variant)
+
+
+def changed(plan: Plan, names: tuple[str, ...]) -> Plan:
+    """The plan with these assumptions changed, in this order; those that it does not make stay."""
+    for name in names:
+        found = find(name)
+        if found is not None:
+            own, variant = found
+            plan = next((p for v, p in own.change(plan) if v == variant), plan)
+    return plan

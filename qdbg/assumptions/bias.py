@@ -1,0 +1,186 @@
+"""What becomes of the bias."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from qdbg.assumptions.hypothesis import Hypothesis, Variants
+from qdbg.assumptions.plan import Edit, Plan, Stages, after, in_place_of, making
+from qdbg.core.arithmetic import f64, rne, sat32, wrap32
+from qdbg.core.quantity import Array
+from qdbg.core.roundings import downward, half_away, toward_zero
+from qdbg.core.stage import Stage, stage
+from qdbg.ops import _fbgemm
+
+IN_UNITS = "b[c] / (x_scale·w_scale[c])"
+
+
+@stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc[c] + sat32(rne({IN_UNITS}))")
+def rounded(acc: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
+    """Round the bias to an integer in accumulator units first."""
+    return wrap32(f64(acc) + sat32(rne(f64(b) / (x_scale * w_scale))))
+
+
+@stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc[c] + sat32(half_away({IN_UNITS}))")
+def rounded_away(acc: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
+    """Round the bias to an integer in accumulator units first, a tie away from zero."""
+    return wrap32(f64(acc) + sat32(half_away(f64(b) / (x_scale * w_scale))))
+
+
+@stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc[c] + sat32(truncated({IN_UNITS}))")
+def truncated(acc: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
+    """Drop the fraction of the bias in accumulator units."""
+    return wrap32(f64(acc) + sat32(toward_zero(f64(b) / (x_scale * w_scale))))
+
+
+@stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc[c] + sat32(floor({IN_UNITS}))")
+def floored(acc: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
+    """Round the bias in accumulator units down."""
+    return wrap32(f64(acc) + sat32(downward(f64(b) / (x_scale * w_scale))))
+
+
+@stage("bias", output="acc int32 [C]", formula="acc[c] = acc[c] + sat32(rne(b[c] / w_scale[c]))")
+def in_weight_units(acc: Array, b: Array, w_scale: Array) -> Array:
+    """Divide the bias by the weights' scale alone."""
+    return wrap32(f64(acc) + sat32(rne(f64(b) / f64(w_scale))))
+
+
+@stage("bias", output="acc int32 [C]", formula="acc[c] = acc[c] + sat32(rne(b[c] / x_scale))")
+def in_input_units(acc: Array, b: Array, x_scale: Array) -> Array:
+    """Divide the bias by the input's scale alone."""
+    return wrap32(f64(acc) + sat32(rne(f64(b) / f64(x_scale))))
+
+
+@stage("bias", output="acc int32 [C]", formula="acc[c] = acc[c] + sat32(rne(b[c] / y_scale))")
+def in_output_units(acc: Array, b: Array, y_scale: Array) -> Array:
+    """Divide the bias by the result's scale, and add it to the accumulator."""
+    return wrap32(f64(acc) + sat32(rne(f64(b) / f64(y_scale))))
+
+
+@stage("bias", output="acc int32 [C]", formula="acc[c] = acc[c] + sat32(rne(b[c]))")
+def unscaled(acc: Array, b: Array) -> Array:
+    """Add the real bias to the accumulator as if it were an integer."""
+    return wrap32(f64(acc) + sat32(rne(f64(b))))
+
+
+@stage("bias", output="z int32 [C]", formula="z[c] = z[c] + rne(b[c] / y_scale)")
+def after_requantizing(z: Array, b: Array, y_scale: Array) -> Array:
+    """Add the bias in steps of the result, behind requantization."""
+    return sat32(f64(z) + rne(f64(b) / f64(y_scale)))
+
+
+ROUNDED = {"": rounded, "half-away": rounded_away, "truncated": truncated, "floor": floored}
+UNITS = {
+    "weight-scale": in_weight_units,
+    "input-scale": in_input_units,
+    "output-scale": in_output_units,
+    "unscaled": unscaled,
+}
+INTEGER = ("textbook", "qnnpack", "qnnpack-once")
+"""Ways back that round the bias to an integer themselves."""
+
+
+def _without_bias(plan: Plan) -> Plan:
+    """As of a layer without bias, which keeps `b` at hand for other stages."""
+    assert plan.kernel is not None  # noqa: S101 - for the type checker: callers have looked
+    return plan.without("b")
+
+
+def _adding(made: Stage, bias: Array, symbol: str) -> Edit:
+    def edit(stages: Stages) -> Stages:
+        bound = _bound(made, bias)
+        return after(stages, symbol, bound)
+
+    return edit
+
+
+def _bound(made: Stage, bias: Array) -> Stage:
+    """The stage with its own bias: the others are those of a layer that has none."""
+    rest = tuple(p for p in made.parameters if p != "b")
+    place = made.parameters.index("b")
+
+    def compute(*operands: Array) -> Array:
+        return made.compute(*operands[:place], bias, *operands[place:])
+
+    return replace(made, parameters=rest, compute=compute)
+
+
+def _has_bias(plan: Plan) -> bool:
+    return plan.kernel is not None and plan.has("b")
+
+
+def _rounded(plan: Plan) -> Variants:
+    if not _has_bias(plan):
+        return
+    assert plan.kernel is not None  # noqa: S101 - for the type checker
+    for name, made in ROUNDED.items():
+        if not (plan.kernel.way_back in INTEGER and not name):
+            yield name, _without_bias(plan).edited(_adding(made, plan.values["b"], "acc"))
+
+
+def _units(plan: Plan) -> Variants:
+    if not _has_bias(plan):
+        return
+    for name, made in UNITS.items():
+        yield name, _without_bias(plan).edited(_adding(made, plan.values["b"], "acc"))
+    yield (
+        "after-requantizing",
+        _without_bias(plan).edited(_adding(after_requantizing, plan.values["b"], "z")),
+    )
+
+
+def _forgotten(plan: Plan) -> Variants:
+    if _has_bias(plan):
+        yield "", _without_bias(plan)
+
+
+def _float(plan: Plan) -> Variants:
+    if not _has_bias(plan):
+        return
+    assert plan.kernel is not None  # noqa: S101 - for the type checker
+    if plan.kernel.way_back in INTEGER:
+        yield "", plan.edited(_in_float)
+
+
+def _in_float(stages: Stages) -> Stages:
+    if making(stages, "b_q") is None:
+        return stages
+    kept = tuple(stage for stage in stages if stage.output != "b_q")
+    return in_place_of(kept, "bias", _fbgemm.unit, _fbgemm.fbgemm_bias)
+
+
+HYPOTHESES = (
+    Hypothesis(
+        "bias-forgotten",
+        "bias",
+        "the bias is not added",
+        "a quantized layer keeps its bias in float32",
+        "add the bias",
+        _forgotten,
+    ),
+    Hypothesis(
+        "bias-units",
+        "bias",
+        "the bias is added in other units than the accumulator's",
+        "one accumulator unit is x_scale·w_scale[c]",
+        "divide the bias by x_scale·w_scale[c] before adding it to the accumulator",
+        _units,
+    ),
+    Hypothesis(
+        "bias-rounded",
+        "bias",
+        "the bias is rounded to an integer before it is added",
+        "textbooks and QNNPACK round it; FBGEMM and oneDNN keep it in float32",
+        "add the bias in float32: f32(acc) + f32(b / f32(x_scale·w_scale[c]))",
+        _rounded,
+    ),
+    Hypothesis(
+        "bias-float",
+        "bias",
+        "the bias is added in float32, not rounded to an integer",
+        "FBGEMM and oneDNN keep the bias in float32; pytorch#88800 for QNNPACK, which rounds",
+        "round the bias to int32 in accumulator units, as this engine does; or keep it in float32"
+        " where it does",
+        _float,
+    ),
+)

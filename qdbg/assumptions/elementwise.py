@@ -1,0 +1,189 @@
+"""Ops without weights: sums of tensors, concatenation, pooling, and whole engines."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from qdbg.assumptions.hypothesis import Hypothesis, Variants
+from qdbg.assumptions.plan import Edit, Plan
+from qdbg.assumptions.way_back import ROUNDINGS
+from qdbg.core.arithmetic import ARITHMETICS, f64, i64, sat32
+from qdbg.core.quantity import Array
+from qdbg.core.stage import Stage, stage
+from qdbg.ops._clamp import clamp_each
+
+POOLS = ("avg_pool", "adaptive_avg_pool", "mean")
+
+
+@stage("add", output="z int64 [I]", formula="z[i] = a_q[i] + b_q[i]")
+def raw_add(a_q: Array, b_q: Array) -> Array:
+    """Add the integers as they are, without dequantizing them."""
+    return i64(a_q) + i64(b_q)
+
+
+@stage("add", output="z int64 [I]", formula="z[i] = a_q[i] + b_q[i] − a_zp")
+def raw_add_centred(a_q: Array, b_q: Array, a_zp: Array) -> Array:
+    """Add the integers and take one zero point off, without looking at the scales."""
+    return i64(a_q) + i64(b_q) - i64(a_zp)
+
+
+@stage("multiply", output="z int64 [I]", formula="z[i] = a_q[i]·b_q[i]")
+def raw_multiply(a_q: Array, b_q: Array) -> Array:
+    """Multiply the integers as they are."""
+    return i64(a_q) * i64(b_q)
+
+
+@stage("join", output="z int64 [I]", formula="z[i] = x_q[i]")
+def raw_join(x_q: Array) -> Array:
+    """Put the integers side by side as they are, without requantizing them."""
+    return i64(x_q)
+
+
+def _instead(*stages: Stage) -> Edit:
+    return lambda _: (*stages, clamp_each)
+
+
+def _raw(plan: Plan) -> Variants:
+    name = plan.op.name.removesuffix("_relu")
+    if name == "add":
+        yield "", plan.edited(_instead(raw_add))
+        yield "one-zero-point", plan.edited(_instead(raw_add_centred))
+    elif name == "mul":
+        yield "", plan.edited(_instead(raw_multiply))
+    elif name in {"cat", "stack"}:
+        yield "", plan.edited(_instead(raw_join))
+
+
+def _fixed_add(plan: Plan) -> Variants:
+    if not plan.op.name.startswith("add") or not plan.has("fixed"):
+        return
+    other = "fbgemm-avx2" if plan.arithmetic.engine == "qnnpack" else "qnnpack-avx2"
+    yield "", replace(plan, arithmetic=ARITHMETICS[other])
+
+
+def _swapped(plan: Plan) -> Variants:
+    if plan.has("a_scale", "b_scale"):
+        own = {n: plan.values[n] for n in ("a_scale", "a_zp", "b_scale", "b_zp")}
+        yield (
+            "swapped",
+            plan.having(
+                a_scale=own["b_scale"], a_zp=own["b_zp"], b_scale=own["a_scale"], b_zp=own["a_zp"]
+            ),
+        )
+        yield "first", plan.having(b_scale=own["a_scale"], b_zp=own["a_zp"])
+        yield "second", plan.having(a_scale=own["b_scale"], a_zp=own["b_zp"])
+
+
+def _average(how: str) -> Stage:
+    @stage("average", output="z int32 [I]", formula=f"z[i] = {how}(acc[i] / div[i]) + y_zp")
+    def average(acc: Array, div: Array, y_zp: Array) -> Array:
+        """Divide by the number of values and round in another way than PyTorch does."""
+        return sat32(ROUNDINGS[how](f64(acc) / f64(div)) + f64(y_zp))
+
+    return average
+
+
+@stage("sum", output="acc int64 [I]", formula="acc[i] = sum of window[i] − x_zp·n[i]")
+def _centred(window: Array, x_zp: Array, n: Array) -> Array:
+    """Add up the integers of the window and take the zero point off."""
+    return np.asarray(i64(window).sum(axis=-1) - i64(x_zp) * i64(n))
+
+
+def _average_edit(how: str) -> Edit:
+    made = _average(how)
+    return lambda _: (_centred, made, clamp_each)
+
+
+def _pool_rounding(plan: Plan) -> Variants:
+    if not plan.op.name.startswith(POOLS) or not plan.has("window", "div"):
+        return
+    for how in ROUNDINGS:
+        yield how, plan.edited(_average_edit(how))
+
+
+def _pool_padding(plan: Plan) -> Variants:
+    if not plan.op.name.startswith("avg_pool") or not plan.has("n", "div", "size"):
+        return
+    n, size = np.asarray(plan.values["n"]), int(plan.values["size"])
+    for name, div in {"image-only": n, "whole-window": np.full_like(n, size)}.items():
+        if not np.array_equal(div, plan.values["div"]):
+            yield name, plan.having(div=div)
+
+
+def _position(plan: Plan) -> Variants:
+    if not plan.has("block"):
+        return
+    block = np.asarray(plan.values["block"])
+    if block.dtype == bool and block.any():
+        yield "one-by-one", plan.having(block=np.zeros_like(block))
+    if block.dtype == bool and not block.all():
+        yield "in-vectors", plan.having(block=np.ones_like(block))
+
+
+def _engine(plan: Plan) -> Variants:
+    for name, arithmetic in ARITHMETICS.items():
+        if name != plan.arithmetic.name:
+            yield name, Plan.of(plan.op, plan.call, arithmetic, plan.values)
+
+
+HYPOTHESES = (
+    Hypothesis(
+        "raw-integers",
+        "operands",
+        "the operands' integers are combined without dequantizing them",
+        "forum 141369: a skip connection needs both scales",
+        "dequantize each operand with its own parameters, then quantize the result",
+        _raw,
+    ),
+    Hypothesis(
+        "operand-parameters",
+        "operands",
+        "an operand is dequantized with the other one's parameters",
+        "each operand has its own scale and zero point",
+        "use a_scale and a_zp for the first operand, b_scale and b_zp for the second",
+        _swapped,
+    ),
+    Hypothesis(
+        "fixed-point-add",
+        "engine",
+        "the sum is QNNPACK's fixed-point addition on one side only",
+        "pytorch#37343: 155 on qnnpack where the float rule gives 154",
+        "add in integers with 22-bit multipliers on qnnpack, in float32 elsewhere",
+        _fixed_add,
+    ),
+    Hypothesis(
+        "average-rounding",
+        "rounding",
+        "the average is rounded in another way",
+        "PyTorch multiplies by a float32 reciprocal and rounds half to even",
+        "round the average half to even, around the zero point as the formula shows",
+        _pool_rounding,
+    ),
+    Hypothesis(
+        "average-padding",
+        "padding",
+        "the average counts the padding differently",
+        "count_include_pad",
+        "divide by the number of positions that count_include_pad says",
+        _pool_padding,
+    ),
+    Hypothesis(
+        "position-rule",
+        "position",
+        "the elements left over after whole vectors follow the other rule",
+        "vector blocks of 64 and the rest round differently in PyTorch's element-wise kernels",
+        "test with tensors of the real size: a one-element test takes another formula",
+        _position,
+    ),
+    Hypothesis(
+        "other-engine",
+        "engine",
+        "another engine or CPU level computed it",
+        "fbgemm, x86, onednn and qnnpack have their own kernels, some by CPU level",
+        "capture with the engine and CPU level of the other side: --engine, --cpu",
+        _engine,
+        weight=2,
+    ),
+)

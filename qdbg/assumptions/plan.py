@@ -1,0 +1,125 @@
+"""Plan: how one call is going to be computed, with what can be changed about it."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Any, TypeAlias
+
+import numpy as np
+
+from qdbg.core.arithmetic import Arithmetic
+from qdbg.core.op import Call, Kernel, Op
+from qdbg.core.quantity import Array
+from qdbg.core.stage import Stage, Values
+from qdbg.ops import registry
+from qdbg.ops._kernel import weighted_stages
+
+Stages: TypeAlias = tuple[Stage, ...]
+Edit: TypeAlias = Callable[[Stages], Stages]
+"""Puts other stages in the place of some."""
+
+WEIGHTED = frozenset(
+    {"linear", "linear_relu"}
+    | {
+        f"conv{middle}{axes}d{relu}"
+        for middle in ("", "_transpose")
+        for axes in (1, 2, 3)
+        for relu in ("", "_relu")
+    }
+)
+"""Ops that are nothing but sums of products and the way back to bytes."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """One call under one arithmetic, before it is computed."""
+
+    op: Op
+    call: Call
+    arithmetic: Arithmetic
+    values: Values
+    """The operands by symbol."""
+    kernel: Kernel | None
+    """Of a layer of WEIGHTED: how its sums are made, and the way back."""
+    relu: bool
+    """Whether a ReLU is fused."""
+    edits: tuple[Edit, ...] = ()
+
+    @classmethod
+    def of(cls, op: Op, call: Call, arithmetic: Arithmetic, values: Values) -> Plan:
+        """The plan as the arithmetic has it. Raises NotSimulated."""
+        own = op.kernel if op.name in WEIGHTED else None
+        kernel = None if own is None else replace(own(arithmetic, values), doubt=())
+        return cls(op, call, arithmetic, values, kernel, op.name.endswith("_relu"))
+
+    @property
+    def stages(self) -> Stages:
+        """What is computed, in order. Raises NotSimulated."""
+        if self.kernel is not None:
+            found = weighted_stages(self.kernel, self.values, relu=self.relu)
+        else:
+            op = registry()[self.op.name.removesuffix("_relu")] if not self.relu else self.op
+            found = op.stages(self.arithmetic, self.values)
+        for edit in self.edits:
+            found = edit(found)
+        return found
+
+    def having(self, **values: Any) -> Plan:
+        """With other operands."""
+        return replace(self, values={**self.values, **values})
+
+    def without(self, name: str) -> Plan:
+        """Without an operand."""
+        return replace(self, values={k: v for k, v in self.values.items() if k != name})
+
+    def edited(self, edit: Edit) -> Plan:
+        """With other stages."""
+        return replace(self, edits=(*self.edits, edit))
+
+    def with_kernel(self, **fields: Any) -> Plan:
+        """With another kernel."""
+        assert self.kernel is not None  # noqa: S101 - for the type checker: callers have looked
+        return replace(self, kernel=replace(self.kernel, **fields))
+
+    def has(self, *names: str) -> bool:
+        """Whether all of these are operands."""
+        return all(name in self.values for name in names)
+
+    def result(self) -> Array:
+        """The last stage's numbers, in the stages' own shape. Raises NotSimulated."""
+        made = dict(self.values)
+        stages = self.stages
+        with np.errstate(all="ignore"):
+            for stage in stages:
+                made[stage.output] = stage.run(made)
+        return np.asarray(made[stages[-1].output])
+
+    def some(self, rows: Array) -> Plan:
+        """The same for a few rows of a layer's output only; kernels stay those of the whole."""
+        x = np.asarray(self.values["x_q"])
+        kept: dict[str, Any] = dict(self.values)
+        inner = 1 if x.ndim == 2 else 2  # noqa: PLR2004 - [n, K], or [n, …, groups, K]
+        outer = x.shape[: x.ndim - inner]
+        kept["x_q"] = x.reshape(-1, *x.shape[x.ndim - inner :])[rows]
+        if "inside" in kept:
+            inside = np.asarray(kept["inside"])
+            wide = np.broadcast_to(inside, (*outer, *inside.shape[x.ndim - inner :]))
+            kept["inside"] = wide.reshape(-1, *inside.shape[x.ndim - inner :])[rows]
+        return replace(self, values=kept)
+
+
+def in_place_of(stages: Stages, name: str, *others: Stage) -> Stages:
+    """With `others` where the stage of that name stands; unchanged where there is none."""
+    return tuple(new for stage in stages for new in (others if stage.name == name else (stage,)))
+
+
+def making(stages: Stages, symbol: str) -> Stage | None:
+    """The stage whose result has that symbol."""
+    return next((stage for stage in stages if stage.output == symbol), None)
+
+
+def after(stages: Stages, symbol: str, *others: Stage) -> Stages:
+    """With `others` behind the last stage whose result has that symbol."""
+    at = max((i for i, stage in enumerate(stages) if stage.output == symbol), default=-1)
+    return (*stages[: at + 1], *others, *stages[at + 1 :]) if at >= 0 else stages

@@ -1,0 +1,321 @@
+"""Why integers differ: which smallest set of changed assumptions leaves no difference."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+
+from qdbg.assumptions import Plan, changed, registry
+from qdbg.assumptions.hypothesis import Hypothesis, named
+from qdbg.core.op import NotSimulated
+from qdbg.core.quantity import Array
+from qdbg.engine.trace import Trace
+from qdbg.ops import registry as ops
+
+SAMPLED = 600
+"""How many rows of a large layer are looked at before a set is tried on all of it."""
+BEAM = 24
+"""How many of the best pairs are extended by a third change, and by a fourth."""
+MOST = 4
+"""The largest number of changed assumptions that are looked for."""
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One hypothesis in one of its variants."""
+
+    hypothesis: Hypothesis
+    variant: str
+
+    @property
+    def name(self) -> str:
+        """`rounding=truncated`: what --arith takes behind a `+`."""
+        return named(self.hypothesis.id, self.variant)
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """Some assumptions changed together, and what they leave."""
+
+    changes: tuple[Change, ...]
+    left: int
+    """Elements that still differ."""
+    same_as: tuple[tuple[str, ...], ...] = ()
+    """Sets of other names with the very same stages and operands."""
+
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """The hypotheses' ids."""
+        return tuple(change.hypothesis.id for change in self.changes)
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The ids with their variants."""
+        return tuple(change.name for change in self.changes)
+
+    @property
+    def weight(self) -> int:
+        """How many assumptions are changed."""
+        return sum(change.hypothesis.weight for change in self.changes)
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """Why one call's simulated or golden integers are not the other side's."""
+
+    call: int
+    differences: int
+    elements: int
+    tried: tuple[Verdict, ...]
+    """Each single change with what it leaves, best first."""
+    causes: tuple[Verdict, ...]
+    """The smallest sets that leave nothing, in all variants; none: unexplained."""
+    exhaustive: bool
+    """Whether every set up to the size of the causes was tried."""
+
+    @property
+    def explained(self) -> bool:
+        """Whether some set leaves nothing."""
+        return bool(self.causes)
+
+    @property
+    def answers(self) -> tuple[tuple[Verdict, ...], ...]:
+        """The causes by hypotheses: each with its variants, the likeliest first."""
+        by_ids: dict[tuple[str, ...], tuple[Verdict, ...]] = {}
+        for verdict in self.causes:
+            by_ids[verdict.ids] = (*by_ids.get(verdict.ids, ()), verdict)
+        return tuple(by_ids.values())
+
+
+class _Layer:
+    """One call's plan, what is to be explained, and which rows are looked at first."""
+
+    def __init__(self, plan: Plan, target: Array) -> None:
+        self.whole, self.target = plan, target
+        self.rows: Array | None = None
+        if plan.kernel is not None:
+            flat = target.reshape(-1, target.shape[-1])
+            if len(flat) > SAMPLED:
+                self.rows = self._chosen(flat)
+
+    def _chosen(self, flat: Array) -> Array:
+        """Rows that differ most, and some that do not."""
+        own = _result(self.whole)
+        count = np.zeros(len(flat)) if own is None else (own.reshape(flat.shape) != flat).sum(1)
+        order = np.argsort(-count, kind="stable")
+        even = np.linspace(0, len(flat) - 1, SAMPLED // 2).astype(np.int64)
+        return np.unique(np.concatenate([order[: SAMPLED // 2], even]))
+
+    def left(self, plan: Plan, *, sampled: bool = False) -> int | None:
+        """How many elements differ; None where the change cannot be computed."""
+        target = self.target
+        if sampled and self.rows is not None:
+            plan = plan.some(self.rows)
+            target = target.reshape(-1, target.shape[-1])[self.rows]
+        made = _result(plan)
+        if made is None or made.size != target.size:
+            return None
+        made = made.reshape(target.shape)
+        if target.dtype == np.float32:
+            same = made.astype(np.float32).view(np.int32) == target.view(np.int32)
+        else:
+            same = made == target
+        return int(same.size - np.count_nonzero(same))
+
+
+def _result(plan: Plan) -> Array | None:
+    try:
+        return plan.result()
+    except (NotSimulated, KeyError, ValueError, IndexError, OverflowError):
+        return None  # stages and operands that were changed do not go together
+
+
+def diagnose(trace: Trace, call: int, target: Array) -> Diagnosis | None:
+    """Which changes of the trace's arithmetic give `target`, the integers of the call's result.
+
+    `target` has the call's shape, of any integer dtype or float32. None where nothing differs.
+    Raises NotSimulated where the call is not simulated.
+    """
+    layer = _layer(trace, call, target)
+    found = layer.left(layer.whole)
+    if not found:
+        return None
+    ran = trace.recording.environment
+    return _search(layer, call, found, f"{ran.engine}-{ran.cpu}")
+
+
+def _layer(trace: Trace, call: int, target: Array) -> _Layer:
+    node = trace.nodes[call]
+    op = ops().get(node.op)
+    if op is None:
+        raise NotSimulated(f"qdbg does not know the arithmetic of {node.op}")
+    made = trace.call(call)
+    plan = Plan.of(op, made, trace.arithmetic, op.operands(made))
+    plan = changed(plan, trace.arithmetic.changes)
+    plan.stages  # noqa: B018 - raises NotSimulated
+    return _Layer(plan, np.moveaxis(target, 1, -1) if op.channels_last else target)
+
+
+def _search(layer: _Layer, call: int, differences: int, ran: str) -> Diagnosis:
+    changes = _changes(layer.whole)
+    singles = _tried(layer, [(change,) for change in changes])
+    causes, exhaustive = _smallest(layer, changes, singles)
+    causes = _merged(layer.whole, _ordered(causes, ran))
+    best = sorted(singles, key=lambda v: (v.left, v.weight))
+    return Diagnosis(call, differences, layer.target.size, tuple(best), causes, exhaustive)
+
+
+def _changes(plan: Plan) -> list[Change]:
+    return [
+        Change(hypothesis, variant)
+        for hypothesis in registry().values()
+        for variant, _ in _variants(hypothesis, plan)
+    ]
+
+
+def _variants(hypothesis: Hypothesis, plan: Plan) -> Iterator[tuple[str, Plan]]:
+    try:
+        yield from hypothesis.change(plan)
+    except NotSimulated:
+        return
+
+
+def apply(plan: Plan, changes: Sequence[Change]) -> Plan | None:
+    """The plan with all of these changed; None where one of them no longer applies."""
+    for change in changes:
+        found = dict(_variants(change.hypothesis, plan)).get(change.variant)
+        if found is None:
+            return None
+        plan = found
+    return plan
+
+
+def _tried(layer: _Layer, sets: Sequence[tuple[Change, ...]]) -> list[Verdict]:
+    """What each set leaves, on the rows that are looked at first."""
+    found = []
+    for changes in sets:
+        plan = apply(layer.whole, changes)
+        left = None if plan is None else layer.left(plan, sampled=True)
+        if left is not None:
+            found.append(Verdict(changes, left))
+    return found
+
+
+def _whole(layer: _Layer, verdicts: Sequence[Verdict]) -> list[Verdict]:
+    """Those that leave nothing, also in all the other rows."""
+    if layer.rows is None:
+        return [verdict for verdict in verdicts if not verdict.left]
+    held = []
+    for verdict in verdicts:
+        plan = None if verdict.left else apply(layer.whole, verdict.changes)
+        if plan is not None and layer.left(plan) == 0:
+            held.append(verdict)
+    return held
+
+
+def _smallest(
+    layer: _Layer, changes: Sequence[Change], singles: Sequence[Verdict]
+) -> tuple[tuple[Verdict, ...], bool]:
+    by_weight: dict[int, list[Verdict]] = {}
+    for verdict in _whole(layer, singles):
+        by_weight.setdefault(verdict.weight, []).append(verdict)
+    if 1 in by_weight:
+        return tuple(by_weight[1]), True
+    pairs = _tried(layer, _sets(changes, 2))
+    for verdict in _whole(layer, pairs):
+        by_weight.setdefault(verdict.weight, []).append(verdict)
+    if 2 in by_weight:  # noqa: PLR2004 - two changed assumptions, or one heavy one
+        return tuple(by_weight[2]), True
+    grown = list(pairs)
+    for size in range(3, MOST + 1):
+        grown = _grown(layer, changes, grown)
+        for verdict in _whole(layer, grown):
+            by_weight.setdefault(verdict.weight, []).append(verdict)
+        if size in by_weight:
+            break
+    least = min(by_weight, default=0)
+    return tuple(by_weight.get(least, ())), False
+
+
+def _fits(changes: Sequence[Change]) -> bool:
+    kinds = [change.hypothesis.assumption for change in changes]
+    return len(set(kinds)) == len(kinds)
+
+
+def _sets(changes: Sequence[Change], size: int) -> list[tuple[Change, ...]]:
+    light = [change for change in changes if change.hypothesis.weight == 1]
+    return [found for found in combinations(light, size) if _fits(found)]
+
+
+def _grown(layer: _Layer, changes: Sequence[Change], smaller: Sequence[Verdict]) -> list[Verdict]:
+    """The best of the smaller sets with one more change each."""
+    best = sorted(smaller, key=lambda verdict: verdict.left)[:BEAM]
+    order = {change: i for i, change in enumerate(changes)}
+    light = [change for change in changes if change.hypothesis.weight == 1]
+    sets = {
+        tuple(sorted((*verdict.changes, change), key=order.__getitem__))
+        for verdict in best
+        for change in light
+        if _fits((*verdict.changes, change))
+    }
+    return _tried(layer, sorted(sets, key=lambda found: [order[c] for c in found]))
+
+
+def _ordered(causes: Sequence[Verdict], ran: str) -> list[Verdict]:
+    """The variants of the captured engine and level first, then of the engine, then the others."""
+    engine = ran.partition("-")[0]
+
+    def distance(verdict: Verdict) -> tuple[int, int]:
+        variants = [change.variant for change in verdict.changes]
+        return sum(ran != v for v in variants), sum(engine not in v for v in variants)
+
+    return sorted(causes, key=distance)
+
+
+def _merged(plan: Plan, causes: Sequence[Verdict]) -> tuple[Verdict, ...]:
+    """Sets that lead to the very same stages and operands are one cause by two names."""
+    found: dict[tuple[object, ...], Verdict] = {}
+    for verdict in causes:
+        key = _identity(apply(plan, verdict.changes))
+        if key in found:
+            first = found[key]
+            found[key] = Verdict(first.changes, first.left, (*first.same_as, verdict.names))
+        else:
+            found[key] = verdict
+    return tuple(found.values())
+
+
+def _identity(plan: Plan | None) -> tuple[object, ...]:
+    if plan is None:
+        return (id(plan),)
+    values: Mapping[str, object] = plan.values
+    held = tuple((name, np.asarray(value).tobytes()) for name, value in sorted(values.items()))
+    stages = plan.stages
+    return (tuple((s.formula, s.output, s.name) for s in stages), held)
+
+
+def left_by(trace: Trace, call: int, target: Array, causes: Sequence[Verdict]) -> tuple[int, ...]:
+    """What each of the causes leaves in another run of the same call."""
+    layer = _layer(trace, call, target)
+    plans = [apply(layer.whole, verdict.changes) for verdict in causes]
+    left = [None if plan is None else layer.left(plan) for plan in plans]
+    return tuple(target.size if each is None else each for each in left)
+
+
+def still_fit(
+    trace: Trace, call: int, target: Array, causes: Sequence[Verdict]
+) -> tuple[Verdict, ...]:
+    """Those of the causes that leave nothing in another run of the same call either."""
+    left = left_by(trace, call, target, causes)
+    return tuple(cause for cause, each in zip(causes, left, strict=True) if each == 0)
+
+
+def results(trace: Trace, call: int, causes: Sequence[Verdict]) -> tuple[Array | None, ...]:
+    """The integers that each of the causes gives in another run of the same call."""
+    layer = _layer(trace, call, trace.recording.values[call])
+    plans = (apply(layer.whole, verdict.changes) for verdict in causes)
+    made = (None if plan is None else _result(plan) for plan in plans)
+    return tuple(None if each is None else each.astype(np.float64) for each in made)

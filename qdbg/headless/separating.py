@@ -1,0 +1,99 @@
+"""`--separate`: build an input on which tied causes differ, run it, and see which one survives."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+
+from qdbg.capture import Request, capture
+from qdbg.core.program import Recording
+from qdbg.core.quantity import Array
+from qdbg.engine.diagnose import Verdict, left_by
+from qdbg.engine.separate import separating_input
+from qdbg.engine.trace import Trace
+from qdbg.engine.why import CallWhy, Why
+from qdbg.headless.arguments import UsageError
+from qdbg.samples import Sample
+
+ROUNDS = 3
+"""How many inputs are run for one call."""
+Target = Callable[[Recording, int], Array | None]
+"""The integers that a call should have in another run."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Separation:
+    """One input that was run, and what each cause leaves there."""
+
+    name: str
+    """The call's name."""
+    causes: tuple[tuple[str, ...], ...]
+    left: tuple[int, ...]
+    input: Array | None
+    """None where the causes agree on every input that was tried."""
+    tried: int
+
+
+def separate(
+    found: Why, request: Request | None, say: Callable[[str], None], target: Target
+) -> tuple[Why, tuple[Separation, ...]]:
+    """The answer without the causes that another input rules out, and what was run.
+
+    Raises UsageError for a session: the model has to run again.
+    """
+    if request is None:
+        raise UsageError(
+            "--separate runs the model on another input, which a session cannot",
+            remedy="Name the model in place of the session.",
+        )
+    runs: list[Separation] = []
+    own = _Runs(found, request, say, target)
+    calls = tuple(own.narrowed(call, runs) for call in found.calls)
+    return replace(found, calls=calls), tuple(runs)
+
+
+@dataclass(frozen=True, slots=True)
+class _Runs:
+    """Runs of the same model on other inputs."""
+
+    found: Why
+    request: Request
+    say: Callable[[str], None]
+    target: Target
+
+    def narrowed(self, call: CallWhy, runs: list[Separation]) -> CallWhy:
+        """The call with those causes that survive."""
+        diagnosis = call.diagnosis
+        if diagnosis is None or len(diagnosis.causes) <= 1:
+            return call
+        causes = diagnosis.causes
+        for made in self._rounds(call, causes):
+            runs.append(made)
+            kept = {n for n, left in zip(made.causes, made.left, strict=False) if left == 0}
+            if made.input is not None:
+                causes = tuple(cause for cause in causes if cause.names in kept)
+        return replace(call, diagnosis=replace(diagnosis, causes=causes))
+
+    def _rounds(self, call: CallWhy, causes: Sequence[Verdict]) -> Iterator[Separation]:
+        trace = self.found.trace
+        for seed in range(ROUNDS):
+            if len(causes) <= 1:
+                return
+            self.say(f"looking for an input that tells {len(causes)} causes of {call.name} apart")
+            best, tried = separating_input(trace, call.call, causes, seed)
+            names = tuple(cause.names for cause in causes)
+            if best is None:
+                yield Separation(call.name, names, (), None, tried)
+                return
+            made = self._run(best.input)
+            wanted = self.target(made, call.call)
+            if wanted is None:
+                return
+            again = Trace(made, trace.arithmetic)
+            left = left_by(again, call.call, wanted, causes)
+            yield Separation(call.name, names, left, best.input, tried)
+            causes = [cause for cause, each in zip(causes, left, strict=True) if each == 0]
+
+    def _run(self, x: Array) -> Recording:
+        sample = Sample("separating", x, "built to tell causes apart")
+        return capture(replace(self.request, sample=sample), self.say, lambda: False)

@@ -1,0 +1,236 @@
+"""`qdbg why`: causes with their proofs as text for people and as JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict
+from textwrap import wrap
+
+from qdbg import __version__
+from qdbg.assumptions import Hypothesis, registry
+from qdbg.engine.diagnose import Diagnosis, Verdict
+from qdbg.engine.terms import Terms
+from qdbg.engine.why import SIMULATED, CallWhy, Evidence, Why, evidence
+from qdbg.headless.separating import Separation
+from qdbg.headless.show import aligned
+
+SHOWN_TRIES = 3
+"""How many of the changes that leave least are named where nothing explains a call."""
+SHOWN_PAIRS = 3
+WIDTH = 96
+
+
+def list_text() -> str:
+    """Every hypothesis with its id, its line and its source."""
+    lines = []
+    for hypothesis in registry().values():
+        lines += [f"{hypothesis.id}", f"    {hypothesis.title}", f"    source: {hypothesis.source}"]
+    return "\n".join(lines)
+
+
+def why_text(found: Why, tests: Sequence[Separation] = ()) -> str:
+    """A head, a part for each call that differs, and the verdict."""
+    parts = [_head(found)]
+    parts += [_call(found, call) for call in found.calls]
+    parts += [list(_separation(test)) for test in tests]
+    parts += [list(_meaning(found)), list(_verdict(found))]
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _head(found: Why) -> list[str]:
+    recording, name = found.trace.recording, found.trace.arithmetic.name
+    ran = recording.environment
+    sides = (
+        f"simulated  {name}, each call fed PyTorch's integers"
+        if found.side == SIMULATED
+        else f"golden     your integers, against {name}, which gives PyTorch's"
+    )
+    return [
+        f"model      {recording.model}",
+        f"sample     {recording.sample}",
+        f"captured   {ran.engine}/{ran.cpu}, PyTorch {ran.torch}",
+        sides,
+    ]
+
+
+def _call(found: Why, call: CallWhy) -> list[str]:
+    lines = [
+        f"{call.name}: {call.differences} of {call.elements} differ, max |Δ| {call.max_delta:.6g}"
+    ]
+    if call.note:
+        lines.append(f"  {call.note}")
+    if call.diagnosis is None:
+        return lines
+    if not call.diagnosis.explained:
+        return [*lines, *_unexplained(found, call.diagnosis, call.call)]
+    answers = call.diagnosis.answers
+    if len(answers) > 1:
+        lines.append(
+            f"  {len(answers)} causes leave nothing, and these integers do not tell them apart"
+            " (--separate does):"
+        )
+    for variants in answers:
+        lines += _cause(found, call, variants)
+    return lines
+
+
+def _cause(found: Why, call: CallWhy, variants: Sequence[Verdict]) -> Iterator[str]:
+    cause, *others = variants
+    yield f"  cause  {' + '.join(cause.names)}: leaves 0 of {call.elements}"
+    if others:
+        yield f"         and so does {', '.join(' + '.join(v.names) for v in others)}"
+    for names in cause.same_as:
+        yield f"         the same here as {' + '.join(names)}"
+    held = evidence(found.trace, call.call, cause, found.targets[call.call])
+    if held is not None:
+        yield from _proof(call, held)
+
+
+def _meaning(found: Why) -> Iterator[str]:
+    """What each cause that was named says, where it is known from, and what to do."""
+    named: dict[str, Hypothesis] = {}
+    for call in found.calls:
+        for cause in call.diagnosis.causes if call.diagnosis is not None else ():
+            named.update({c.hypothesis.id: c.hypothesis for c in cause.changes})
+    for id_, hypothesis in named.items():
+        yield f"{id_}: {hypothesis.title}"
+        yield from _wrapped("known from: ", hypothesis.source)
+        yield from _wrapped("what to do: ", hypothesis.advice)
+
+
+def _wrapped(label: str, text: str) -> list[str]:
+    indent = " " * (len(label) + 2)
+    return wrap(text, WIDTH, initial_indent=f"  {label}", subsequent_indent=indent)
+
+
+def _proof(call: CallWhy, held: Evidence) -> Iterator[str]:
+    place = ",".join(str(i) for i in held.index)
+    yield f"  proof  {call.name}[{place}]: {held.before:g} becomes {held.after:g}"
+    if held.base_line is not None:
+        yield f"           before   {held.base_line.symbols}"
+        yield f"                    {held.base_line.numbers}"
+    if held.changed_line is not None:
+        yield f"           changed  {held.changed_line.symbols}"
+        yield f"                    {held.changed_line.numbers}"
+    if held.terms is not None:
+        yield from _pairs(held.terms, held.worth)
+
+
+def _pairs(found: Terms, worth: float | None) -> Iterator[str]:
+    for term in found.saturating[:SHOWN_PAIRS]:
+        products = " + ".join(
+            f"{p.x}·{p.w}" if p.w >= 0 else f"{p.x}·({p.w})" for p in term.products
+        )
+        ks = ",".join(str(p.k) for p in term.products)
+        yield (
+            f"           pair k={ks}: {products} = {term.total}, kept {term.kept},"
+            f" {abs(term.excess)} lost"
+        )
+    more = len(found.saturating) - SHOWN_PAIRS
+    if more > 0:
+        yield f"           and {more} more pairs"
+    if worth is not None:
+        yield f"           lost in all: {found.excess}, worth {worth:.4g} steps of the result"
+
+
+def _unexplained(found: Why, diagnosis: Diagnosis, call: int) -> Iterator[str]:
+    del found, call
+    yield f"  unexplained: none of {len(diagnosis.tried)} changed assumptions, alone or together,"
+    yield "  leaves nothing. What leaves least:"
+    rows = [(f"  {' + '.join(v.names)}", f"leaves {v.left}") for v in diagnosis.tried[:SHOWN_TRIES]]
+    yield from aligned(rows)
+
+
+def _separation(test: Separation) -> Iterator[str]:
+    yield f"{test.name}: telling {len(test.causes)} causes apart"
+    if test.input is None:
+        yield f"  no input was found on which they differ ({test.tried} tried)"
+        return
+    yield f"  ran an input of {test.tried} tried on which they give different integers"
+    for cause, left in zip(test.causes, test.left, strict=True):
+        verdict = "survives" if left == 0 else f"ruled out: leaves {left}"
+        yield f"  {' + '.join(cause)}: {verdict}"
+
+
+def _verdict(found: Why) -> Iterator[str]:
+    name = found.trace.arithmetic.name
+    if not found.calls:
+        whose = "the captured integers" if found.side == SIMULATED else "your integers"
+        yield f"Nothing differs: {name} gives all of {whose}."
+        return
+    for each in found.together[:SHOWN_TRIES]:
+        yield (
+            f"{name} with {' + '.join(each.names)} changed leaves 0 of {each.elements}"
+            " in the whole run."
+        )
+    unknown = [call.name for call in found.calls if not call.explained]
+    if unknown:
+        yield f"Unexplained: {', '.join(unknown)}."
+    if found.not_simulated:
+        yield f"{found.not_simulated} calls are not simulated."
+
+
+# ----------------------------------------------------------------------------------- JSON
+
+
+def why_data(found: Why, tests: Sequence[Separation] = ()) -> dict[str, object]:
+    """The same facts for programs."""
+    recording = found.trace.recording
+    return {
+        "qdbg": __version__,
+        "model": {"path": recording.model, "sha256": recording.sha256},
+        "capture": asdict(recording.environment),
+        "side": found.side,
+        "arithmetic": found.trace.arithmetic.name,
+        "differences": found.differences,
+        "explained": all(call.explained for call in found.calls),
+        "calls": [_call_data(found, call) for call in found.calls],
+        "together": [list(each.names) for each in found.together],
+        "separations": [_separation_data(test) for test in tests],
+    }
+
+
+def _separation_data(test: Separation) -> dict[str, object]:
+    rows = zip(test.causes, test.left, strict=False)
+    return {
+        "name": test.name,
+        "input": None if test.input is None else test.input.tolist(),
+        "causes": [{"changes": list(cause), "left": left} for cause, left in rows],
+    }
+
+
+def _call_data(found: Why, call: CallWhy) -> dict[str, object]:
+    diagnosis = call.diagnosis
+    return {
+        "name": call.name,
+        "differences": call.differences,
+        "elements": call.elements,
+        "max_delta": call.max_delta,
+        "note": call.note,
+        "explained": call.explained,
+        "causes": [_cause_data(found, call, c) for c in diagnosis.answers] if diagnosis else [],
+        "tried": [_tried_data(v) for v in diagnosis.tried] if diagnosis else [],
+    }
+
+
+def _tried_data(verdict: Verdict) -> dict[str, object]:
+    return {"changes": list(verdict.names), "left": verdict.left}
+
+
+def _cause_data(found: Why, call: CallWhy, variants: Sequence[Verdict]) -> dict[str, object]:
+    cause, *others = variants
+    held = evidence(found.trace, call.call, cause, found.targets[call.call])
+    return {
+        "hypotheses": list(cause.ids),
+        "changes": list(cause.names),
+        "variants": [list(other.names) for other in others],
+        "same_as": [list(names) for names in cause.same_as],
+        "left": cause.left,
+        "evidence": None if held is None else {
+            "index": list(held.index),
+            "before": held.before,
+            "after": held.after,
+            "base": None if held.base_line is None else held.base_line.numbers,
+            "changed": None if held.changed_line is None else held.changed_line.numbers,
+        },
+    }  # fmt: skip

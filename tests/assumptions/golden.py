@@ -1,0 +1,229 @@
+"""A golden model as users write it: plain numpy, nothing of qdbg's, and one mistake at a time.
+
+`layer` computes Linear and convolutions by the rules of an engine on a CPU level. `mistake` changes
+one of its lines.
+"""
+
+import numpy as np
+
+F = np.float32
+
+
+def windows(x, kernel, stride, padding, fill):
+    """[N, H, W, kh, kw, C] of an image [N, C, h, w]."""
+    (kh, kw), p = kernel, padding
+    wide = np.full((x.shape[0], x.shape[1], x.shape[2] + 2 * p, x.shape[3] + 2 * p), fill, x.dtype)
+    wide[:, :, p : p + x.shape[2], p : p + x.shape[3]] = x
+    high = (wide.shape[2] - kh) // stride + 1
+    broad = (wide.shape[3] - kw) // stride + 1
+    out = np.zeros((x.shape[0], high, broad, kh, kw, x.shape[1]), x.dtype)
+    for i in range(high):
+        for j in range(broad):
+            part = wide[:, :, i * stride : i * stride + kh, j * stride : j * stride + kw]
+            out[:, i, j] = part.transpose(0, 2, 3, 1)
+    return out
+
+
+def dot(x, w, pairs, order=None):
+    """Σ x·w of [n, K] and [C, K]; in pairs that saturate where `pairs`."""
+    if order is not None:
+        x, w = x[:, order], w[:, order]
+    products = x[:, None, :].astype(np.int64) * w[None].astype(np.int64)
+    if not pairs:
+        return products.sum(-1)
+    if products.shape[-1] % 2:
+        products = np.concatenate([products, np.zeros_like(products[..., :1])], -1)
+    two = products[..., 0::2] + products[..., 1::2]
+    return np.clip(two, -32768, 32767).sum(-1)
+
+
+def rounded(v, mistake):
+    v = np.asarray(v, np.float64)
+    if mistake == "half-away":
+        return np.sign(v) * np.floor(np.abs(v) + 0.5)
+    if mistake == "half-up":
+        return np.floor(v + 0.5)
+    if mistake == "truncated":
+        return np.trunc(v)
+    if mistake == "floor":
+        return np.floor(v)
+    return np.rint(v)
+
+
+def accumulate(p, rules, mistake):
+    """acc [rows, C], the zero points taken off, as int64."""
+    x, w, zx, zw = p["x_q"], p["w_q"], int(p["x_zp"]), int(p["w_zp"])
+    if mistake == "input-int8":
+        x = x.view(np.int8)
+    if mistake == "weight-uint8":
+        w = w.view(np.uint8)
+    zx = 0 if mistake == "no-input-zero-point" else zx
+    zw = 0 if mistake == "no-weight-zero-point" else zw
+    if w.ndim == 2:
+        if mistake == "transposed":
+            w = w.reshape(w.shape[1], w.shape[0]).T
+        columns, flat, groups = x.reshape(-1, 1, x.shape[-1]), w, 1
+    else:
+        groups = p["groups"]
+        fill = 0 if mistake == "zero-padding" else p["x_q"].dtype.type(zx)
+        if mistake in {"no-input-zero-point", "input-int8"}:
+            fill = (
+                x.dtype.type(np.uint8(p["x_zp"]).view(np.int8))
+                if x.dtype == np.int8
+                else int(p["x_zp"])
+            )
+        if mistake == "flipped":
+            w = w[:, :, ::-1, ::-1]
+        found = windows(x, w.shape[2:], p["stride"], p["padding"], fill)
+        n, high, broad = found.shape[:3]
+        found = found.reshape(n * high * broad, w.shape[2] * w.shape[3], groups, -1)
+        columns = found.transpose(0, 2, 1, 3).reshape(len(found), groups, -1)
+        flat = w.transpose(0, 2, 3, 1).reshape(len(w), -1)
+        if mistake == "oihw":
+            flat = w.reshape(len(w), -1)
+    each = len(flat) // groups
+    parts = []
+    for g in range(groups):
+        rows, own = columns[:, g], flat[g * each : (g + 1) * each]
+        pairs = rules["pairs"] != (mistake == "pair-saturation") and mistake != "int16"
+        order = np.arange(rows.shape[1])[::-1] if mistake == "pairs-reversed" else None
+        raw = dot(rows, own, pairs, order)
+        if mistake == "int16":
+            raw = raw.astype(np.int16).astype(np.int64)
+        wide, sums = own.astype(np.int64), rows.astype(np.int64).sum(-1)
+        count = rows.shape[1]
+        parts.append(raw - zx * (wide.sum(-1) - zw * count) - zw * sums[:, None])
+    return np.concatenate(parts, -1)
+
+
+def layer(p, rules, mistake="", relu=False):
+    """The integers of a layer: p holds x_q, x_scale, x_zp, w_q, w_scale, w_zp, b, y_scale, y_zp,
+    and of a convolution stride, padding and groups. `rules`: engine, pairs."""
+    acc = accumulate(p, rules, mistake)
+    sx, sw, sy, zy, b = (
+        p["x_scale"],
+        np.atleast_1d(p["w_scale"]),
+        p["y_scale"],
+        int(p["y_zp"]),
+        p["b"],
+    )
+    if mistake == "one-scale":
+        sw = np.full_like(sw, sw[0])
+    if mistake == "no-output-zero-point":
+        zy = 0
+    if mistake == "uncalibrated":
+        sy, zy = 1.0, 0
+    if mistake == "scale-inverted":
+        sy = 1 / sy
+    b = np.zeros_like(b) if mistake == "no-bias" else b
+    integer_bias = mistake in {"bias-rounded", "bias-truncated", "bias-weight-units"}
+    if integer_bias:
+        unit = sw if mistake == "bias-weight-units" else sx * sw
+        how = np.trunc if mistake == "bias-truncated" else np.rint
+        acc = (acc + np.clip(how(b.astype(np.float64) / unit), -(2**31), 2**31 - 1)).astype(
+            np.int64
+        )
+        b = np.zeros_like(b)
+    scales = (sx, sw, sy, zy, np.ndim(p["w_scale"]))
+    v = WAYS[rules["engine"]](acc.astype(np.int32), b, scales, relu, mistake)
+    floor = zy if mistake == "uncalibrated" else int(p["y_zp"])
+    low = floor if relu and mistake != "no-relu" else 0
+    if mistake == "before-relu":
+        low = int(p["y_zp"])
+    if mistake == "wraps":
+        return v.astype(np.int64) & 255
+    if mistake == "no-clamp":
+        return v.astype(np.int64)
+    return np.clip(v, low, 255).astype(np.int64)
+
+
+def fbgemm(acc, b, scales, relu, mistake):
+    sx, sw, sy, zy, per_channel = scales
+    a = F(sx) * sw.astype(F)
+    with np.errstate(all="ignore"):
+        m = a / F(sy)
+        if per_channel or not b.any():
+            v = acc.astype(F) + b / a
+        else:  # one rounding
+            v = (b.astype(np.float64) * (F(1) / a).astype(np.float64) + acc.astype(F)).astype(F)
+        if mistake == "float64-multiplier":
+            s = v.astype(np.float64) * (sx * sw / sy)
+        elif mistake == "8-bit-multiplier":
+            f, e = np.frexp(sx * sw / sy)
+            s = v.astype(np.float64) * np.ldexp(np.rint(f * 256), e - 8)
+        else:
+            s = v * m
+    if mistake == "zero-point-first":
+        return np.rint((s.astype(F) + F(zy)).astype(np.float64))
+    return rounded(s, mistake) + zy
+
+
+def qnnpack(acc, b, scales, relu, mistake):
+    sx, sw, sy, zy, _ = scales
+    unit = F(1) / (sx * sw).astype(F)
+    if mistake == "bias-float":
+        v = acc.astype(F) + b / (F(sx) * sw.astype(F))
+    else:
+        v = (acc + np.rint(b * unit).astype(np.int64)).astype(F)
+    m = (sw.astype(F) * F(sx)) * (F(1) / F(sy))
+    if mistake == "float64-multiplier":
+        s = v.astype(np.float64) * (sx * sw / sy)
+    elif mistake == "8-bit-multiplier":
+        f, e = np.frexp(sx * sw / sy)
+        s = v.astype(np.float64) * np.ldexp(np.rint(f * 256), e - 8)
+    else:
+        s = v * m
+    if mistake == "zero-point-first":
+        return np.rint((s.astype(F) + F(zy)).astype(np.float64))
+    return rounded(s, mistake) + zy
+
+
+def onednn(acc, b, scales, relu, mistake):
+    sx, sw, sy, zy, per_channel = scales
+    xs = F(1) / (F(1 / sx))
+    ws = F(1) / (F(1) / sw.astype(F)).astype(F) if per_channel else F(1) / np.asarray(1 / sw, F)
+    inv = F(1) / (F(1) / F(1 / sy))
+    v = (acc.astype(F) * xs) * ws + b
+    s = np.maximum(v, 0) * inv if relu and mistake != "no-relu" else v * inv
+    if mistake == "zero-point-after":
+        return np.rint(s.astype(np.float64)) + zy
+    return rounded(np.asarray(s + F(zy), F), mistake)
+
+
+WAYS = {"fbgemm": fbgemm, "qnnpack": qnnpack, "onednn": onednn}
+
+IDS = {
+    "input-int8": "input-bytes",
+    "weight-uint8": "weight-bytes",
+    "no-input-zero-point": "input-zero-point",
+    "no-weight-zero-point": "weight-zero-point",
+    "zero-padding": "zero-padding",
+    "transposed": "weight-order",
+    "flipped": "weight-order",
+    "oihw": "weight-order",
+    "pair-saturation": "pair-saturation",
+    "pairs-reversed": "pair-layout",
+    "int16": "narrow-accumulator",
+    "one-scale": "channel-scales",
+    "no-output-zero-point": "output-zero-point",
+    "uncalibrated": "uncalibrated",
+    "scale-inverted": "scale-inverted",
+    "no-bias": "bias-forgotten",
+    "bias-rounded": "bias-rounded",
+    "bias-truncated": "bias-rounded",
+    "bias-weight-units": "bias-units",
+    "bias-float": "bias-float",
+    "float64-multiplier": "multiplier",
+    "8-bit-multiplier": "multiplier",
+    "half-away": "rounding",
+    "half-up": "rounding",
+    "truncated": "rounding",
+    "floor": "rounding",
+    "zero-point-first": "zero-point-order",
+    "zero-point-after": "zero-point-order",
+    "before-relu": "captured-before-relu",
+    "no-relu": "relu-missing",
+    "wraps": "clamp",
+    "no-clamp": "clamp",
+}
+"""Each mistake with the id of the hypothesis that names it."""
