@@ -173,6 +173,14 @@ COMMANDS: tuple[Command, ...] = (
         footer=8,
     ),
     Command(
+        "diagnose",
+        ("d",),
+        "why",
+        "why it differs: change one assumption after the other",
+        "Look",
+        footer=4,
+    ),
+    Command(
         "feed",
         ("i",),
         "feed",

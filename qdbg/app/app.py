@@ -118,7 +118,8 @@ class QdbgApp(App[int]):
         before = self.debugger.trace
         self.debugger.execute(command)
         self._redraw()
-        if self.debugger.trace.feed != before.feed:
+        now = self.debugger.trace
+        if (now.feed, now.arithmetic.changes) != (before.feed, before.arithmetic.changes):
             self._count_again()
 
     def _redraw(self) -> None:
@@ -213,6 +214,21 @@ class QdbgApp(App[int]):
         from qdbg.app.choices import arithmetics  # noqa: PLC0415 - loaded with the recording
 
         self.push_screen(arithmetics(self.debugger, self.size.width), self._then("arithmetic"))
+
+    def _do_diagnose(self) -> None:
+        from qdbg.app.diagnosis import (  # noqa: PLC0415 - loaded with the recording
+            DiagnosisScreen,
+            differing_call,
+        )
+
+        trace = self.debugger.trace
+        call = differing_call(trace, self.debugger.step.call)
+        if call is None:
+            raise CommandError(
+                f"nothing differs under {trace.arithmetic.name}",
+                remedy="a chooses another arithmetic, the textbook's for example.",
+            )
+        self.push_screen(DiagnosisScreen(trace, call), self._then("arithmetic"))
 
     def _do_breakpoints(self) -> None:
         from qdbg.app.choices import breakpoints  # noqa: PLC0415 - loaded with the recording

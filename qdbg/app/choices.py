@@ -18,7 +18,7 @@ ROOM = 80
 def arithmetics(debugger: Debugger, width: int) -> Choose:
     """Every arithmetic with the differences that it leaves on this input."""
     recording = debugger.recording
-    fares = survey(recording, debugger.trace.feed)
+    fares = survey(recording, debugger.trace.feed, debugger.trace.arithmetic)
     captured = arithmetic_for(recording)
     own = captured.name if captured is not None else ""
     chosen = debugger.trace.arithmetic.name

@@ -96,7 +96,7 @@ class MainScreen(CommandScreen):
         from qdbg.engine.survey import survey  # noqa: PLC0415 - not before the first paint
 
         debugger = self.qdbg.debugger
-        fares = survey(debugger.recording, debugger.trace.feed)
+        fares = survey(debugger.recording, debugger.trace.feed, debugger.trace.arithmetic)
         self.app.call_from_thread(self._counted, fares)
 
     def _counted(self, fares: tuple[Fare, ...]) -> None:

@@ -160,10 +160,10 @@ def _histogram(found: Range) -> Content:
 
 def survey_lines(debugger: Debugger, fares: tuple[Fare, ...]) -> Content:
     """How the chosen arithmetic fares, and in one line how the others would."""
-    if not fares:
-        return join((" comparing the arithmetics …", "$secondary"))
     name = debugger.trace.arithmetic.name
-    own = next(fare for fare in fares if name in fare.names)
+    own = next((fare for fare in fares if name in fare.names), None)
+    if own is None:
+        return join((" comparing the arithmetics …", "$secondary"))
     others = [fare for fare in fares if fare is not own]
     environment = debugger.recording.environment
     captured = f"{environment.engine}-{environment.cpu}"
@@ -204,7 +204,7 @@ def _verdict(own: Fare, name: str, fares: tuple[Fare, ...], captured: str) -> Co
         (f"{own.differences} of {own.elements} values differ under {name}", "bold"),
         _largest(own),
         (unknown, "$warning"),
-        (hint + " · a: choose", "$secondary"),
+        (hint + " · d: why", "$secondary"),
     )
 
 

@@ -12,7 +12,7 @@ from qdbg.assumptions.way_back import ROUNDINGS
 from qdbg.core.arithmetic import ARITHMETICS, f64, i64, sat32
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, stage
-from qdbg.ops._clamp import clamp_each
+from qdbg.ops._clamp import clamp_each, relu_clamp_each
 
 POOLS = ("avg_pool", "adaptive_avg_pool", "mean")
 
@@ -41,19 +41,20 @@ def raw_join(x_q: Array) -> Array:
     return i64(x_q)
 
 
-def _instead(*stages: Stage) -> Edit:
-    return lambda _: (*stages, clamp_each)
+def _instead(plan: Plan, *stages: Stage) -> Plan:
+    last = relu_clamp_each if plan.relu else clamp_each
+    return plan.edited(lambda _: (*stages, last))
 
 
 def _raw(plan: Plan) -> Variants:
     name = plan.op.name.removesuffix("_relu")
     if name == "add":
-        yield "", plan.edited(_instead(raw_add))
-        yield "one-zero-point", plan.edited(_instead(raw_add_centred))
+        yield "", _instead(plan, raw_add)
+        yield "one-zero-point", _instead(plan, raw_add_centred)
     elif name == "mul":
-        yield "", plan.edited(_instead(raw_multiply))
+        yield "", _instead(plan, raw_multiply)
     elif name in {"cat", "stack"}:
-        yield "", plan.edited(_instead(raw_join))
+        yield "", _instead(plan, raw_join)
 
 
 def _fixed_add(plan: Plan) -> Variants:

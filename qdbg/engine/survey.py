@@ -58,11 +58,20 @@ def _stages(node: Node, arithmetic: Arithmetic, made: Simulation) -> object:
         return str(reason)
 
 
-def survey(recording: Recording, feed: str = "captured") -> tuple[Fare, ...]:
-    """Simulate the recording under every arithmetic and count what each leaves."""
-    return tuple(
-        _fare(Trace(recording, ARITHMETICS[names[0]], feed), names)
-        for names in same_arithmetics(recording)
+def survey(
+    recording: Recording, feed: str = "captured", chosen: Arithmetic | None = None
+) -> tuple[Fare, ...]:
+    """Simulate the recording under every arithmetic and count what each leaves; first under the
+    chosen one, where it has changed assumptions."""
+    own = (
+        [_fare(Trace(recording, chosen, feed), (chosen.name,))]
+        if chosen is not None and chosen.changes
+        else []
+    )
+    presets = same_arithmetics(recording)
+    return (
+        *own,
+        *(_fare(Trace(recording, ARITHMETICS[names[0]], feed), names) for names in presets),
     )
 
 

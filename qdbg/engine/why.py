@@ -119,7 +119,8 @@ def why_simulated(trace: Trace, say: Say = lambda _: None) -> Why:
 
 def _together(trace: Trace, calls: Sequence[CallWhy]) -> Iterator[Together]:
     """Each call's causes tried on the whole run, and all calls' first causes as one."""
-    causes = [c.diagnosis.causes for c in calls if c.diagnosis is not None]
+    answers = [c.diagnosis.answers for c in calls if c.diagnosis is not None]
+    causes = [[variants[0] for variants in each] for each in answers]
     if not causes or not all(causes):
         return
     sets: dict[tuple[str, ...], None] = dict.fromkeys(v.names for each in causes for v in each)

@@ -26,7 +26,7 @@ def show_text(trace: Trace, note: str = "") -> str:
     `note` says in words whether and how the input was scaled.
     """
     with np.errstate(all="ignore"):
-        fares = survey(trace.recording, trace.feed)
+        fares = survey(trace.recording, trace.feed, trace.arithmetic)
         parts = [
             _header(trace, note),
             _calls(trace),

@@ -85,7 +85,7 @@ def accumulate(p, rules, mistake):
     parts = []
     for g in range(groups):
         rows, own = columns[:, g], flat[g * each : (g + 1) * each]
-        pairs = rules["pairs"] != (mistake == "pair-saturation") and mistake != "int16"
+        pairs = rules["pairs"] != ("pair-saturation" in mistake) and mistake != "int16"
         order = np.arange(rows.shape[1])[::-1] if mistake == "pairs-reversed" else None
         raw = dot(rows, own, pairs, order)
         if mistake == "int16":
@@ -128,7 +128,7 @@ def layer(p, rules, mistake="", relu=False):
     v = WAYS[rules["engine"]](acc.astype(np.int32), b, scales, relu, mistake)
     floor = zy if mistake == "uncalibrated" else int(p["y_zp"])
     low = floor if relu and mistake != "no-relu" else 0
-    if mistake == "before-relu":
+    if "before-relu" in mistake:
         low = int(p["y_zp"])
     if mistake == "wraps":
         return v.astype(np.int64) & 255
@@ -192,6 +192,56 @@ def onednn(acc, b, scales, relu, mistake):
 
 WAYS = {"fbgemm": fbgemm, "qnnpack": qnnpack, "onednn": onednn}
 
+
+def add(p, engine, mistake, relu=False):
+    """The integers of a residual addition, for tensors of whole vector blocks."""
+    a, b = p["a_q"].astype(np.int64), p["b_q"].astype(np.int64)
+    za, zb, sy, zy = int(p["a_zp"]), int(p["b_zp"]), p["y_scale"], int(p["y_zp"])
+    sa, sb = p["a_scale"], p["b_scale"]
+    if mistake == "no-input-zero-point":
+        za = zb = 0
+    if mistake == "no-output-zero-point":
+        zy = 0
+    if mistake == "swapped":
+        (sa, za), (sb, zb) = (sb, zb), (sa, za)
+    low = zy if (relu and mistake != "no-relu") or mistake == "before-relu" else 0
+    if mistake == "raw-integers":
+        return np.clip(a + b, low, 255)
+    if (engine == "qnnpack") != (mistake == "fixed-point-add"):
+        ratios = F(sa) / F(sy), F(sb) / F(sy)
+        shift = 21 - int(np.floor(np.log2(max(ratios))))
+        first, second = (int(np.rint(np.float64(r) * 2.0**shift)) for r in ratios)
+        acc = (first * (a - za) + second * (b - zb)).astype(np.int32).astype(np.int64)
+        r = np.sign(acc) * ((np.abs(acc) + (1 << (shift - 1))) >> shift)
+    else:
+        wide = [
+            (np.float64(F(s)) * q + np.float64(F(np.float64(F(s)) * -z))).astype(F)
+            for s, q, z in ((sa, a, za), (sb, b, zb))
+        ]
+        u = wide[0] + wide[1]
+        u = np.maximum(u, 0) if relu and mistake != "no-relu" else u
+        r = np.rint((u * (F(1) / F(sy))).astype(np.float64))
+    y = (r + zy).astype(np.int64)
+    if mistake == "wraps":
+        return y & 255
+    return np.clip(y, low, 255)
+
+
+def quantize(x, scale, zero_point, mistake):
+    """The integers of float32 values, the zero point added before rounding."""
+    if mistake == "scale-inverted":
+        scale = 1 / scale
+    zp = 0 if mistake == "no-output-zero-point" else zero_point
+    if mistake == "zero-point-after":
+        return np.clip(np.rint(x.astype(np.float64) / scale) + zp, 0, 255).astype(np.int64)
+    s = (x.astype(np.float64) * np.float64(F(1) / F(scale)) + zp).astype(F)
+    if mistake == "uncalibrated":
+        s = x
+    if mistake == "no-clamp":
+        return np.rint(s.astype(np.float64)).astype(np.int64)
+    return np.clip(rounded(s, mistake), 0, 255).astype(np.int64)
+
+
 IDS = {
     "input-int8": "input-bytes",
     "weight-uint8": "weight-bytes",
@@ -225,5 +275,8 @@ IDS = {
     "no-relu": "relu-missing",
     "wraps": "clamp",
     "no-clamp": "clamp",
+    "raw-integers": "raw-integers",
+    "swapped": "operand-parameters",
+    "fixed-point-add": "fixed-point-add",
 }
 """Each mistake with the id of the hypothesis that names it."""

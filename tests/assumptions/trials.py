@@ -10,15 +10,24 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qdbg.core.program import Environment, Layer, Node, Program, Recording
+from qdbg.core.program import INPUT, Environment, Layer, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
 from qdbg.engine.diagnose import diagnose, still_fit
 from qdbg.engine.trace import Trace, arithmetic_for
-from tests.assumptions.golden import IDS, layer
+from tests.assumptions.golden import IDS, add, layer, quantize
 
 ENGINES = {"fbgemm-avx2": ("fbgemm", True), "fbgemm-vnni": ("fbgemm", False),
            "qnnpack-vnni": ("qnnpack", False), "onednn-vnni": ("onednn", False)}  # fmt: skip
-KINDS = ("linear", "conv", "depthwise", "grouped")
+WEIGHTED = ("linear", "conv", "depthwise", "grouped")
+KINDS = (*WEIGHTED, "residual", "quantize")
+OF_ADD = {
+    *("no-input-zero-point", "no-output-zero-point", "swapped", "raw-integers", "wraps"),
+    *("fixed-point-add", "no-relu", "before-relu"),
+}
+OF_QUANTIZE = {
+    *("scale-inverted", "no-output-zero-point", "zero-point-after", "uncalibrated", "no-clamp"),
+    *("half-away", "half-up", "truncated", "floor"),
+}
 ONLY = {
     "bias-float": ("qnnpack",),
     "zero-point-after": ("onednn",),
@@ -40,6 +49,10 @@ class Trial:
 
 def numbers(random, trial):
     """The operands of a random layer; scales that make ties and fill the range."""
+    if trial.kind == "residual":
+        return numbers_of_add(random)
+    if trial.kind == "quantize":
+        return numbers_of_quantize(random)
     engine, _ = ENGINES[trial.arithmetic]
     x_zp, y_zp = int(random.integers(1, 256)), int(random.integers(1, 200))
     if trial.kind == "linear":
@@ -65,6 +78,8 @@ def numbers(random, trial):
     x_scale = 2.0**-5 if tie else float(random.uniform(0.01, 0.1))
     spread = x_scale * float(np.max(w_scale)) * 5000 * np.sqrt(w[0].size)
     y_scale = float(2.0 ** np.round(np.log2(spread / 128))) if tie else spread / 128
+    if tie and random.random() < 0.4:
+        y_scale *= 1 + 2.0**-27  # float32 does not see it, and in float64 no tie is a tie
     unit = x_scale * np.broadcast_to(w_scale, (len(w),))
     b = ((random.integers(-60000, 60000, len(w)) / 2 + 0.25 * (not tie)) * unit).astype(np.float32)
     return {
@@ -74,8 +89,58 @@ def numbers(random, trial):
     }  # fmt: skip
 
 
+def numbers_of_add(random):
+    """Two tensors of whole vector blocks."""
+    shape = (2, 4, 8, 8)
+    a_scale, b_scale = random.uniform(0.01, 0.2, 2)
+    if random.random() < 0.5:
+        a_scale, b_scale = 2.0 ** -random.integers(3, 6, 2)
+    return {
+        "a_q": random.integers(0, 256, shape).astype(np.uint8),
+        "a_scale": a_scale, "a_zp": int(random.integers(1, 256)),
+        "b_q": random.integers(0, 256, shape).astype(np.uint8),
+        "b_scale": b_scale, "b_zp": int(random.integers(1, 256)),
+        "y_scale": float(a_scale + b_scale), "y_zp": int(random.integers(1, 200)),
+    }  # fmt: skip
+
+
+def numbers_of_quantize(random):
+    scale = float(random.choice([0.5, 0.1, 0.037, 2.0**-4]))
+    q = random.integers(-400, 800, (12, 20)) / 2
+    x = (q * scale + random.normal(0, scale, q.shape) * (random.random(q.shape) < 0.5)).astype(
+        np.float32
+    )
+    return {"x": x, "y_scale": scale, "y_zp": int(random.integers(1, 256))}
+
+
+def plain_recording(p, trial):
+    """One call without weights."""
+    engine, _, level = trial.arithmetic.partition("-")
+    output = QParams.per_tensor(p["y_scale"], p["y_zp"])
+    if trial.kind == "quantize":
+        node = Node("q:quantize", "quantize", "", None, (INPUT,), p["x"].shape, "quint8", output)
+        constants = ()
+    else:
+        op = "add_relu" if trial.relu else "add"
+        node = Node(
+            "sum:add", op, "", None, (-3, -4), p["a_q"].shape, "quint8", output, ("qa", "qb")
+        )
+        constants = tuple(
+            QTensor(p[f"{x}_q"], QParams.per_tensor(p[f"{x}_scale"], p[f"{x}_zp"])) for x in "ab"
+        )
+    made = Recording(
+        model="golden", sha256="", sample="random", input=p.get("x", np.zeros(0, np.float32)),
+        environment=Environment(engine, level, "2.13.0", "", "", True),
+        program=Program((node,), {}), values=(np.zeros(node.shape, np.uint8),),
+        constants=constants,
+    )  # fmt: skip
+    return replace(made, values=(Trace(made, arithmetic_for(made)).simulation(0).result,))
+
+
 def recording(p, trial):
     """One quantized layer whose input is a constant."""
+    if trial.kind not in WEIGHTED:
+        return plain_recording(p, trial)
     op = {"linear": "linear"}.get(trial.kind, "conv2d") + ("_relu" if trial.relu else "")
     output = QParams.per_tensor(p["y_scale"], p["y_zp"])
     many = np.ndim(p["w_scale"]) > 0
@@ -102,6 +167,10 @@ def recording(p, trial):
 
 def golden(p, trial, mistake):
     engine, pairs = ENGINES[trial.arithmetic]
+    if trial.kind == "residual":
+        return add(p, engine, mistake, trial.relu)
+    if trial.kind == "quantize":
+        return quantize(p["x"], p["y_scale"], p["y_zp"], mistake)
     pairs = pairs or (engine == "fbgemm" and trial.kind == "depthwise")
     flat = layer(p, {"engine": engine, "pairs": pairs}, mistake, trial.relu)
     x = p["x_q"]
@@ -110,6 +179,15 @@ def golden(p, trial, mistake):
 
 def possible(trial):
     engine, pairs = ENGINES[trial.arithmetic]
+    if trial.kind == "residual":
+        fits = trial.mistake != "no-relu" or trial.relu
+        return (
+            trial.mistake in OF_ADD and fits and not (trial.mistake == "before-relu" and trial.relu)
+        )
+    if trial.kind == "quantize":
+        return trial.mistake in OF_QUANTIZE and not trial.relu
+    if trial.mistake in {"raw-integers", "swapped", "fixed-point-add"}:
+        return False
     pairs = pairs or (engine == "fbgemm" and trial.kind == "depthwise")
     return not (
         engine not in ONLY.get(trial.mistake, (engine,))
@@ -129,7 +207,7 @@ def possible(trial):
     )  # fmt: skip
 
 
-def run(trial, seed):
+def run(trial, seed, target=None):
     """`agrees` is False where the golden model without the mistake is not the simulation; then the
     ids of the causes, before and after further inputs."""
     random = np.random.default_rng(seed)
@@ -137,18 +215,29 @@ def run(trial, seed):
     made = recording(p, trial)
     trace = Trace(made, arithmetic_for(made))
     assert np.array_equal(golden(p, trial, ""), made.values[0]), (trial, seed)
-    found = diagnose(trace, 0, golden(p, trial, trial.mistake))
+    made_by = target or (lambda p, trial: golden(p, trial, trial.mistake))
+    found = diagnose(trace, 0, made_by(p, trial))
     if found is None:
         return None
     causes = found.causes
     for _ in range(SEPARATING):
         if len(causes) < 2:
             break
-        other = {**p, "x_q": random.integers(0, 256, p["x_q"].shape).astype(np.uint8)}
+        other = another_input(p, trial, random)
         again = recording(other, trial)
-        target = golden(other, trial, trial.mistake)
-        causes = still_fit(Trace(again, arithmetic_for(again)), 0, target, causes)
+        wanted = made_by(other, trial)
+        causes = still_fit(Trace(again, arithmetic_for(again)), 0, wanted, causes)
     return found, causes
+
+
+def another_input(p, trial, random):
+    if trial.kind == "quantize":
+        return {
+            **p,
+            "x": random.permutation(p["x"].ravel()).reshape(p["x"].shape) * np.float32(0.7),
+        }
+    operands = ("a_q", "b_q") if trial.kind == "residual" else ("x_q",)
+    return {**p, **{o: random.integers(0, 256, p[o].shape).astype(np.uint8) for o in operands}}
 
 
 def named(causes):

@@ -1,0 +1,222 @@
+"""The diagnosis: which changed assumption leaves no difference, with its proof."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+from textual.app import ComposeResult
+from textual.binding import Binding
+from textual.containers import Vertical
+from textual.content import Content
+from textual.screen import ModalScreen
+from textual.widgets import Static
+
+from qdbg.app import dialogs
+from qdbg.app.dialogs import Choice, Choices
+from qdbg.app.grid import Grid, GridColumn, GridRow
+from qdbg.app.widgets import Panel, Part, join, title
+from qdbg.engine.diagnose import Diagnosis, Verdict, diagnose
+from qdbg.engine.trace import Trace
+from qdbg.engine.why import Evidence, evidence
+
+SHOWN = 40
+"""How many changes are listed."""
+SHOWN_PAIRS = 4
+
+
+class DiagnosisScreen(ModalScreen[str | None]):
+    """Every changed assumption with what it leaves; choosing one gives its arithmetic's name."""
+
+    CSS = (
+        "DiagnosisScreen { align: center middle; }"
+        + dialogs.CSS
+        + """
+    #box { width: 108; }
+    #head { height: auto; }
+    #proof { height: 12; border-top: solid $border; }
+    """
+    )
+    BINDINGS: ClassVar = [
+        Binding("j,down", "move(1)", "down"),
+        Binding("k,up", "move(-1)", "up"),
+        Binding("J", "scroll(1)", "scroll"),
+        Binding("K", "scroll(-1)", "scroll back"),
+        Binding("enter", "choose", "choose"),
+        Binding("escape,q,o,d", "leave", "leave"),
+    ]
+
+    def __init__(self, trace: Trace, call: int) -> None:
+        super().__init__()
+        self.trace, self.call = trace, call
+        self.found: Diagnosis | None = None
+        self.rows: tuple[Verdict, ...] = ()
+        self.at = 0
+        self._evidence: dict[tuple[str, ...], Evidence | None] = {}
+
+    def compose(self) -> ComposeResult:
+        """What differs, the list, the proof and the keys."""
+        with Vertical(classes="dialog", id="box"):
+            yield Static(id="head", markup=False)
+            yield Grid(id="choices")
+            yield Panel(id="proof")
+            yield Static("", classes="hint", id="hint", markup=False)
+
+    def on_mount(self) -> None:
+        """Try the assumptions in a thread."""
+        name = self.trace.nodes[self.call].name
+        title(self.query_one("#box"), f"why {name} differs")
+        self._say("trying one changed assumption after the other …")
+        self.query_one("#hint", Static).update("esc leave")
+        self.query_one("#choices", Grid).styles.height = 1
+        self.run_worker(self._diagnose, thread=True, exclusive=True)
+
+    def _say(self, words: Content | str) -> None:
+        self.query_one("#head", Static).update(words)
+
+    def _diagnose(self) -> None:
+        found = diagnose(self.trace, self.call, self.trace.recording.values[self.call])
+        self.app.call_from_thread(self._shown, found)
+
+    def _shown(self, found: Diagnosis | None) -> None:
+        self.found = found
+        if found is None:
+            self._say("nothing differs here")
+            return
+        causes = tuple(variants[0] for variants in found.answers)
+        named = {verdict.names for verdict in causes}
+        named |= {names for verdict in causes for names in verdict.same_as}
+        others = tuple(v for v in found.tried if v.names not in named)
+        self.rows = (*causes, *others[: SHOWN - len(causes)])
+        self._say(headline(found, self.trace))
+        grid = self.query_one("#choices", Grid)
+        grid.styles.height = min(len(self.rows) + 1, max(3, self.app.size.height - 22))
+        self.query_one("#hint", Static).update(
+            "⏎ simulate with it   ↓ ↑ the others   J K scroll the proof   esc leave"
+        )
+        choices = Choices(COLUMNS, tuple(_choice(v, found) for v in self.rows))
+        self.call_after_refresh(grid.show, choices, 0)
+        self.call_after_refresh(self._prove)
+
+    def _prove(self) -> None:
+        verdict = self.rows[self.at]
+        if verdict.names not in self._evidence:
+            target = self.trace.recording.values[self.call]
+            self._evidence[verdict.names] = evidence(self.trace, self.call, verdict, target)
+        shown = proof(verdict, self._evidence[verdict.names], self.trace.nodes[self.call].name)
+        self.query_one("#proof", Panel).show(shown)
+
+    def action_move(self, rows: int) -> None:
+        """Another row."""
+        if self.rows:
+            self.at = min(max(0, self.at + rows), len(self.rows) - 1)
+            self.query_one("#choices", Grid).select(self.at)
+            self._prove()
+
+    def action_scroll(self, pages: int) -> None:
+        """Scroll the proof."""
+        panel = self.query_one("#proof", Panel)
+        panel.scroll_relative(y=pages * max(1, panel.size.height - 1), animate=False)
+
+    def action_choose(self) -> None:
+        """Take its arithmetic."""
+        if self.rows:
+            base = self.trace.arithmetic.name
+            self.dismiss("+".join((base, *self.rows[self.at].names)))
+
+    def action_leave(self) -> None:
+        """Take nothing."""
+        self.dismiss(None)
+
+    def on_grid_picked(self, event: Grid.Picked) -> None:
+        """A click selects the row."""
+        self.action_move(event.index - self.at)
+
+
+COLUMNS = (
+    GridColumn("changed assumption", 54, left=True),
+    GridColumn("leaves", 12),
+    GridColumn("verdict", 12, left=True, optional=True),
+)
+
+
+def _choice(verdict: Verdict, found: Diagnosis) -> Choice:
+    explains = verdict in [variants[0] for variants in found.answers]
+    words = "explains it" if explains else _verdict(verdict, found)
+    name = " + ".join(verdict.names)
+    role = "plain" if explains else "muted"
+    mark = "✓" if explains else " "
+    row = GridRow((name, f"{verdict.left} of {found.elements}", words), mark, "", role)
+    return Choice(name, row)
+
+
+def _verdict(verdict: Verdict, found: Diagnosis) -> str:
+    if not verdict.left:
+        return "so does it" if verdict in found.causes else "changes more"
+    if verdict.left < found.differences:
+        return "not enough"
+    return "no effect" if verdict.left == found.differences else "worse"
+
+
+def headline(found: Diagnosis, trace: Trace) -> Content:
+    """How many elements differ, and whether anything explains them."""
+    count = len(found.answers)
+    parts: list[Part] = [
+        (f"{found.differences} of {found.elements}", "bold"),
+        f" integers differ from PyTorch's under {trace.arithmetic.name}.\n",
+    ]
+    if count == 1:
+        what = " and ".join(found.answers[0][0].ids)
+        parts.append((f"Explained: {what}. With it changed, no difference is left.", "bold"))
+    elif count:
+        parts.append(
+            f"{count} causes leave no difference. These integers do not tell them apart;"
+            " qdbg why --separate does."
+        )
+    else:
+        parts.append(
+            ("Unexplained", "bold"),
+        )
+        parts.append(f": none of {len(found.tried)} changed assumptions leaves nothing.")
+    return join(*parts)
+
+
+def proof(verdict: Verdict, held: Evidence | None, name: str) -> Content:
+    """What the change says, and one element before and behind it."""
+    parts: list[Part] = []
+    for change in verdict.changes:
+        known = change.hypothesis
+        parts += [(known.title, "bold"), "\n", ("to do  ", "$secondary"), known.advice, "\n"]
+    if held is not None:
+        place = ",".join(str(i) for i in held.index)
+        parts += [
+            ("proof  ", "$secondary"),
+            f"{name}[{place}] is {held.before:g}, and {held.after:g} with the change\n",
+        ]
+        for words, line in (("before ", held.base_line), ("changed", held.changed_line)):
+            if line is not None:
+                parts += [(f"{words} ", "$secondary"), line.numbers, "\n"]
+        parts += _pairs(held)
+    for change in verdict.changes:
+        parts += [("source ", "$secondary"), change.hypothesis.source, "\n"]
+    return join(*parts)
+
+
+def _pairs(held: Evidence) -> list[Part]:
+    if held.terms is None:
+        return []
+    parts: list[Part] = []
+    for term in held.terms.saturating[:SHOWN_PAIRS]:
+        products = " + ".join(f"{p.x}·({p.w})" for p in term.products)
+        side = "↑" if term.excess > 0 else "↓"
+        parts += [
+            ("pair   ", "$secondary"),
+            f"{products} = {term.total}, kept {term.kept}, ",
+            (f"{abs(term.excess)} lost {side}\n", "bold $warning"),
+        ]
+    return parts
+
+
+def differing_call(trace: Trace, call: int) -> int | None:
+    """The call under the cursor where it differs, else the first one that does."""
+    found = [i for i, c in enumerate(trace.comparisons) if c.differences]
+    return call if call in found else next(iter(found), None)
