@@ -22,6 +22,8 @@ from qdbg.engine.why import Evidence, evidence
 SHOWN = 40
 """How many changes are listed."""
 SHOWN_PAIRS = 4
+ROOMY = 100
+"""From this width on the verdict has a column."""
 
 
 class DiagnosisScreen(ModalScreen[str | None]):
@@ -31,9 +33,9 @@ class DiagnosisScreen(ModalScreen[str | None]):
         "DiagnosisScreen { align: center middle; }"
         + dialogs.CSS
         + """
-    #box { width: 108; }
+    #box { width: 108; height: 90%; }
     #head { height: auto; }
-    #proof { height: 12; border-top: solid $border; }
+    #proof { height: 1fr; border-top: solid $border; }
     """
     )
     BINDINGS: ClassVar = [
@@ -89,11 +91,13 @@ class DiagnosisScreen(ModalScreen[str | None]):
         self.rows = (*causes, *others[: SHOWN - len(causes)])
         self._say(headline(found, self.trace))
         grid = self.query_one("#choices", Grid)
-        grid.styles.height = min(len(self.rows) + 1, max(3, self.app.size.height - 22))
+        grid.styles.height = min(len(self.rows) + 1, max(3, self.app.size.height // 2 - 5))
         self.query_one("#hint", Static).update(
             "⏎ simulate with it   ↓ ↑ the others   J K scroll the proof   esc leave"
         )
-        choices = Choices(COLUMNS, tuple(_choice(v, found) for v in self.rows))
+        choices = Choices(
+            _columns(self.app.size.width), tuple(_choice(v, found) for v in self.rows)
+        )
         self.call_after_refresh(grid.show, choices, 0)
         self.call_after_refresh(self._prove)
 
@@ -132,11 +136,12 @@ class DiagnosisScreen(ModalScreen[str | None]):
         self.action_move(event.index - self.at)
 
 
-COLUMNS = (
-    GridColumn("changed assumption", 54, left=True),
-    GridColumn("leaves", 12),
-    GridColumn("verdict", 12, left=True, optional=True),
-)
+def _columns(width: int) -> tuple[GridColumn, ...]:
+    """The verdict is left out where the screen is narrow."""
+    wide = width >= ROOMY
+    verdict = (GridColumn("verdict", 12, left=True),) if wide else ()
+    names = GridColumn("changed assumption", min(54, max(28, width - 28)), left=True)
+    return (names, GridColumn("leaves", 12), *verdict)
 
 
 def _choice(verdict: Verdict, found: Diagnosis) -> Choice:

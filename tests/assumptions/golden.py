@@ -124,7 +124,8 @@ def layer(p, rules, mistake="", relu=False):
             np.int64
         )
         b = np.zeros_like(b)
-    scales = (sx, sw, sy, zy, np.ndim(p["w_scale"]))
+    per_channel, conv = np.ndim(p["w_scale"]) > 0, p["w_q"].ndim > 2
+    scales = (sx, sw, sy, zy, (per_channel, conv))
     v = WAYS[rules["engine"]](acc.astype(np.int32), b, scales, relu, mistake)
     floor = zy if mistake == "uncalibrated" else int(p["y_zp"])
     low = floor if relu and mistake != "no-relu" else 0
@@ -138,7 +139,7 @@ def layer(p, rules, mistake="", relu=False):
 
 
 def fbgemm(acc, b, scales, relu, mistake):
-    sx, sw, sy, zy, per_channel = scales
+    sx, sw, sy, zy, (per_channel, _) = scales
     a = F(sx) * sw.astype(F)
     with np.errstate(all="ignore"):
         m = a / F(sy)
@@ -179,9 +180,13 @@ def qnnpack(acc, b, scales, relu, mistake):
 
 
 def onednn(acc, b, scales, relu, mistake):
-    sx, sw, sy, zy, per_channel = scales
+    sx, sw, sy, zy, (per_channel, conv) = scales
     xs = F(1) / (F(1 / sx))
-    ws = F(1) / (F(1) / sw.astype(F)).astype(F) if per_channel else F(1) / np.asarray(1 / sw, F)
+    if conv:
+        ws = sw.astype(F)
+    else:
+        inverse = F(1) / sw.astype(F) if per_channel else np.asarray(1 / sw, F)
+        ws = F(1) / inverse.astype(F)
     inv = F(1) / (F(1) / F(1 / sy))
     v = (acc.astype(F) * xs) * ws + b
     s = np.maximum(v, 0) * inv if relu and mistake != "no-relu" else v * inv

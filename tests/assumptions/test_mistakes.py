@@ -5,7 +5,16 @@ import pytest
 
 from qdbg.assumptions import registry
 from tests.assumptions.golden import IDS
-from tests.assumptions.trials import ENGINES, KINDS, Trial, named, possible, run, trials
+from tests.assumptions.trials import (
+    ENGINES,
+    KINDS,
+    Trial,
+    golden,
+    named,
+    possible,
+    run,
+    trials,
+)
 
 ENOUGH, MOST = 8, 150
 """How many layers that differ are diagnosed for each mistake, and how many are drawn at most."""
@@ -53,8 +62,6 @@ def test_two_mistakes_are_named_together():
 
 def test_what_nothing_explains_is_unexplained():
     def noise(p, trial):
-        from tests.assumptions.trials import golden
-
         random = np.random.default_rng(0)
         return golden(p, trial, "") + random.integers(-3, 4, golden(p, trial, "").shape)
 

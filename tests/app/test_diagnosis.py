@@ -1,0 +1,69 @@
+"""`d` says why, with proof, and the cause can be adopted."""
+
+import pytest
+
+from qdbg.app.diagnosis import DiagnosisScreen
+from tests.app.conftest import app_on, ready, screen_text
+
+SIZES = [(120, 40), (80, 24), (60, 16), (200, 60)]
+
+
+async def diagnosed(pilot):
+    await pilot.press("d")
+    for _ in range(200):
+        await pilot.pause()
+        screen = pilot.app.screen
+        if isinstance(screen, DiagnosisScreen) and screen.rows:
+            await pilot.pause()
+            return screen
+    raise AssertionError("no diagnosis was shown")
+
+
+@pytest.mark.parametrize("size", SIZES)
+async def test_the_panel_names_the_cause_what_it_leaves_and_the_proof(size):
+    app = app_on(arithmetic="textbook")
+    async with app.run_test(size=size) as pilot:
+        await ready(pilot)
+        await diagnosed(pilot)
+        text = screen_text(app)
+        assert "Explained: pair-saturation" in text
+        assert "pair-saturation=fbgemm-avx2" in text
+        assert "0 of 16" in text
+        assert "esc leave" in text
+        assert max(len(line) for line in text.splitlines()) <= size[0]
+
+
+async def test_enter_adopts_the_cause_and_nothing_differs_any_more():
+    app = app_on(arithmetic="textbook")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        await diagnosed(pilot)
+        await pilot.press("enter")
+        assert app.debugger.arithmetic == "textbook+pair-saturation=fbgemm-avx2"
+        assert app.debugger.trace.differences == 0
+        for _ in range(200):
+            await pilot.pause()
+            if "all 42 values equal" in screen_text(app):
+                break
+        assert "all 42 values equal PyTorch's under textbook+pair-saturation" in screen_text(app)
+
+
+async def test_another_row_shows_its_own_proof():
+    app = app_on(arithmetic="textbook")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        screen = await diagnosed(pilot)
+        other = next(i for i, v in enumerate(screen.rows) if v.ids == ("clamp",))
+        await pilot.press(*["down"] * other)
+        assert "the result is not clamped" in screen_text(app)
+        await pilot.press("escape")
+        assert app.debugger.arithmetic == "textbook"
+
+
+async def test_where_nothing_differs_it_says_so():
+    app = app_on()
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await ready(pilot)
+        await pilot.press("d")
+        await pilot.pause()
+        assert "nothing differs under fbgemm-avx2" in screen_text(app)

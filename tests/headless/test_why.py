@@ -1,0 +1,154 @@
+"""`qdbg why` names the cause with its proof, or says that it does not know."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from qdbg.debugger import Debugger
+from qdbg.engine.separate import separating_input
+from qdbg.engine.trace import Trace, arithmetic_for
+from qdbg.engine.why import evidence, why_golden, why_simulated, with_changes
+from qdbg.errors import CommandError
+from qdbg.headless.why import list_text, why_data, why_text
+from qdbg.session import Session, save
+from tests.headless.conftest import MODEL, ROOT
+from tests.synthetic import recording
+
+MYSTERY = ROOT / "sessions" / "mystery.qdbg"
+
+
+@pytest.fixture
+def textbook():
+    return why_simulated(Debugger(recording(), "textbook").trace)
+
+
+def test_the_saturating_pairs_are_the_only_cause_of_the_mystery(qdbg):
+    status, out, _ = qdbg("why", MYSTERY, "--json")
+    data = json.loads(out)
+    assert status == 1
+    assert data["arithmetic"] == "textbook"
+    assert [call["name"] for call in data["calls"]] == ["fc1:linear", "fc2:linear"]
+    for call in data["calls"]:
+        assert [cause["hypotheses"] for cause in call["causes"]] == [["pair-saturation"]]
+        assert call["explained"]
+    assert data["explained"]
+    assert ["pair-saturation=fbgemm-avx2"] in data["together"]
+
+
+def test_the_text_shows_the_pair_what_it_lost_and_what_that_is_worth(qdbg):
+    _, out, _ = qdbg("why", MYSTERY)
+    assert "cause  pair-saturation=fbgemm-avx2: leaves 0 of 16" in out
+    assert "pair k=2,3: 159·(-128) + 143·(-128) = -38656, kept -32768, 5888 lost" in out
+    assert "worth -20.67 steps of the result" in out
+    assert "known from: x86's vpmaddubsw" in out
+    assert "leaves 0 of 42 in the whole run" in out
+
+
+def test_a_cause_is_a_proof_its_arithmetic_leaves_no_difference(textbook):
+    assert textbook.calls
+    for each in textbook.together:
+        assert with_changes(textbook.trace, each.names).differences == 0
+
+
+def test_the_evidence_is_the_element_that_differs_most(textbook):
+    call = textbook.calls[0]
+    target = textbook.trace.recording.values[call.call]
+    held = evidence(textbook.trace, call.call, call.diagnosis.causes[0], target)
+    made = textbook.trace.simulation(call.call).result.astype(int)
+    assert abs(made - target.astype(int)).max() == abs(held.before - held.after)
+    assert held.after == target.reshape(-1)[held.element]
+    assert "sat16" in held.changed_line.symbols
+    assert held.terms.saturating
+
+
+def test_what_nothing_explains_is_called_unexplained():
+    made = recording()
+    wrong = made.values[1].copy()
+    wrong[0, 3] ^= 64
+    values = (made.values[0], wrong, *made.values[2:])
+    found = why_simulated(Debugger(replace(made, values=values), "fbgemm-avx2").trace)
+    text = why_text(found)
+    assert not found.calls[0].explained
+    assert "unexplained" in text
+    assert "Unexplained: fc1:linear" in text
+    assert not why_data(found)["explained"]
+
+
+def test_nothing_is_explained_where_nothing_differs(qdbg, tmp_path):
+    path = tmp_path / "s.qdbg"
+    save(Session.of(Debugger(recording())), path)
+    status, out, _ = qdbg("why", path, "--arith", "auto")
+    assert status == 0
+    assert "Nothing differs: fbgemm-avx2 gives all of the captured integers." in out
+
+
+def test_every_hypothesis_is_listed_with_its_id_and_its_source(qdbg):
+    status, out, _ = qdbg("why", "--list")
+    assert status == 0
+    assert out.strip() == list_text()
+    assert "pair-saturation" in out
+    assert out.count("source:") > 25
+
+
+def test_a_changed_assumption_is_an_arithmetic_that_every_command_takes(qdbg):
+    status, out, _ = qdbg("show", MYSTERY, "--arith", "textbook+pair-saturation=fbgemm-avx2")
+    assert status == 0
+    assert "textbook+pair-saturation=fbgemm-avx2 gives every one of the 42 captured values" in out
+
+
+def test_an_assumption_that_does_not_exist_is_refused():
+    with pytest.raises(CommandError, match="why --list"):
+        Debugger(recording(), "textbook+nonsense")
+
+
+def test_without_a_model_it_says_what_to_name(qdbg):
+    status, _, err = qdbg("why")
+    assert status == 2
+    assert "qdbg why MODEL" in err
+
+
+def test_a_session_cannot_run_another_input(qdbg):
+    status, _, err = qdbg("why", MYSTERY, "--separate")
+    assert status == 2
+    assert "Name the model" in err
+
+
+def test_golden_integers_behind_the_relu_are_told_from_those_before_it():
+    made = recording(rows=6)
+    golden = {1: np.maximum(made.values[1].astype(int), 128)}
+    found = why_golden(made, golden)
+    assert found.calls[0].note == "these are PyTorch's integers of relu:relu"
+    assert [v.ids for v in found.calls[0].diagnosis.causes] == [("captured-before-relu",)]
+
+
+def test_a_golden_layer_that_only_follows_its_inputs_is_not_to_blame():
+    made = recording(rows=6)
+    exact = Trace(made, arithmetic_for(made, "fbgemm-vnni"), "simulated")
+    golden = {call: exact.simulation(call).result for call in (1, 2, 3)}
+    found = why_golden(made, golden)
+    by_name = {call.name: call for call in found.calls}
+    assert ("pair-saturation",) in [v.ids for v in by_name["fc1:linear"].diagnosis.causes]
+    assert "follows from the differences of its inputs" in by_name["relu:relu"].note
+    assert "follows from the differences of its inputs" in by_name["fc2:linear"].note
+
+
+def test_an_input_is_found_on_which_tied_causes_differ():
+    made = recording()
+    trace = Debugger(made, "textbook").trace
+    found = why_simulated(trace).calls[0].diagnosis
+    tied = [v for v in found.tried if v.ids[0] in {"pair-saturation", "narrow-accumulator"}]
+    best, tried = separating_input(trace, 1, tied)
+    assert best is not None
+    assert best.groups > 1
+    assert 0 < best.tried <= tried
+
+
+def test_why_ends_within_the_command_on_a_model(qdbg):
+    status, out, _ = qdbg(
+        "why", MODEL, "--sample", "versicolor", "--cpu", "avx2", "--separate", "--json"
+    )
+    data = json.loads(out)
+    assert status == 1
+    assert [c["causes"][0]["hypotheses"] for c in data["calls"]] == [["pair-saturation"]] * 2
