@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
 from qdbg.assumptions.plan import Edit, Plan
 from qdbg.core.arithmetic import at_least, i32, i64
-from qdbg.core.quantity import Array
+from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage
 
 BYTES = 256
 SIGN = 128
+IMAGE = 4
+"""The axes of a batch of images."""
 MOST_LAYOUTS = 24
 """How many ways to cut a flattened image are tried."""
 
@@ -112,7 +115,21 @@ def _scales(plan: Plan) -> Variants:
             yield name, plan.having(w_scale=np.full_like(scale, one))
         yield "reversed", plan.having(w_scale=scale[::-1])
         yield "next-channel", plan.having(w_scale=np.roll(scale, -1))
-    yield "none", plan.having(w_scale=np.ones_like(scale))
+
+
+FORGOTTEN = {
+    "input": ("x_scale",),
+    "weight": ("w_scale",),
+    "input-and-weight": ("x_scale", "w_scale"),
+    "result": ("y_scale",),
+    "all": ("x_scale", "w_scale", "y_scale"),
+}
+
+
+def _forgotten(plan: Plan) -> Variants:
+    for name, symbols in FORGOTTEN.items():
+        if plan.has(*symbols):
+            yield name, plan.having(**{s: np.ones_like(plan.values[s]) for s in symbols})
 
 
 def _inverted(plan: Plan) -> Variants:
@@ -144,8 +161,28 @@ def _weight_order(plan: Plan) -> Variants:
         yield "rows-for-columns", plan.having(w_q=square.swapaxes(-2, -3).reshape(channels, -1))
 
 
+def _image_order(plan: Plan) -> Variants:
+    image = plan.call.inputs[0]
+    if not isinstance(image, QTensor) or image.q.ndim != IMAGE:
+        return
+    n, c, h, w = image.q.shape
+    orders = {
+        "channels-last-for-first": image.q.transpose(0, 2, 3, 1).reshape(image.q.shape),
+        "channels-first-for-last": image.q.reshape(n, h, w, c).transpose(0, 3, 1, 2),
+    }
+    if h == w:
+        orders["rows-for-columns"] = image.q.swapaxes(2, 3)
+    for name, q in orders.items():
+        moved = QTensor(np.ascontiguousarray(q), image.qparams, image.strides)
+        call = replace(plan.call, inputs=(moved, *plan.call.inputs[1:]))
+        yield name, replace(plan, call=call, values=plan.op.operands(call))
+
+
 def _input_order(plan: Plan) -> Variants:
-    if plan.kernel is None or plan.has("kernel_size"):
+    if plan.kernel is None:
+        return
+    if plan.has("kernel_size"):
+        yield from _image_order(plan)
         return
     x = np.asarray(plan.values["x_q"])
     size = x.shape[-1]
@@ -230,6 +267,14 @@ HYPOTHESES = (
         _scales,
     ),
     Hypothesis(
+        "scale-forgotten",
+        "scales",
+        "a scale is left out",
+        "forum 69512: M[c] = x_scale·w_scale[c] / y_scale, not 1 / y_scale",
+        "multiply the accumulator by x_scale·w_scale[c], and divide by y_scale",
+        _forgotten,
+    ),
+    Hypothesis(
         "scale-inverted",
         "scales",
         "a scale is multiplied where it should be divided by, or the other way round",
@@ -248,9 +293,9 @@ HYPOTHESES = (
     Hypothesis(
         "input-order",
         "layout",
-        "the inputs are flattened in another order",
-        "flatten goes over channel, row, column (NCHW)",
-        "flatten NCHW, or permute the columns of the weight to your order",
+        "the inputs lie in another order: flattened, or read as another layout",
+        "PyTorch's images are [n, channel, row, column], and flatten goes over them in this order",
+        "read NCHW, or permute the weights to your order",
         _input_order,
     ),
 )

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.arithmetic import ARITHMETICS, rne
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
@@ -150,12 +150,14 @@ def why_golden(
     trace = Trace(recording, arithmetic_for(recording) or ARITHMETICS[TEXTBOOK])
     fed = Trace(_fed_with(recording, columns), trace.arithmetic)
     found, skipped = [], 0
-    for call, golden in columns.items():
-        change = _change(golden, recording.values[call])
+    for call, given in columns.items():
+        change = _change(given, recording.values[call])
         if not np.any(change):
             continue
         say(f"explaining {trace.nodes[call].name}")
+        golden, unrounded = _whole(given, trace, call)
         note, diagnosis = _golden_call(trace, fed, call, golden, columns)
+        note = "; ".join(part for part in (unrounded, note) if part)
         skipped += note.startswith("not simulated")
         counts = (int(np.count_nonzero(change)), golden.size, float(np.abs(change).max()))
         found.append(CallWhy(call, trace.nodes[call].name, *counts, diagnosis, note))
@@ -163,8 +165,17 @@ def why_golden(
 
 
 def _change(golden: Array, captured: Array) -> Array:
-    wide = np.float64 if captured.dtype == np.float32 else np.int64
-    return np.asarray(golden.astype(wide) - captured.astype(wide))
+    return np.asarray(golden.astype(np.float64) - captured.astype(np.float64))
+
+
+def _whole(golden: Array, trace: Trace, call: int) -> tuple[Array, str]:
+    """The integers of a golden column; rounded half to even where they are none, and words for
+    that."""
+    if golden.dtype.kind != "f" or trace.nodes[call].output is None:
+        return golden, ""
+    rounded = rne(golden)
+    words = "" if np.array_equal(rounded, golden) else "the golden values are not rounded"
+    return rounded, words
 
 
 def _fed_with(recording: Recording, columns: Mapping[int, Array]) -> Recording:
