@@ -42,7 +42,13 @@ def _qnnpack(values: Values, why: str) -> Kernel:
     size = np.asarray(values["kernel_size"])
     if depthwise and size.size == VOLUME and np.all(size == 3):  # noqa: PLR2004 - its only size
         return Kernel("QNNPACK", "exact", 0, "qnnpack-once", f"{why}, by its depthwise kernel")
-    return Kernel("QNNPACK", "exact", 0, "qnnpack", why)
+    if (
+        np.all(size == 1)
+        and np.all(np.asarray(values["stride"]) == 1)
+        and not np.any(values["padding"])
+    ):
+        return Kernel("QNNPACK", "exact", 0, "qnnpack", f"{why}, as the Linear that it is")
+    return Kernel("QNNPACK", "exact", 0, "qnnpack-window", why)
 
 
 def _x86(arithmetic: Arithmetic, values: Values) -> Kernel:

@@ -22,6 +22,12 @@ ONEDNN: dict[str, dict[str, bool]] = {
     "onednn-conv-plain": {"conv": True, "plain": True},
 }
 """What oneDNN's ways back differ in."""
+QNNPACK: dict[str, dict[str, bool]] = {
+    "qnnpack": {"window": False},
+    "qnnpack-window": {},
+    "qnnpack-once": {"once": True},
+}
+"""What QNNPACK's ways back differ in."""
 WHOLE, HALVES, BLOCK = 256, 768, 384
 
 
@@ -59,12 +65,8 @@ def weighted_stages(kernel: Kernel, values: Values, *, relu: bool) -> tuple[Stag
     match kernel.way_back:
         case "fbgemm":
             back = _fbgemm.way_back(**choice)
-        case "qnnpack":
-            _qnnpack.refuse_large_bias(values)
-            back = _qnnpack.way_back(**choice)
-        case "qnnpack-once":
-            _qnnpack.refuse_large_bias(values)
-            back = _qnnpack.way_back(**choice, once=True)
+        case name if name in QNNPACK:
+            back = _qnnpack.way_back(**choice, **QNNPACK[name])
         case name if name in ONEDNN:
             nan = "b" in values and not bool(np.isfinite(values["b"]).all())
             back = _onednn.way_back(**choice, **ONEDNN[name], nan=nan)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from qdbg.core.arithmetic import INT32, f32, f64, rne, sat32
-from qdbg.core.op import NotSimulated
+from qdbg.core.arithmetic import f32, f64, rne, rne32, sat32
 from qdbg.core.quantity import Array
-from qdbg.core.stage import Stage, Values, stage
+from qdbg.core.stage import Stage, stage
 from qdbg.ops._clamp import clamp, relu_clamp
 from qdbg.ops._fbgemm import add_zero_point, round_half_even
 from qdbg.ops._textbook import add_int_bias, no_int_bias
+
+
+def in_units(b: Array, x_scale: Array, w_scale: Array) -> Array:
+    """The bias in accumulator units, not rounded yet: float32 [C]."""
+    return f32(f64(b) * f32(1 / f64(f32(x_scale * w_scale))))
 
 
 @stage(
@@ -24,21 +26,19 @@ def qnnpack_bias_q(b: Array, x_scale: Array, w_scale: Array) -> Array:
     return sat32(rne(in_units(b, x_scale, w_scale)))
 
 
-def in_units(b: Array, x_scale: Array, w_scale: Array) -> Array:
-    """The bias in accumulator units, not rounded yet: float32 [C]."""
-    return f32(f64(b) * f32(1 / f64(f32(x_scale * w_scale))))
+@stage(
+    "bias",
+    output="b_q int32 [C]",
+    formula="b_q[c] = rne32(f32(b[c]·f32(1 / f32(x_scale·w_scale[c]))))",
+    constant=True,
+)
+def qnnpack_bias_q_window(b: Array, x_scale: Array, w_scale: Array) -> Array:
+    """The bias in accumulator units, rounded to int32 once for the layer.
 
-
-def refuse_large_bias(values: Values) -> None:
-    """Raise NotSimulated where a bias does not fit into the accumulator."""
-    if "b" not in values:
-        return
-    units = in_units(values["b"], values["x_scale"], values["w_scale"])
-    if not np.all(np.abs(units) < -INT32[0]):
-        raise NotSimulated(
-            "a bias does not fit into the int32 accumulator, and what QNNPACK makes of it depends"
-            " on its place"
-        )
+    Where the kernel goes over windows, QNNPACK copies the integer by way of float32: the largest
+    int32 becomes 2³¹ there, which is none, and is −2³¹ afterwards.
+    """
+    return rne32(in_units(b, x_scale, w_scale))
 
 
 @stage(
@@ -65,10 +65,14 @@ def qnnpack_requantize_once(v: Array, M: Array) -> Array:
     return f64(f32(v)) * f64(M)
 
 
-def way_back(*, bias: bool, relu: bool, per_channel: bool, once: bool = False) -> tuple[Stage, ...]:
-    """The stages from `acc` to `y_q`; `once` for the kernel that rounds products once."""
+def way_back(
+    *, bias: bool, relu: bool, per_channel: bool, window: bool = True, once: bool = False
+) -> tuple[Stage, ...]:
+    """The stages from `acc` to `y_q`; `window` for kernels that go over windows, `once` for the
+    one that rounds products once."""
     del per_channel  # QNNPACK makes no difference
-    add = (qnnpack_bias_q, add_int_bias) if bias else (no_int_bias,)
+    units = qnnpack_bias_q_window if window else qnnpack_bias_q
+    add = (units, add_int_bias) if bias else (no_int_bias,)
     last = relu_clamp if relu else clamp
     return (
         qnnpack_multiplier,

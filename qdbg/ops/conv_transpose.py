@@ -95,7 +95,7 @@ def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
                     " memory"
                 )
             why = "the qnnpack engine computes with QNNPACK, the same on every CPU"
-            return Kernel("QNNPACK", "exact", 0, "qnnpack", why)
+            return Kernel("QNNPACK", "exact", 0, "qnnpack-window", why)
         case "textbook":
             return BY_HAND
         case "onednn":

@@ -1,6 +1,8 @@
 """Runs in a child process: layers whose numbers people posted, through PyTorch and through qdbg.
 
-Prints one JSON object: by thread PyTorch's integers and whether qdbg's are the same.
+`tests/oracle/posted.py` says for each which mistake was made by hand and what it gives. Prints one
+JSON object: by thread PyTorch's integers and whether qdbg's are the same; under "converted" and
+"weight" the two threads on models that PyTorch's own tools convert.
 """
 
 import json
@@ -8,9 +10,13 @@ import sys
 
 ENGINE, LEVEL = sys.argv[1:3]
 
-import torch  # noqa: E402 - the level's environment variables are set by the parent
+import numpy as np  # noqa: E402 - the level's environment variables are set by the parent
+import torch  # noqa: E402
 import torch.ao.nn.intrinsic.quantized as nniq  # noqa: E402
 import torch.ao.nn.quantized as nnq  # noqa: E402
+import torch.ao.quantization as tq  # noqa: E402
+from torch import nn  # noqa: E402
+from torch.ao.quantization import QConfigMapping, quantize_fx  # noqa: E402
 
 from qdbg.capture import isa  # noqa: E402
 
@@ -20,63 +26,114 @@ isa.force(LEVEL)
 
 from qdbg.core.program import Environment  # noqa: E402
 from qdbg.selftest.check import compared, record  # noqa: E402
-from qdbg.selftest.draw import Case  # noqa: E402
+from qdbg.selftest.draw import Case, per_channel, per_tensor  # noqa: E402
+from tests.oracle.posted import CASES  # noqa: E402
 
-
-def tensor(numbers, scale, zero_point, dtype):
-    made = torch.tensor(numbers, dtype=torch.uint8 if dtype is torch.quint8 else torch.int8)
-    return torch._make_per_tensor_quantized_tensor(made, scale, zero_point)
-
-
-def case(layer, weight, fed, result, bias=None):
-    layer.set_weight_bias(weight, bias)
-    layer.scale, layer.zero_point = result
-    return Case(lambda: layer(fed), {"layer": layer}, {"layer": (weight, bias)})
-
-
-def sat_pair(first, second, kind):
-    """pytorch#76390: two inputs of 255 with zero point 144, every scale 1."""
-    shape = (1, 2, 1) if kind == "conv1d" else (1, 2)
-    layer = nnq.Conv1d(2, 1, 1, bias=False) if kind == "conv1d" else nnq.Linear(2, 1, False)
-    x = tensor([255, 255], 1.0, 144, torch.quint8).reshape(shape)
-    w = tensor([first, second], 1.0, 0, torch.qint8).reshape(shape)
-    return case(layer, w, x, (1.0, 0))
-
-
-def unsigned(zero_point):
-    """pytorch#56331: a sum of −2016, which a result without a zero point cannot hold."""
-    x = tensor([[[[3, 9, 30], [14, 4, 22], [11, 7, 5]]]], 1.0, 0, torch.quint8)
-    w = torch.tensor([[[[17, 21, -59], [-4, -10, -31], [2, -3, 59]]]], dtype=torch.int8)
-    one, none = torch.ones(1, dtype=torch.double), torch.zeros(1, dtype=torch.int64)
-    weight = torch._make_per_channel_quantized_tensor(w, one, none, 0)
-    return case(nnq.Conv2d(1, 1, 3), weight, x, (32.0, zero_point), torch.zeros(1))
-
-
-def lost_pair():
-    """pytorch#44939: the image of the thread and the two weights whose pair is cut off,
-    211·71 + 171·107 = 33278; the others are 0 here."""
-    x = tensor([[[[42, 93, 209], [96, 211, 171], [200, 174, 38]]]], 0.25, 1, torch.quint8)
-    w = tensor([[[[0, 0, 0], [0, 71, 107], [0, 0, 0]]]], 0.25, 0, torch.qint8)
-    return case(nniq.ConvReLU2d(1, 1, 3, bias=False), w, x, (16.0, 0))
-
-
-CASES = {
-    "76390 Conv1d 113": lambda: sat_pair(113, 113, "conv1d"),
-    "76390 Conv1d 114": lambda: sat_pair(114, 113, "conv1d"),
-    "76390 Linear 113": lambda: sat_pair(113, 113, "linear"),
-    "76390 Linear 114": lambda: sat_pair(114, 113, "linear"),
-    "56331": lambda: unsigned(0),
-    "56331 with zero point": lambda: unsigned(128),
-    "44939": lost_pair,
+LAYERS = {
+    "conv1d": nnq.Conv1d,
+    "conv2d": nnq.Conv2d,
+    "conv2d_relu": nniq.ConvReLU2d,
+    "linear": nnq.Linear,
 }
+FIRST_WEIGHT = 2.000202178955078
+"""forum 202854: the weight that training's fake quantization shows."""
+
+
+def tensor(given):
+    return per_tensor(given.q, given.scale, given.zero_point)
+
+
+def layer_of(posted):
+    """The posted layer with its weights packed, and what was packed."""
+    if posted.per_channel:
+        weight = per_channel(posted.w.q, np.full(len(posted.w.q), posted.w.scale))
+    else:
+        weight = tensor(posted.w)
+    bias = None if posted.b is None else torch.tensor(posted.b)
+    outputs, inputs, *size = posted.w.q.shape
+    geometry = (size, posted.stride, posted.padding) if size else ()
+    layer = LAYERS[posted.op](
+        inputs, outputs, *geometry, **({} if size else {"bias_": bias is not None})
+    )
+    layer.set_weight_bias(weight, bias)
+    layer.scale, layer.zero_point = posted.y_scale, posted.y_zp
+    return layer, (weight, bias)
+
+
+def case_of(posted):
+    """What runs it."""
+    result = (posted.y_scale, posted.y_zp)
+    if posted.op == "quantize":
+        real = torch.from_numpy(posted.real)
+        return Case(lambda: torch.quantize_per_tensor(real, *result, torch.quint8))
+    x = tensor(posted.x)
+    if posted.op == "add":
+        other = tensor(posted.other)
+        return Case(lambda: torch.ops.quantized.add(x, other, *result))
+    layer, given = layer_of(posted)
+    return Case(lambda: layer(x), {"layer": layer}, {"layer": given})
+
+
+class SimpleConv(nn.Module):
+    """The model of pytorch#88800."""
+
+    def __init__(self):
+        super().__init__()
+        self.q = tq.QuantStub()
+        self.conv = nn.Conv2d(3, 3, 1)
+        self.dq = tq.DeQuantStub()
+
+    def forward(self, x):
+        return self.dq(self.conv(self.q(x)))
+
+
+def converted():
+    """pytorch#88800: the model after training with fake quantization and after its conversion, and
+    how many of their results differ: QNNPACK rounds the bias to an integer, training does not."""
+    torch.manual_seed(0)
+    model = SimpleConv().train()
+    model.qconfig = tq.get_default_qat_qconfig("qnnpack", 0)
+    model, x = tq.prepare_qat(model), torch.rand(1, 3, 32, 32)
+    for _ in range(10):
+        model(x)
+    with torch.no_grad():
+        fake = model.eval().apply(tq.disable_observer)(x)
+        made = tq.convert(model)
+        differ = int((made(x) != fake).sum())
+    modules = {"q": made.q, "conv": made.conv, "dq": made.dq}
+    given = (made.conv.weight(), made.conv.bias())
+    return Case(lambda: made(x), modules, {"conv": given}), differ
+
+
+def weight_before_and_after():
+    """forum 202854: the conversion observes the weights once more, with another scale."""
+    model = nn.Sequential(nn.Conv2d(1, 1, 1)).train()
+    with torch.no_grad():
+        model[0].weight.fill_(-FIRST_WEIGHT)
+    mapping = QConfigMapping().set_global(tq.get_default_qat_qconfig("qnnpack"))
+    x = torch.rand(2, 1, 1, 1)
+    model = quantize_fx.prepare_qat_fx(model, mapping, x)
+    model(x)
+    conv = model.eval().apply(tq.disable_observer).get_submodule("0")
+    with torch.no_grad():
+        conv.weight.mul_(1 + 1e-6)  # as a step of training would, beyond what was observed
+    before = conv.weight_fake_quant(conv.weight).item()
+    return [before, quantize_fx.convert_fx(model).get_submodule("0").weight().dequantize().item()]
+
+
+def run(case):
+    """PyTorch's last integers, whether all calls are simulated alike, and how many differ."""
+    recording = record(case, environment)
+    comparisons = [comparison for _, comparison in compared(recording)]
+    statuses = {c.status for c in comparisons}
+    status = statuses.pop() if len(statuses) == 1 else sorted(statuses)
+    integers = [value for value in recording.values if value.dtype.kind in "iu"][-1]
+    return [integers.ravel().tolist(), status, sum(c.differences for c in comparisons)]
+
+
 environment = Environment(ENGINE, LEVEL, torch.__version__, "", "", unperturbed=True)
-found = {}
-for name, make in CASES.items():
-    recording = record(make(), environment)
-    ((_, comparison),) = compared(recording)
-    found[name] = [
-        recording.values[0].ravel().tolist(),
-        comparison.status,
-        comparison.differences,
-    ]
+found = {name: run(case_of(make())) for name, make in CASES.items()}
+model, differ = converted()
+found["converted"] = [*run(model), differ]
+found["weight"] = weight_before_and_after()
 sys.stdout.write(json.dumps(found) + "\n")

@@ -1,4 +1,4 @@
-"""Numbers that people posted in PyTorch's issues come out of PyTorch and of qdbg alike."""
+"""Numbers posted in PyTorch's issues and forum come out of PyTorch and of qdbg alike."""
 
 import json
 import os
@@ -7,29 +7,19 @@ import sys
 from functools import cache
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from qdbg.capture.level import VARIABLES, machine_level
 from qdbg.names import ENGINES, LEVELS
+from tests.oracle.posted import CASES, zero_padding
 
 ROOT = Path(__file__).parents[2]
 REACHED = LEVELS[: LEVELS.index(machine_level()) + 1]
-CUT, WHOLE = "pairs are cut off", "sums are exact"
-POSTED = {
-    "76390 Conv1d 113": {CUT: [223], WHOLE: [255]},
-    "76390 Conv1d 114": {CUT: [79], WHOLE: [255]},
-    "76390 Linear 113": {CUT: [223], WHOLE: [255]},
-    "76390 Linear 114": {CUT: [79], WHOLE: [255]},
-    "56331": {CUT: [0], WHOLE: [0]},  # −2016 / 32 = −63
-    "56331 with zero point": {CUT: [65], WHOLE: [65]},
-    "44939": {CUT: [127], WHOLE: [129]},  # 33100 / 256, and 33100 − 511 over 256
-}
-"""By thread: the result where the kernels add in saturating pairs, and where they do not."""
-
-
-ONE_CHANNEL = "44939"
-"""oneDNN starts its pairs anew at each position of the kernel: nothing is cut off there. Whether it
-does so on AVX-512 without VNNI depends on what it finds profitable."""
+ACROSS = {"44939", "50720 conv2d", "126521"}
+"""The pair that is cut off lies across two positions of the kernel: oneDNN does not make it."""
+ONE_CHANNEL = {"44939", "50720 conv2d"}
+"""Whether oneDNN does so on AVX-512 without VNNI too depends on what it finds profitable."""
 
 
 @cache
@@ -46,15 +36,51 @@ def found(engine, level):
     return json.loads(done.stdout.splitlines()[-1])
 
 
-@pytest.mark.parametrize("thread", POSTED)
+def reached(level):
+    if level not in REACHED:
+        pytest.skip(f"this machine has no {level}")
+
+
+@pytest.mark.parametrize("thread", CASES)
 @pytest.mark.parametrize("level", LEVELS)
 @pytest.mark.parametrize("engine", ENGINES)
 def test_the_posted_numbers(engine, level, thread):
-    if level not in REACHED:
-        pytest.skip(f"this machine has no {level}")
-    alone = engine == "onednn" and thread == ONE_CHANNEL
-    kernel = WHOLE if engine == "qnnpack" or level == "vnni" or alone else CUT
+    reached(level)
+    across = engine == "onednn" and thread in ACROSS
+    pairs = engine != "qnnpack" and level != "vnni" and not across
     integers, status, differences = found(engine, level)[thread]
-    assert integers == POSTED[thread][kernel]
-    refused = alone and level == "avx512"
+    assert integers == CASES[thread]().gives(qnnpack=engine == "qnnpack", pairs=pairs)
+    refused = engine == "onednn" and level == "avx512" and thread in ONE_CHANNEL
     assert (status, differences) == ("not simulated" if refused else "equal", 0)
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_converted_model_is_not_the_trained_one_and_is_simulated(engine, level):
+    """pytorch#88800: of 3072 results 4 move where the bias is rounded and 155 where pairs are cut
+    off, since QNNPACK's settings leave all 8 bits to the inputs."""
+    reached(level)
+    _, status, differences, moved = found(engine, level)["converted"]
+    assert (status, differences) == ("equal", 0)
+    pairs = 0 if level == "vnni" else 155
+    assert moved == (4 if engine == "qnnpack" else pairs)
+
+
+def test_a_conversion_can_give_the_weights_another_scale():
+    """forum 202854 prints these two numbers."""
+    assert found("qnnpack", "avx2")["weight"] == [-2.000202178955078, -2.0080461502075195]
+
+
+@pytest.mark.parametrize("thread", CASES)
+def test_each_mistake_explains_a_difference(thread):
+    posted = CASES[thread]()
+    given = [posted.gives(qnnpack=q, pairs=p) for q, p in ((0, 0), (0, 1), (1, 0))]
+    differs = any(integers != np.ravel(posted.by_hand).tolist() for integers in given)
+    assert differs == bool(posted.mistake)
+
+
+def test_padding_with_the_byte_0_is_wrong_at_the_border_alone():
+    posted = zero_padding()
+    inner = (slice(1, -1), slice(1, -1))
+    assert np.array_equal(posted.by_hand[inner], posted.whole[inner])
+    assert not np.array_equal(posted.by_hand, posted.whole)
