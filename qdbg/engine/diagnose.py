@@ -19,6 +19,8 @@ SAMPLED = 600
 """How many rows of a large layer are looked at before a set is tried on all of it."""
 BEAM = 24
 """How many of the best pairs are extended by a third change, and by a fourth."""
+USUAL = ("captured-before-relu", "pair-saturation", "bias-rounded", "bias-float")
+"""The causes that are met most often: ties begin with them."""
 MOST = 4
 """The largest number of changed assumptions that are looked for."""
 
@@ -265,12 +267,14 @@ def _grown(layer: _Layer, changes: Sequence[Change], smaller: Sequence[Verdict])
 
 
 def _ordered(causes: Sequence[Verdict], ran: str) -> list[Verdict]:
-    """The variants of the captured engine and level first, then of the engine, then the others."""
+    """What is met most often first; then the variants of the captured engine and level, then of
+    the engine, then the others."""
     engine = ran.partition("-")[0]
 
-    def distance(verdict: Verdict) -> tuple[int, int]:
+    def distance(verdict: Verdict) -> tuple[int, int, int]:
         variants = [change.variant for change in verdict.changes]
-        return sum(ran != v for v in variants), sum(engine not in v for v in variants)
+        unusual = sum(id_ not in USUAL for id_ in verdict.ids)
+        return unusual, sum(ran != v for v in variants), sum(engine not in v for v in variants)
 
     return sorted(causes, key=distance)
 
