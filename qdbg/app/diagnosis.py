@@ -150,13 +150,15 @@ def _choice(verdict: Verdict, found: Diagnosis) -> Choice:
     name = " + ".join(verdict.names)
     role = "plain" if explains else "muted"
     mark = "✓" if explains else " "
-    row = GridRow((name, f"{verdict.left} of {found.elements}", words), mark, "", role)
+    row = GridRow((name, f"{verdict.left} of {verdict.seen}", words), mark, "", role)
     return Choice(name, row)
 
 
 def _verdict(verdict: Verdict, found: Diagnosis) -> str:
     if not verdict.left:
         return "so does it" if verdict in found.causes else "changes more"
+    if verdict.seen < found.elements:
+        return "not enough"
     if verdict.left < found.differences:
         return "not enough"
     return "no effect" if verdict.left == found.differences else "worse"

@@ -76,8 +76,8 @@ UNITS = {
     "output-scale": in_output_units,
     "unscaled": unscaled,
 }
-INTEGER = ("textbook", "qnnpack", "qnnpack-once")
-"""Ways back that round the bias to an integer themselves."""
+INTEGER = ("textbook", "qnnpack")
+"""What the names of those ways back begin with that round the bias to an integer themselves."""
 
 
 def _without_bias(plan: Plan) -> Plan:
@@ -114,7 +114,7 @@ def _rounded(plan: Plan) -> Variants:
         return
     assert plan.kernel is not None  # noqa: S101 - for the type checker
     for name, made in ROUNDED.items():
-        if not (plan.kernel.way_back in INTEGER and not name):
+        if not (plan.kernel.way_back.startswith(INTEGER) and not name):
             yield name, _without_bias(plan).edited(_adding(made, plan.values["b"], "acc"))
 
 
@@ -138,7 +138,7 @@ def _float(plan: Plan) -> Variants:
     if not _has_bias(plan):
         return
     assert plan.kernel is not None  # noqa: S101 - for the type checker
-    if plan.kernel.way_back in INTEGER:
+    if plan.kernel.way_back.startswith(INTEGER):
         yield "", plan.edited(_in_float)
 
 

@@ -114,15 +114,17 @@ def _fixed_edit(made: Stage) -> Edit:
 
 
 def _fixed_point(plan: Plan) -> Variants:
-    if plan.kernel is not None and plan.kernel.way_back in WITH_M:
+    if _by_multiplier(plan):
         yield "single", plan.edited(_fixed_edit(fixed_single))
         yield "double", plan.edited(_fixed_edit(fixed_double))
 
 
 # -------------------------------------------------------------------------- multiplier
 
-WITH_M = ("fbgemm", "qnnpack", "qnnpack-once", "textbook")
-"""Ways back that go from v to s by one multiplier M."""
+
+def _by_multiplier(plan: Plan) -> bool:
+    """Whether the way back goes from v to s by one multiplier M; oneDNN's goes by real values."""
+    return plan.kernel is not None and not plan.kernel.way_back.startswith("onednn")
 
 
 @stage(
@@ -207,9 +209,9 @@ def _floored_real(s: Array) -> Array:
 def _multiplier(plan: Plan) -> Variants:
     if plan.kernel is None:
         return
-    if plan.kernel.way_back in WITH_M:
+    if _by_multiplier(plan):
         for name, (constants, scaled) in MULTIPLIERS.items():
-            if name != plan.kernel.way_back:
+            if not plan.kernel.way_back.startswith(name):
                 yield name, plan.edited(_multiplier_edit(constants, scaled))
         return
     made = real_value if plan.has("b") else real_value_no_bias
@@ -260,7 +262,7 @@ def _order(plan: Plan) -> Variants:
             other = OTHER_QUANTIZE[plan.arithmetic.quantize]
             yield "", replace(plan, arithmetic=replace(plan.arithmetic, quantize=other))
         return
-    yield "", plan.edited(_before if plan.kernel.way_back in WITH_M else _behind)
+    yield "", plan.edited(_before if _by_multiplier(plan) else _behind)
 
 
 OTHER_QUANTIZE = {"fused": "divide", "divide": "fused"}

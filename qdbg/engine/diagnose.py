@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from itertools import combinations
 
 import numpy as np
 
 from qdbg.assumptions import Plan, changed, registry
 from qdbg.assumptions.hypothesis import Hypothesis, named
+from qdbg.assumptions.plan import Known
 from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array
 from qdbg.engine.trace import Trace
 from qdbg.ops import registry as ops
 
-SAMPLED = 600
-"""How many rows of a large layer are looked at before a set is tried on all of it."""
+PRODUCTS, FEWEST, MOST_ROWS = 300_000, 2, 64
+"""How many products are made for the rows that every set is tried on, and how many rows these are
+at least and at most."""
+SECOND = 400
+"""How many rows a set is tried on that left nothing there, before it is tried on all."""
 BEAM = 24
 """How many of the best pairs are extended by a third change, and by a fourth."""
 USUAL = ("captured-before-relu", "pair-saturation", "bias-rounded", "bias-float")
@@ -45,6 +50,8 @@ class Verdict:
     changes: tuple[Change, ...]
     left: int
     """Elements that still differ."""
+    seen: int
+    """Elements that were looked at: all of them for a cause."""
     same_as: tuple[tuple[str, ...], ...] = ()
     """Sets of other names with the very same stages and operands."""
 
@@ -92,45 +99,66 @@ class Diagnosis:
         return tuple(by_ids.values())
 
 
-class _Layer:
-    """One call's plan, what is to be explained, and which rows are looked at first."""
+@dataclass(frozen=True, slots=True, eq=False)
+class _Look:
+    """Some rows of a layer's result, or all of them."""
 
-    def __init__(self, plan: Plan, target: Array) -> None:
-        self.whole, self.target = plan, target
-        self.rows: Array | None = None
-        if plan.kernel is not None:
-            flat = target.reshape(-1, target.shape[-1])
-            if len(flat) > SAMPLED:
-                self.rows = self._chosen(flat)
+    plan: Plan
+    target: Array
+    rows: Array | None = None
+    known: Known | None = None
 
-    def _chosen(self, flat: Array) -> Array:
-        """Rows that differ most, and some that do not."""
-        own = _result(self.whole)
-        count = np.zeros(len(flat)) if own is None else (own.reshape(flat.shape) != flat).sum(1)
-        order = np.argsort(-count, kind="stable")
-        even = np.linspace(0, len(flat) - 1, SAMPLED // 2).astype(np.int64)
-        return np.unique(np.concatenate([order[: SAMPLED // 2], even]))
-
-    def left(self, plan: Plan, *, sampled: bool = False) -> int | None:
-        """How many elements differ; None where the change cannot be computed."""
-        target = self.target
-        if sampled and self.rows is not None:
-            plan = plan.some(self.rows)
-            target = target.reshape(-1, target.shape[-1])[self.rows]
-        made = _result(plan)
-        if made is None or made.size != target.size:
+    def left(self, changes: Sequence[Change]) -> int | None:
+        """How many of these elements differ with the changes; None where they cannot be made."""
+        plan = apply(self.plan, changes)
+        if plan is not None and self.rows is not None and plan.call is not self.plan.call:
+            plan = plan.some(self.rows)  # its operands were made anew, from all of the input
+        made = None if plan is None else _result(plan, self.known)
+        if made is None or made.size != self.target.size:
             return None
-        made = made.reshape(target.shape)
-        if target.dtype == np.float32:
-            same = made.astype(np.float32).view(np.int32) == target.view(np.int32)
+        made = made.reshape(self.target.shape)
+        if self.target.dtype == np.float32:
+            same = made.astype(np.float32).view(np.int32) == self.target.view(np.int32)
         else:
-            same = made == target
+            same = made == self.target
         return int(same.size - np.count_nonzero(same))
 
 
-def _result(plan: Plan) -> Array | None:
+class _Layer:
+    """One call, what is to be explained, and which rows are looked at before the others."""
+
+    def __init__(self, plan: Plan, target: Array) -> None:
+        self.plan, self.target = plan, target
+        self.whole = _Look(plan, target, known=Known(plan.values))
+
+    @cached_property
+    def looks(self) -> tuple[_Look, ...]:
+        """From a few rows to the whole: most sets fail at once."""
+        if self.plan.kernel is None:
+            return (self.whole,)
+        flat = self.target.reshape(-1, self.target.shape[-1])
+        each = self.plan.values["w_q"].size
+        first = min(max(FEWEST, PRODUCTS // max(1, each)), MOST_ROWS)
+        sizes = [size for size in (first, SECOND) if size < len(flat)]
+        order = self._by_differences(flat) if sizes else np.arange(0)
+        return (*(self._some(flat, order, size) for size in sizes), self.whole)
+
+    def _by_differences(self, flat: Array) -> Array:
+        own = _result(self.plan)
+        count = np.zeros(len(flat)) if own is None else (own.reshape(flat.shape) != flat).sum(1)
+        return np.argsort(-count, kind="stable")
+
+    def _some(self, flat: Array, order: Array, size: int) -> _Look:
+        """Rows that differ most, and some that need not."""
+        even = np.linspace(0, len(flat) - 1, size // 2).astype(np.int64)
+        rows = np.unique(np.concatenate([order[: size // 2], even]))
+        plan = self.plan.some(rows)
+        return _Look(plan, flat[rows], rows, Known(plan.values))
+
+
+def _result(plan: Plan, known: Known | None = None) -> Array | None:
     try:
-        return plan.result()
+        return plan.result(known)
     except (NotSimulated, KeyError, ValueError, IndexError, OverflowError):
         return None  # stages and operands that were changed do not go together
 
@@ -142,7 +170,7 @@ def diagnose(trace: Trace, call: int, target: Array) -> Diagnosis | None:
     Raises NotSimulated where the call is not simulated.
     """
     layer = _layer(trace, call, target)
-    found = layer.left(layer.whole)
+    found = layer.whole.left(())
     if not found:
         return None
     ran = trace.recording.environment
@@ -162,10 +190,10 @@ def _layer(trace: Trace, call: int, target: Array) -> _Layer:
 
 
 def _search(layer: _Layer, call: int, differences: int, ran: str) -> Diagnosis:
-    changes = _changes(layer.whole)
+    changes = _changes(layer.looks[0].plan)
     singles = _tried(layer, [(change,) for change in changes])
     causes, exhaustive = _smallest(layer, changes, singles)
-    causes = _merged(layer.whole, _ordered(causes, ran))
+    causes = _merged(layer.plan, _ordered(causes, ran))
     best = sorted(singles, key=lambda v: (v.left, v.weight))
     return Diagnosis(call, differences, layer.target.size, tuple(best), causes, exhaustive)
 
@@ -197,24 +225,20 @@ def apply(plan: Plan, changes: Sequence[Change]) -> Plan | None:
 
 def _tried(layer: _Layer, sets: Sequence[tuple[Change, ...]]) -> list[Verdict]:
     """What each set leaves, on the rows that are looked at first."""
-    found = []
-    for changes in sets:
-        plan = apply(layer.whole, changes)
-        left = None if plan is None else layer.left(plan, sampled=True)
-        if left is not None:
-            found.append(Verdict(changes, left))
-    return found
+    first = layer.looks[0]
+    found = ((changes, first.left(changes)) for changes in sets)
+    return [Verdict(c, left, first.target.size) for c, left in found if left is not None]
 
 
 def _whole(layer: _Layer, verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Those that leave nothing, also in all the other rows."""
-    if layer.rows is None:
-        return [verdict for verdict in verdicts if not verdict.left]
-    held = []
-    for verdict in verdicts:
-        plan = None if verdict.left else apply(layer.whole, verdict.changes)
-        if plan is not None and layer.left(plan) == 0:
-            held.append(verdict)
+    held = [verdict for verdict in verdicts if not verdict.left]
+    for look in layer.looks[1:]:
+        held = [
+            Verdict(verdict.changes, 0, look.target.size)
+            for verdict in held
+            if look.left(verdict.changes) == 0
+        ]
     return held
 
 
@@ -286,7 +310,7 @@ def _merged(plan: Plan, causes: Sequence[Verdict]) -> tuple[Verdict, ...]:
         key = _identity(apply(plan, verdict.changes))
         if key in found:
             first = found[key]
-            found[key] = Verdict(first.changes, first.left, (*first.same_as, verdict.names))
+            found[key] = replace(first, same_as=(*first.same_as, verdict.names))
         else:
             found[key] = verdict
     return tuple(found.values())
@@ -304,8 +328,7 @@ def _identity(plan: Plan | None) -> tuple[object, ...]:
 def left_by(trace: Trace, call: int, target: Array, causes: Sequence[Verdict]) -> tuple[int, ...]:
     """What each of the causes leaves in another run of the same call."""
     layer = _layer(trace, call, target)
-    plans = [apply(layer.whole, verdict.changes) for verdict in causes]
-    left = [None if plan is None else layer.left(plan) for plan in plans]
+    left = [layer.whole.left(verdict.changes) for verdict in causes]
     return tuple(target.size if each is None else each for each in left)
 
 
@@ -320,6 +343,6 @@ def still_fit(
 def results(trace: Trace, call: int, causes: Sequence[Verdict]) -> tuple[Array | None, ...]:
     """The integers that each of the causes gives in another run of the same call."""
     layer = _layer(trace, call, trace.recording.values[call])
-    plans = (apply(layer.whole, verdict.changes) for verdict in causes)
+    plans = (apply(layer.plan, verdict.changes) for verdict in causes)
     made = (None if plan is None else _result(plan) for plan in plans)
     return tuple(None if each is None else each.astype(np.float64) for each in made)

@@ -13,6 +13,7 @@ from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
 from qdbg.engine.diagnose import Diagnosis, Verdict, diagnose
 from qdbg.engine.explain import Line, way
+from qdbg.engine.patterns import patterns
 from qdbg.engine.terms import Terms, lost_outputs, terms
 from qdbg.engine.trace import Step, Trace, arithmetic_for
 from qdbg.names import TEXTBOOK
@@ -90,6 +91,14 @@ class Why:
     def differences(self) -> int:
         """Elements that differ, over all calls."""
         return sum(call.differences for call in self.calls)
+
+    def patterns(self, call: int) -> tuple[str, ...]:
+        """What is known of a call's differences: where they are, how large, of which sign. Δ is
+        the arithmetic's integers less PyTorch's, or the golden ones less PyTorch's."""
+        captured = self.trace.recording.values[call]
+        made = self.trace.simulation(call)
+        ours = self.targets[call] if self.side == GOLDEN else getattr(made, "result", captured)
+        return patterns(_change(ours, captured))
 
     @property
     def exit_status(self) -> int:

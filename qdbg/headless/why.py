@@ -134,10 +134,14 @@ def _pairs(found: Terms, worth: float | None) -> Iterator[str]:
 
 
 def _unexplained(found: Why, diagnosis: Diagnosis, call: int) -> Iterator[str]:
-    del found, call
+    for words in found.patterns(call):
+        yield f"  {words}"
     yield f"  unexplained: none of {len(diagnosis.tried)} changed assumptions, alone or together,"
     yield "  leaves nothing. What leaves least:"
-    rows = [(f"  {' + '.join(v.names)}", f"leaves {v.left}") for v in diagnosis.tried[:SHOWN_TRIES]]
+    rows = [
+        (f"  {' + '.join(v.names)}", f"leaves {v.left} of {v.seen}")
+        for v in diagnosis.tried[:SHOWN_TRIES]
+    ]
     yield from aligned(rows)
 
 
@@ -210,11 +214,12 @@ def _call_data(found: Why, call: CallWhy) -> dict[str, object]:
         "explained": call.explained,
         "causes": [_cause_data(found, call, c) for c in diagnosis.answers] if diagnosis else [],
         "tried": [_tried_data(v) for v in diagnosis.tried] if diagnosis else [],
+        "patterns": [] if call.explained else list(found.patterns(call.call)),
     }
 
 
 def _tried_data(verdict: Verdict) -> dict[str, object]:
-    return {"changes": list(verdict.names), "left": verdict.left}
+    return {"changes": list(verdict.names), "left": verdict.left, "of": verdict.seen}
 
 
 def _cause_data(found: Why, call: CallWhy, variants: Sequence[Verdict]) -> dict[str, object]:

@@ -73,6 +73,7 @@ def test_what_nothing_explains_is_called_unexplained():
     assert not found.calls[0].explained
     assert "unexplained" in text
     assert "Unexplained: fc1:linear" in text
+    assert "where: only channels 3 of 16" in text
     assert not why_data(found)["explained"]
 
 
