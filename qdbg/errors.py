@@ -37,6 +37,10 @@ class CaptureError(QdbgError):
     """PyTorch could not run the model under the engine and CPU level that were asked for."""
 
 
+class GoldenError(QdbgError):
+    """The user's golden file cannot be read, does not fit the model, or its own code failed."""
+
+
 class SessionError(QdbgError):
     """A session file is damaged, foreign or of another version."""
 
