@@ -94,7 +94,8 @@ def choose(
     for function in functions.values():
         meant = function.name == EVERY or calls_named(nodes, function.name)
         if not meant and not function.used and not function.name.startswith("_"):
-            raise unknown(f"{path} line {function.line}", function.name, _possible(nodes), HELPER)
+            where = f"{path} line {function.line}: {function.name}"
+            raise unknown(where, _possible(nodes), HELPER)
     if not found:
         raise GoldenError(
             f"{path} has no function for a call of this run",

@@ -44,10 +44,10 @@ def _of_kind(node: Node, kind: int) -> str:
     return (node.name, node.layer, node.op)[kind]
 
 
-def unknown(where: str, name: str, names: Iterable[str], remedy: str = "") -> GoldenError:
-    """The error for a name that means nothing: lists what there is."""
+def unknown(where: str, names: Iterable[str], remedy: str = "") -> GoldenError:
+    """The error for a name that means nothing, at its place in the file: lists what there is."""
     return GoldenError(
-        f"{where}: {name!r} names nothing in this run",
+        f"{where} names nothing in this run",
         expected=f"one of {listed(names)}",
         remedy=remedy,
     )
