@@ -27,6 +27,8 @@ from qdbg.golden.wire import packed, receive
 
 MOST = 2**34
 """No message from qdbg is longer."""
+NAME = "qdbg_golden"
+"""What the user's module is called, so that it hides no module of theirs."""
 WORDS = 300
 """How much of the user's message is passed on."""
 MEMORY = 4 * 2**30
@@ -128,9 +130,9 @@ def _module(path: str) -> ModuleType:
     """Run the file as a module that finds what lies beside it."""
     sys.dont_write_bytecode = True
     sys.path.insert(0, str(Path(path).resolve().parent))
-    module = ModuleType("golden")
+    module = ModuleType(NAME)
     module.__file__ = path
-    sys.modules["golden"] = module
+    sys.modules[NAME] = module
     code = compile(Path(path).read_bytes(), path, "exec", dont_inherit=True)
     exec(code, module.__dict__)  # noqa: S102 - the user asked for it, in this process of its own
     return module

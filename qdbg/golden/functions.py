@@ -154,7 +154,7 @@ class _Run:
             if function is not None:
                 column = self._column(node, function)
                 found[call] = column
-                if self._feed == "simulated":
+                if self._feed == "simulated" and self._taken(call):
                     self._made[call] = self._fed_on(column, node)
             elif any(source in self._made for source in node.inputs):
                 self._bridge(call, node)
@@ -191,6 +191,9 @@ class _Run:
                 self._made[call] = simulate(self._call(node), arithmetic).result
         except (NotSimulated, GoldenError):
             return
+
+    def _taken(self, call: int) -> bool:
+        return any(call in node.inputs for node in self._recording.program.nodes)
 
     def _fed_on(self, column: Column, node: Node) -> Array:
         values = column.values

@@ -143,12 +143,18 @@ class Runner:
         if "late" in plain:
             raise self._late(int(plain["line"]), str(plain["function"]))
         if "mistake" in plain:
-            raise GoldenError(f"{self._path}, {self._doing}: {plain['mistake']}")
+            raise self._last(f"{self._path}, {self._doing}: {plain['mistake']}")
         if "raised" in plain:
             line, function = int(plain["line"]), str(plain["function"])
-            raise GoldenError(
-                f"{self._where(line, function)}: {plain['raised']}", remedy=self._code(line)
-            )
+            raise self._last(f"{self._where(line, function)}: {plain['raised']}", self._code(line))
+
+    def _last(self, found: str, remedy: str = "") -> GoldenError:
+        """The error that ended the process, with all that it printed."""
+        self._wait()
+        self._end()
+        error = GoldenError(found, remedy=remedy)
+        error.printed = self.printed
+        return error
 
     def _late(self, line: int, function: str) -> GoldenError:
         return GoldenError(

@@ -41,7 +41,14 @@ def _rows(text: str, path: Path) -> list[list[str]]:
         rows = list(csv.reader(lines, delimiter=mark, skipinitialspace=True))
     except csv.Error as error:
         raise GoldenError(f"{path} cannot be read: {error}") from error
-    return [[cell.strip() for cell in row] for row in rows]
+    return [cells for row in rows if (cells := _filled([cell.strip() for cell in row]))]
+
+
+def _filled(cells: list[str]) -> list[str]:
+    """Without the empty cells at the end, which belong to longer rows."""
+    while cells and not cells[-1]:
+        cells = cells[:-1]
+    return cells
 
 
 def _whole(rows: list[list[str]], path: Path) -> Dump:
@@ -60,9 +67,7 @@ def _columns(rows: list[list[str]], path: Path) -> Iterator[Dump]:
 
 
 def _dump(name: str, cells: list[str], path: Path) -> Dump:
-    """Empty cells at the end belong to longer rows."""
-    while cells and not cells[-1]:
-        cells = cells[:-1]
+    cells = _filled(cells)
     where = f"{path}: {name}"
     for number, cell in enumerate(cells, start=1):
         if not _is_number(cell):
