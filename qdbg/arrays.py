@@ -35,16 +35,17 @@ def from_file(text: str) -> object:
     head, colon, member = text.rpartition(":")
     inside = colon and head.lower().endswith(".npz") and not Path(text).exists()
     path, name = (Path(head), member) if inside else (Path(text), "")
-    readers = {".npy": _npy, ".csv": _csv, ".json": _json}
+    readers = {".npy": npy_array, ".csv": _csv, ".json": _json}
     kind = path.suffix.lower()
     if kind != ".npz" and kind not in readers:
         what = "a kind that qdbg does not read" if path.exists() else "neither file nor numbers"
         raise SampleError(f"--input {text!r} is {what}", expected=FORMATS)
-    data = _bytes(path)
+    data = read_bytes(path)
     return _npz(data, path, name) if kind == ".npz" else readers[kind](data, path)
 
 
-def _bytes(path: Path) -> bytes:
+def read_bytes(path: Path) -> bytes:
+    """A whole file of at most MAX_BYTES. Raises SampleError."""
     try:
         if not path.exists():
             raise SampleError(f"there is no file {path}", expected=FORMATS)
@@ -58,12 +59,13 @@ def _bytes(path: Path) -> bytes:
         raise SampleError(f"{path} cannot be read: {error}") from error
 
 
-def _npy(data: bytes, path: Path) -> object:
+def npy_array(data: bytes, path: Path) -> Array:
+    """The array of a .npy file, of any plain dtype. Raises SampleError."""
     try:
         array: Array = np.lib.format.read_array(io.BytesIO(data), allow_pickle=False)
     except Exception as error:  # numpy parses the header as Python: it can fail in many ways
         raise SampleError(
-            f"{path} cannot be read as a numpy array: {_first_line(error)}",
+            f"{path} cannot be read as a numpy array: {first_line(error)}",
             expected="plain numbers, saved by numpy.save",
         ) from error
     return array
@@ -91,12 +93,12 @@ def _npz(data: bytes, path: Path, name: str) -> object:
             with archive.open(member) as stream:
                 content = stream.read(MAX_BYTES)
     except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, ValueError, zlib.error) as error:
-        raise SampleError(f"{path} cannot be read: {_first_line(error)}") from error
-    return _npy(content, path)
+        raise SampleError(f"{path} cannot be read: {first_line(error)}") from error
+    return npy_array(content, path)
 
 
 def _csv(data: bytes, path: Path) -> object:
-    lines = [line for line in _text(data, path).splitlines() if line.strip()]
+    lines = [line for line in as_text(data, path).splitlines() if line.strip()]
     first = lines[0] if lines else ""
     mark = next((m for m in ("\t", ";", ",") if m in first), " ")
     try:
@@ -116,15 +118,16 @@ def _csv(data: bytes, path: Path) -> object:
 
 def _json(data: bytes, path: Path) -> object:
     try:
-        return json.loads(_text(data, path))
+        return json.loads(as_text(data, path))
     except (ValueError, RecursionError) as error:
         raise SampleError(
-            f"{path} cannot be read as JSON: {_first_line(error)}",
+            f"{path} cannot be read as JSON: {first_line(error)}",
             expected="a list of numbers, or a list of such lists",
         ) from error
 
 
-def _text(data: bytes, path: Path) -> str:
+def as_text(data: bytes, path: Path) -> str:
+    """UTF-8, with or without a byte order mark. Raises SampleError."""
     try:
         return data.decode("utf-8-sig")
     except UnicodeDecodeError as error:
@@ -203,5 +206,6 @@ def _is_number(cell: str) -> bool:
     return True
 
 
-def _first_line(error: BaseException) -> str:
+def first_line(error: BaseException) -> str:
+    """What an exception says, short enough for an error of qdbg's."""
     return str(error).partition("\n")[0][:160] or type(error).__name__

@@ -80,7 +80,7 @@ def _run(argv: list[str]) -> int:
         return run(arguments.PARSERS[argv[0]]().parse_args(argv[1:]))
     options = arguments.open_parser().parse_args(argv)
     if not _on_terminal():
-        vars(options).update(json=False, values=False, element=None)
+        vars(options).update(json=False, values=False, element=None, golden=None)
         return _show(options)
     return _open(options)
 

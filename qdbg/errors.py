@@ -37,6 +37,13 @@ class CaptureError(QdbgError):
     """PyTorch could not run the model under the engine and CPU level that were asked for."""
 
 
+class GoldenError(QdbgError):
+    """The user's golden file cannot be read, does not fit the model, or its own code failed."""
+
+    printed = ""
+    """What the user's code printed before that."""
+
+
 class SessionError(QdbgError):
     """A session file is damaged, foreign or of another version."""
 

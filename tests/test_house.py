@@ -9,7 +9,7 @@ from tests.readme import README, with_table
 
 HEADLESS = [
     *("qdbg.core.container", "qdbg.engine.survey", "qdbg.debugger", "qdbg.reader"),
-    *("qdbg.capture", "qdbg.samples", "qdbg.session", "qdbg.pytest_plugin"),
+    *("qdbg.capture", "qdbg.samples", "qdbg.golden", "qdbg.session", "qdbg.pytest_plugin"),
     *(f"qdbg.headless.{name}" for name in ("replay", "show", "drill", "report", "recapture")),
 ]
 

@@ -53,7 +53,7 @@ class DiagnosisScreen(ModalScreen[str | None]):
         self.found: Diagnosis | None = None
         self.rows: tuple[Verdict, ...] = ()
         self.at = 0
-        self._evidence: dict[tuple[str, ...], Evidence | None] = {}
+        self._evidence: dict[tuple[str, ...], tuple[Evidence, ...]] = {}
 
     def compose(self) -> ComposeResult:
         """What differs, the list, the proof and the keys."""
@@ -104,8 +104,7 @@ class DiagnosisScreen(ModalScreen[str | None]):
     def _prove(self) -> None:
         verdict = self.rows[self.at]
         if verdict.names not in self._evidence:
-            target = self.trace.recording.values[self.call]
-            self._evidence[verdict.names] = evidence(self.trace, self.call, verdict, target)
+            self._evidence[verdict.names] = evidence(self.trace, self.call, verdict)
         shown = proof(verdict, self._evidence[verdict.names], self.trace.nodes[self.call].name)
         self.query_one("#proof", Panel).show(shown)
 
@@ -187,13 +186,13 @@ def headline(found: Diagnosis, trace: Trace) -> Content:
     return join(*parts)
 
 
-def proof(verdict: Verdict, held: Evidence | None, name: str) -> Content:
+def proof(verdict: Verdict, found: tuple[Evidence, ...], name: str) -> Content:
     """What the change says, and one element before and behind it."""
     parts: list[Part] = []
     for change in verdict.changes:
         known = change.hypothesis
         parts += [(known.title, "bold"), "\n", ("to do  ", "$secondary"), known.advice, "\n"]
-    if held is not None:
+    for held in found:
         place = ",".join(str(i) for i in held.index)
         parts += [
             ("proof  ", "$secondary"),

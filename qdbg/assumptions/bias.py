@@ -15,58 +15,58 @@ from qdbg.ops import _fbgemm
 IN_UNITS = "b[c] / (x_scale·w_scale[c])"
 
 
-@stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc[c] + sat32(rne({IN_UNITS}))")
-def rounded(acc: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
+@stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc_0[c] + sat32(rne({IN_UNITS}))")
+def rounded(acc_0: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
     """Round the bias to an integer in accumulator units first."""
-    return wrap32(f64(acc) + sat32(rne(f64(b) / (x_scale * w_scale))))
+    return wrap32(f64(acc_0) + sat32(rne(f64(b) / (x_scale * w_scale))))
 
 
-@stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc[c] + sat32(half_away({IN_UNITS}))")
-def rounded_away(acc: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
+@stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc_0[c] + sat32(half_away({IN_UNITS}))")
+def rounded_away(acc_0: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
     """Round the bias to an integer in accumulator units first, a tie away from zero."""
-    return wrap32(f64(acc) + sat32(half_away(f64(b) / (x_scale * w_scale))))
+    return wrap32(f64(acc_0) + sat32(half_away(f64(b) / (x_scale * w_scale))))
 
 
-@stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc[c] + sat32(truncated({IN_UNITS}))")
-def truncated(acc: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
+@stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc_0[c] + sat32(truncated({IN_UNITS}))")
+def truncated(acc_0: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
     """Drop the fraction of the bias in accumulator units."""
-    return wrap32(f64(acc) + sat32(toward_zero(f64(b) / (x_scale * w_scale))))
+    return wrap32(f64(acc_0) + sat32(toward_zero(f64(b) / (x_scale * w_scale))))
 
 
-@stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc[c] + sat32(floor({IN_UNITS}))")
-def floored(acc: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
+@stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc_0[c] + sat32(floor({IN_UNITS}))")
+def floored(acc_0: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
     """Round the bias in accumulator units down."""
-    return wrap32(f64(acc) + sat32(downward(f64(b) / (x_scale * w_scale))))
+    return wrap32(f64(acc_0) + sat32(downward(f64(b) / (x_scale * w_scale))))
 
 
-@stage("bias", output="acc int32 [C]", formula="acc[c] = acc[c] + sat32(rne(b[c] / w_scale[c]))")
-def in_weight_units(acc: Array, b: Array, w_scale: Array) -> Array:
+@stage("bias", output="acc int32 [C]", formula="acc[c] = acc_0[c] + sat32(rne(b[c] / w_scale[c]))")
+def in_weight_units(acc_0: Array, b: Array, w_scale: Array) -> Array:
     """Divide the bias by the weights' scale alone."""
-    return wrap32(f64(acc) + sat32(rne(f64(b) / f64(w_scale))))
+    return wrap32(f64(acc_0) + sat32(rne(f64(b) / f64(w_scale))))
 
 
-@stage("bias", output="acc int32 [C]", formula="acc[c] = acc[c] + sat32(rne(b[c] / x_scale))")
-def in_input_units(acc: Array, b: Array, x_scale: Array) -> Array:
+@stage("bias", output="acc int32 [C]", formula="acc[c] = acc_0[c] + sat32(rne(b[c] / x_scale))")
+def in_input_units(acc_0: Array, b: Array, x_scale: Array) -> Array:
     """Divide the bias by the input's scale alone."""
-    return wrap32(f64(acc) + sat32(rne(f64(b) / f64(x_scale))))
+    return wrap32(f64(acc_0) + sat32(rne(f64(b) / f64(x_scale))))
 
 
-@stage("bias", output="acc int32 [C]", formula="acc[c] = acc[c] + sat32(rne(b[c] / y_scale))")
-def in_output_units(acc: Array, b: Array, y_scale: Array) -> Array:
+@stage("bias", output="acc int32 [C]", formula="acc[c] = acc_0[c] + sat32(rne(b[c] / y_scale))")
+def in_output_units(acc_0: Array, b: Array, y_scale: Array) -> Array:
     """Divide the bias by the result's scale, and add it to the accumulator."""
-    return wrap32(f64(acc) + sat32(rne(f64(b) / f64(y_scale))))
+    return wrap32(f64(acc_0) + sat32(rne(f64(b) / f64(y_scale))))
 
 
-@stage("bias", output="acc int32 [C]", formula="acc[c] = acc[c] + sat32(rne(b[c]))")
-def unscaled(acc: Array, b: Array) -> Array:
+@stage("bias", output="acc int32 [C]", formula="acc[c] = acc_0[c] + sat32(rne(b[c]))")
+def unscaled(acc_0: Array, b: Array) -> Array:
     """Add the real bias to the accumulator as if it were an integer."""
-    return wrap32(f64(acc) + sat32(rne(f64(b))))
+    return wrap32(f64(acc_0) + sat32(rne(f64(b))))
 
 
-@stage("bias", output="z int32 [C]", formula="z[c] = z[c] + rne(b[c] / y_scale)")
-def after_requantizing(z: Array, b: Array, y_scale: Array) -> Array:
+@stage("bias", output="z int32 [C]", formula="z[c] = z_0[c] + rne(b[c] / y_scale)")
+def after_requantizing(z_0: Array, b: Array, y_scale: Array) -> Array:
     """Add the bias in steps of the result, behind requantization."""
-    return sat32(f64(z) + rne(f64(b) / f64(y_scale)))
+    return sat32(f64(z_0) + rne(f64(b) / f64(y_scale)))
 
 
 ROUNDED = {"": rounded, "half-away": rounded_away, "truncated": truncated, "floor": floored}

@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
-from qdbg.assumptions.plan import Edit, Plan
+from qdbg.assumptions.plan import Edit, Plan, after
 from qdbg.core.arithmetic import at_least, i32, i64
 from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage
@@ -65,19 +65,19 @@ def _result_zero_point(plan: Plan) -> Variants:
 def _floor_kept(zero_point: Array) -> Edit:
     """The fused ReLU's floor stays where it was."""
 
-    def kept(y_q: Array) -> Array:
-        return at_least(i64(y_q), i64(zero_point))
+    def kept(y_q_0: Array) -> Array:
+        return at_least(i64(y_q_0), i64(zero_point))
 
     made = Stage(
         "relu",
         "y_q",
         "byte [C]",
-        f"y_q[c] = max(y_q[c], {int(zero_point)})",
+        f"y_q[c] = max(y_q_0[c], {int(zero_point)})",
         "The ReLU's floor is the result's zero point, which was not added.",
-        ("y_q",),
+        ("y_q_0",),
         kept,
     )
-    return lambda stages: (*stages, made)
+    return lambda stages: after(stages, "y_q", made)
 
 
 def _padding(plan: Plan) -> Variants:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -142,7 +143,13 @@ def making(stages: Stages, symbol: str) -> Stage | None:
     return next((stage for stage in stages if stage.output == symbol), None)
 
 
-def after(stages: Stages, symbol: str, *others: Stage) -> Stages:
-    """With `others` behind the last stage whose result has that symbol."""
+def after(stages: Stages, symbol: str, other: Stage) -> Stages:
+    """With one more stage behind the last one that makes `symbol`. It makes `symbol` anew, of what
+    is called `symbol_0` from then on."""
     at = max((i for i, stage in enumerate(stages) if stage.output == symbol), default=-1)
-    return (*stages[: at + 1], *others, *stages[at + 1 :]) if at >= 0 else stages
+    if at < 0:
+        return stages
+    first = f"{symbol}_0"
+    formula = re.sub(rf"^{symbol}\b", first, stages[at].formula)
+    renamed = replace(stages[at], output=first, formula=formula)
+    return (*stages[:at], renamed, other, *stages[at + 1 :])

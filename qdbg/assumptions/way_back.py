@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
-from qdbg.assumptions.plan import Edit, Plan, Stages, in_place_of, making
+from qdbg.assumptions.plan import Edit, Plan, Stages, after, in_place_of, making
 from qdbg.core.arithmetic import at_least, f32, f64, i64, rne, sat32, saturate
 from qdbg.core.quantity import Array
 from qdbg.core.roundings import (
@@ -190,20 +190,19 @@ def real_value_no_bias(x_scale: Array, w_scale: Array, acc: Array, y_scale: Arra
 
 
 def _real_edit(made: Stage, relu: bool) -> Edit:
-    last = _floored_real if relu else None
-
     def edit(stages: Stages) -> Stages:
         names = ("dequantize", "bias", "relu")
         kept = tuple(s for s in stages if s.name not in names or s.output == "acc")
-        return in_place_of(kept, "requantize", made, *((last,) if last else ()))
+        found = in_place_of(kept, "requantize", made)
+        return after(found, "s", _floored_real) if relu else found
 
     return edit
 
 
-@stage("relu", output="s float64 [C]", formula="s[c] = max(s[c], 0)")
-def _floored_real(s: Array) -> Array:
+@stage("relu", output="s float64 [C]", formula="s[c] = max(s_0[c], 0)")
+def _floored_real(s_0: Array) -> Array:
     """The fused ReLU, on the real value."""
-    return np.maximum(s, 0)
+    return np.maximum(s_0, 0)
 
 
 def _multiplier(plan: Plan) -> Variants:
@@ -313,15 +312,15 @@ def _clamp(plan: Plan) -> Variants:
         yield name, plan.edited(_unclamped(name, how))
 
 
-@stage("relu", output="y_q byte [C]", formula="y_q[c] = max(y_q[c], y_zp)")
-def raised(y_q: Array, y_zp: Array) -> Array:
+@stage("relu", output="y_q byte [C]", formula="y_q[c] = max(y_q_0[c], y_zp)")
+def raised(y_q_0: Array, y_zp: Array) -> Array:
     """The ReLU that follows is applied here already."""
-    return at_least(i64(y_q), i64(y_zp))
+    return at_least(i64(y_q_0), i64(y_zp))
 
 
 def _before_relu(plan: Plan) -> Variants:
     if plan.has("y_zp") and not plan.relu and plan.op.name != "relu":
-        yield "", plan.edited(lambda stages: (*stages, raised))
+        yield "", plan.edited(lambda stages: after(stages, "y_q", raised))
 
 
 def _relu_missing(plan: Plan) -> Variants:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from qdbg.core.arithmetic import ARITHMETICS, rne
+from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
@@ -21,21 +21,23 @@ from qdbg.names import TEXTBOOK
 SIMULATED, GOLDEN = "simulated", "golden"
 """Whose integers are explained: those of an arithmetic, or the user's own."""
 Say = Callable[[str], None]
+MOST_UNIONS = 500
+"""How many sets of changes are kept while they are joined from call to call."""
 
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """One element under the base arithmetic and under a cause."""
+    """One element without one change of a cause, and with it; the cause's others are made."""
 
+    change: str
+    """`rounding=truncated`."""
     element: int
-    """Its flat index in the stages' own shape."""
+    """Its flat index in the stages' own shape: the one that the change moves most."""
     index: tuple[int, ...]
     before: float
-    """Under the base arithmetic."""
     after: float
-    """With the assumptions changed: the other side's integer."""
     base_line: Line | None
-    """The first formula whose numbers differ, under the base arithmetic."""
+    """The first formula whose numbers differ, without the change."""
     changed_line: Line | None
     """The same, changed."""
     terms: Terms | None
@@ -86,6 +88,32 @@ class Why:
     not_simulated: int
     targets: Mapping[int, Array] = field(default_factory=dict)
     """By call the other side's integers."""
+    notes: tuple[str, ...] = ()
+    """What else is to be said of the golden columns."""
+
+    def noting(self, notes: tuple[str, ...]) -> Why:
+        """The same with these notes."""
+        return replace(self, notes=notes)
+
+    def likeliest(self, call: CallWhy) -> int:
+        """How many of the call's answers go with the smallest sets for the whole run; these are
+        the first ones of `answers(call)`."""
+        sets = [set(each.names) for each in self.together]
+        return sum(
+            any(set(verdict.names) <= names for names in sets for verdict in variants)
+            for variants in (call.diagnosis.answers if call.diagnosis is not None else ())
+        )
+
+    def answers(self, call: CallWhy) -> tuple[tuple[Verdict, ...], ...]:
+        """The call's causes by hypotheses, first those that explain the other calls too."""
+        if call.diagnosis is None:
+            return ()
+        sets = [set(each.names) for each in self.together]
+
+        def apart(variants: tuple[Verdict, ...]) -> bool:
+            return not any(set(v.names) <= names for names in sets for v in variants)
+
+        return tuple(sorted(call.diagnosis.answers, key=apart))
 
     @property
     def differences(self) -> int:
@@ -127,21 +155,34 @@ def why_simulated(trace: Trace, say: Say = lambda _: None) -> Why:
 
 
 def _together(trace: Trace, calls: Sequence[CallWhy]) -> Iterator[Together]:
-    """Each call's causes tried on the whole run, and all calls' first causes as one."""
-    answers = [c.diagnosis.answers for c in calls if c.diagnosis is not None]
-    causes = [[variants[0] for variants in each] for each in answers]
-    if not causes or not all(causes):
-        return
-    sets: dict[tuple[str, ...], None] = dict.fromkeys(v.names for each in causes for v in each)
-    union: dict[str, None] = {}
-    for each in causes:
-        union.update(dict.fromkeys(each[0].names))
-    sets.setdefault(tuple(union))
-    for names in sorted(sets, key=len):
+    """The smallest sets that hold a cause of each call; of a simulated run, proved on the whole."""
+    for names in smallest_unions(calls):
         changed = with_changes(trace, names)
         if changed is not None and not changed.differences:
             compared = [c for c in changed.comparisons if c.status != "not simulated"]
             yield Together(names, 0, sum(c.elements for c in compared))
+
+
+def smallest_unions(calls: Sequence[CallWhy]) -> tuple[tuple[str, ...], ...]:
+    """The smallest sets of changes that hold a cause of each call; none where one is unexplained.
+
+    Ties of one call are settled by the others: what explains them too needs no further change.
+    """
+    unions: dict[frozenset[str], tuple[str, ...]] = {frozenset(): ()}
+    for call in calls:
+        if call.diagnosis is None:
+            continue
+        if not call.explained:
+            return ()
+        grown: dict[frozenset[str], tuple[str, ...]] = {}
+        for names in unions.values():
+            for verdict in call.diagnosis.causes:
+                both = tuple(dict.fromkeys((*names, *verdict.names)))
+                grown.setdefault(frozenset(both), both)
+        kept = sorted(grown.values(), key=len)[:MOST_UNIONS]
+        unions = {frozenset(names): names for names in kept}
+    least = min(map(len, unions.values()), default=0)
+    return tuple(names for names in unions.values() if len(names) == least and names)
 
 
 def with_changes(trace: Trace, names: Sequence[str]) -> Trace | None:
@@ -155,36 +196,26 @@ def why_golden(
     recording: Recording, columns: Mapping[int, Array], say: Say = lambda _: None
 ) -> Why:
     """Why the golden integers of some calls are not PyTorch's: what the golden model does in
-    another way than the captured engine on its CPU level."""
+    another way than the captured engine on its CPU level. `columns`: by call, in its shape."""
     trace = Trace(recording, arithmetic_for(recording) or ARITHMETICS[TEXTBOOK])
     fed = Trace(_fed_with(recording, columns), trace.arithmetic)
     found, skipped = [], 0
-    for call, given in columns.items():
-        change = _change(given, recording.values[call])
+    for call, golden in columns.items():
+        change = _change(golden, recording.values[call])
         if not np.any(change):
             continue
         say(f"explaining {trace.nodes[call].name}")
-        golden, unrounded = _whole(given, trace, call)
         note, diagnosis = _golden_call(trace, fed, call, golden, columns)
-        note = "; ".join(part for part in (unrounded, note) if part)
         skipped += note.startswith("not simulated")
         counts = (int(np.count_nonzero(change)), golden.size, float(np.abs(change).max()))
         found.append(CallWhy(call, trace.nodes[call].name, *counts, diagnosis, note))
-    return Why(GOLDEN, trace, tuple(found), (), skipped, columns)
+    elements = sum(column.size for column in columns.values())
+    together = tuple(Together(names, 0, elements) for names in smallest_unions(found))
+    return Why(GOLDEN, trace, tuple(found), together, skipped, columns)
 
 
 def _change(golden: Array, captured: Array) -> Array:
     return np.asarray(golden.astype(np.float64) - captured.astype(np.float64))
-
-
-def _whole(golden: Array, trace: Trace, call: int) -> tuple[Array, str]:
-    """The integers of a golden column; rounded half to even where they are none, and words for
-    that."""
-    if golden.dtype.kind != "f" or trace.nodes[call].output is None:
-        return golden, ""
-    rounded = rne(golden)
-    words = "" if np.array_equal(rounded, golden) else "the golden values are not rounded"
-    return rounded, words
 
 
 def _fed_with(recording: Recording, columns: Mapping[int, Array]) -> Recording:
@@ -226,25 +257,36 @@ def _another_call(trace: Trace, call: int, golden: Array) -> str:
 # ---------------------------------------------------------------------------- evidence
 
 
-def evidence(trace: Trace, call: int, cause: Verdict, target: Array) -> Evidence | None:
-    """The element that differs most, under the trace's arithmetic and with the cause."""
-    changed = with_changes(trace, cause.names)
-    if changed is None:
+def evidence(trace: Trace, call: int, cause: Verdict) -> tuple[Evidence, ...]:
+    """For each change of a cause the element that it moves most."""
+    whole = with_changes(trace, cause.names)
+    if whole is None:
+        return ()
+    found = []
+    for change in cause.names:
+        others = [name for name in cause.names if name != change]
+        without = with_changes(trace, others) if others else trace
+        held = None if without is None else _moved(without, whole, call, change)
+        if held is not None:
+            found.append(held)
+    return tuple(found)
+
+
+def _moved(without: Trace, whole: Trace, call: int, change: str) -> Evidence | None:
+    before, after = _last(without, call), _last(whole, call)
+    if before.simulated is None or after.simulated is None or before.shape != after.shape:
         return None
-    base, other = _last(trace, call), _last(changed, call)
-    if base.simulated is None or other.simulated is None:
-        return None
-    wanted = _as_stages(trace, call, target).reshape(base.simulated.shape)
-    moved = np.abs(wanted.astype(np.float64) - base.simulated.astype(np.float64))
+    moved = np.abs(after.simulated.astype(np.float64) - before.simulated.astype(np.float64))
     element = int(np.argmax(moved))
-    lines = _first_difference(way(base, element), way(other, element))
-    found = _pairs(base, other, element)
-    worth = None if found is None else lost_outputs(other, element, found)
+    lines = _first_difference(way(before, element), way(after, element))
+    found = _pairs(before, after, element)
+    worth = None if found is None else lost_outputs(after, element, found)
     return Evidence(
+        change,
         element,
-        base.index_of(element),
-        base.simulated.flat[element].item(),
-        other.simulated.flat[element].item(),
+        before.index_of(element),
+        before.simulated.flat[element].item(),
+        after.simulated.flat[element].item(),
         *lines,
         found,
         worth,
@@ -255,33 +297,35 @@ def _last(trace: Trace, call: int) -> Step:
     return trace.step(trace.first_steps[call + 1] - 1)
 
 
-def _as_stages(trace: Trace, call: int, value: Array) -> Array:
-    made = trace.step(trace.first_steps[call + 1] - 1).captured
-    if made is not None and made.shape != value.shape:
-        return np.moveaxis(value, 1, -1)
-    return value
-
-
 def _first_difference(
     base: Sequence[Line], other: Sequence[Line]
 ) -> tuple[Line | None, Line | None]:
     """The first formula that is not the same in both, each with its numbers."""
-    known = {line.numbers for line in base}
-    new = next((line for line in other if line.numbers not in known), None)
+    known = {_plain(line) for line in base}
+    new = next((line for line in other if _plain(line) not in known), None)
     if new is None:
         return None, None
-    held = {line.numbers for line in other}
-    left = [line for line in base if line.numbers not in held]
-    symbol = new.symbols.partition("[")[0].partition(" = ")[0]
-    same = (ln for ln in left if ln.symbols.partition("[")[0].partition(" = ")[0] == symbol)
+    held = {_plain(line) for line in other}
+    left = [line for line in base if _plain(line) not in held]
+    same = (line for line in left if _symbol(line) == _symbol(new))
     return next(same, left[0] if left else None), new
 
 
-def _pairs(base: Step, other: Step, element: int) -> Terms | None:
-    """The pairs of the side that saturates, where only one does."""
-    for step in (other, base):
-        made = step.simulation
-        if made is not None and made.kernel is not None and made.kernel.accumulator == "pairs":
-            found = terms(step, element)
-            return found if found is not None and found.saturating else None
-    return None
+def _plain(line: Line) -> str:
+    """The numbers; a symbol that is made anew later is still the same."""
+    return line.numbers.replace("_0", "")
+
+
+def _symbol(line: Line) -> str:
+    return line.symbols.partition("[")[0].partition(" = ")[0]
+
+
+def _pairs(before: Step, after: Step, element: int) -> Terms | None:
+    """The pairs of the side that saturates, where the sums are not the same."""
+    made, other = before.simulation, after.simulation
+    if made is None or other is None or made.kernel is None or other.kernel is None:
+        return None
+    if made.kernel.accumulator == other.kernel.accumulator:
+        return None
+    found = terms(after if other.kernel.accumulator == "pairs" else before, element)
+    return found if found is not None and found.saturating else None

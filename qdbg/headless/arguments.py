@@ -36,6 +36,15 @@ exit status: 0 all equal, 1 differences, 2 bad input or usage,
              3 nothing differs but something could not be simulated
 """
 
+GOLDEN = """\
+A .py file of --golden has a function for each layer that it covers, called as the layer (block.conv
+is block_conv), the call (fc1_linear) or the op (relu); 'layer' stands for every other layer with
+weights. A parameter receives what it names, in PyTorch's layout and dtypes: x_q, x_scale, x_zp (x
+where the input is float32; a_q, b_q … of two inputs), w_q, w_scale, w_zp, b, y_scale, y_zp, qmin,
+qmax, stride, padding, dilation, groups, name, op. It returns the result's integers.
+
+"""
+
 
 SELFTEST_STATUSES = """\
 First each seeded fault (one rule of the arithmetic changed) must be caught; then cases are drawn.
@@ -111,7 +120,7 @@ def show_parser() -> Parser:
         "qdbg show",
         "qdbg show MODEL --sample NAME [options]\n       qdbg show SESSION.qdbg [options]",
         "Run the model and print what was captured, simulated and compared.",
-        STATUSES,
+        GOLDEN + STATUSES,
     )
     _add_run(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object for programs")
@@ -123,6 +132,7 @@ def show_parser() -> Parser:
         metavar="PLACE",
         help="the whole computation of one element, such as fc1:linear[8]",
     )
+    add_golden(parser)
     return parser
 
 
@@ -133,7 +143,7 @@ def why_parser() -> Parser:
         "qdbg why MODEL --sample NAME [options]\n       qdbg why SESSION.qdbg [options]\n"
         "       qdbg why --list",
         WHY,
-        WHY_STATUSES,
+        GOLDEN + WHY_STATUSES,
     )
     _add_run(parser, optional=True)
     parser.add_argument("--json", action="store_true", help="one JSON object for programs")
@@ -145,7 +155,22 @@ def why_parser() -> Parser:
         action="store_true",
         help="where several causes fit, build an input that tells them apart, and run it",
     )
+    add_golden(parser)
     return parser
+
+
+def add_golden(parser: argparse.ArgumentParser) -> None:
+    """The user's own numbers as a third column."""
+    group = parser.add_argument_group("your own golden model")
+    group.add_argument(
+        "--golden",
+        metavar="FILE",
+        help="arrays named by layer (.npz, .json, .csv, .npy, .hex, a folder), or a .py file of "
+        "functions: def fc1(x_q, x_zp, w_q, …), def layer(…)",
+    )
+    group.add_argument(
+        "--golden-timeout", metavar="SECONDS", type=float, help="how long its code may take (10)"
+    )
 
 
 def _add_run(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:

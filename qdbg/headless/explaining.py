@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
 from qdbg.debugger import Debugger
-from qdbg.engine.why import why_simulated
+from qdbg.engine.why import Why, why_golden, why_simulated
+from qdbg.golden import Golden
 from qdbg.headless.arguments import UsageError
+from qdbg.headless.golden import SAME, golden_for
 from qdbg.headless.opening import check, request_for, session_for
 from qdbg.headless.output import Progress, json_text, write
-from qdbg.headless.separating import Separation, separate
+from qdbg.headless.separating import Separation, Target, separate
 from qdbg.headless.why import list_text, why_data, why_text
 from qdbg.names import TEXTBOOK
 
@@ -29,18 +32,58 @@ def why(options: argparse.Namespace) -> int:
     if options.target is None:
         raise UsageError("no model was named", expected="qdbg why MODEL --sample NAME")
     check(options)
+    if options.golden and options.arith:
+        raise UsageError(
+            "--golden is explained against the arithmetic that PyTorch ran",
+            remedy="Leave out --arith or --golden.",
+        )
     progress = Progress()
     try:
-        recording, request = _recording(options, progress)
-        debugger = Debugger(recording, options.arith or TEXTBOOK)
-        found = why_simulated(debugger.trace, progress)
-        tests: tuple[Separation, ...] = ()
-        if options.separate:
-            found, tests = separate(found, request, progress, captured)
+        found, tests = _explained(options, progress)
     finally:
         progress.done()
     write(json_text(why_data(found, tests)) if options.json else why_text(found, tests))
     return found.exit_status
+
+
+def _explained(
+    options: argparse.Namespace, progress: Progress
+) -> tuple[Why, tuple[Separation, ...]]:
+    recording, request = _recording(options, progress)
+    golden = golden_for(options, recording, "captured")
+    if golden is None:
+        debugger = Debugger(recording, options.arith or TEXTBOOK)
+        target: Target = captured
+        found = why_simulated(debugger.trace, progress)
+    else:
+        target = _Again(golden)
+        found = _why_golden(golden, progress)
+    if not options.separate:
+        return found, ()
+    return separate(found, request, progress, target)
+
+
+def _why_golden(golden: Golden, progress: Progress) -> Why:
+    columns = {call: column.values for call, column in golden.columns.items()}
+    found = why_golden(golden.recording, columns, progress)
+    nodes = golden.recording.program.nodes
+    notes = (
+        f"{nodes[call].name}: {SAME}{column.layout}"
+        for call, column in golden.columns.items()
+        if column.layout is not None
+    )
+    return found.noting(tuple(notes))
+
+
+@dataclass(frozen=True, slots=True)
+class _Again:
+    """The golden model's integers of another run."""
+
+    golden: Golden
+
+    def __call__(self, recording: Recording, call: int) -> Array | None:
+        column = self.golden.again(recording).columns.get(call)
+        return None if column is None else column.values
 
 
 def captured(recording: Recording, call: int) -> Array:

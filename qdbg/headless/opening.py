@@ -28,6 +28,7 @@ FOR_MODELS = (
 )
 """Options that say how to run a model: a session holds a run already."""
 MOST_THREADS = 1024
+MOST_SECONDS = 86400
 
 
 def check(options: argparse.Namespace) -> None:
@@ -47,9 +48,19 @@ def check(options: argparse.Namespace) -> None:
         raise UsageError("--sample and --input both name an input", expected="one of them")
     if options.threads is not None and not 1 <= options.threads <= MOST_THREADS:
         raise UsageError(f"--threads {options.threads}", expected=f"1 to {MOST_THREADS}")
+    _check_golden(getattr(options, "golden", None), getattr(options, "golden_timeout", None))
     for flag in ("standardize", "scaled"):
         if getattr(options, flag) and not options.input:
             raise UsageError(f"--{flag} says how the numbers of --input are meant: give --input")
+
+
+def _check_golden(path: str | None, seconds: float | None) -> None:
+    if path is not None and not Path(path).exists():
+        raise UsageError(f"there is no golden file {path}")
+    if seconds is not None and path is None:
+        raise UsageError("--golden-timeout bounds the code of --golden: give --golden")
+    if seconds is not None and not 0 < seconds <= MOST_SECONDS:
+        raise UsageError(f"--golden-timeout {seconds:g}", expected=f"up to {MOST_SECONDS} seconds")
 
 
 def _check_name(what: str, name: str | None, known: Iterable[str]) -> None:

@@ -13,17 +13,19 @@ from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array
 from qdbg.engine.survey import Fare, survey
 from qdbg.engine.trace import Trace
+from qdbg.golden import Golden
 from qdbg.headless.differences import element_lines, trace_differences
+from qdbg.headless.golden import golden_data, golden_elements, golden_rows, golden_verdict
 from qdbg.ops import registry
 
 MARKS = {"equal": "✓", "differs": "≠", "not simulated": "○"}
 """The mark of a call, by its status."""
 
 
-def show_text(trace: Trace, note: str = "") -> str:
+def show_text(trace: Trace, note: str = "", golden: Golden | None = None) -> str:
     """Header, a line per call, the first differing elements, every arithmetic, the verdict.
 
-    `note` says in words whether and how the input was scaled.
+    `note` says in words whether and how the input was scaled; `golden` adds the user's numbers.
     """
     with np.errstate(all="ignore"):
         fares = survey(trace.recording, trace.feed, trace.arithmetic)
@@ -31,9 +33,10 @@ def show_text(trace: Trace, note: str = "") -> str:
             _header(trace, note),
             _calls(trace),
             _differing(trace),
+            *_golden(golden),
             _reasons(trace),
             _fares(trace, fares),
-            _verdict(trace, fares),
+            _verdict(trace, fares) + ([golden_verdict(golden)] if golden is not None else []),
         ]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
@@ -102,6 +105,14 @@ def _differing(trace: Trace) -> list[str]:
     ]
 
 
+def _golden(golden: Golden | None) -> list[list[str]]:
+    if golden is None:
+        return []
+    fed = "PyTorch's integers" if golden.feed == "captured" else "its own results"
+    head = f"golden     {golden.path}" + (f", each function fed {fed}" if golden.rerun else "")
+    return [[head, *aligned(golden_rows(golden), right={3, 4})], golden_elements(golden)]
+
+
 def _reasons(trace: Trace) -> list[str]:
     return [
         f"{node.name} is not simulated: {found.reason}"
@@ -158,8 +169,11 @@ def _calls_are(count: int) -> str:
 # ----------------------------------------------------------------------------------- JSON
 
 
-def show_data(trace: Trace, *, values: bool = False) -> dict[str, object]:
-    """The facts as JSON data; with `values`, every captured and simulated number too."""
+def show_data(
+    trace: Trace, *, values: bool = False, golden: Golden | None = None
+) -> dict[str, object]:
+    """The facts as JSON data; with `values`, every captured and simulated number too, and the
+    golden ones."""
     recording = trace.recording
     with np.errstate(all="ignore"):
         return {
@@ -168,11 +182,11 @@ def show_data(trace: Trace, *, values: bool = False) -> dict[str, object]:
             "capture": asdict(recording.environment),
             "arithmetic": trace.arithmetic.name,
             "differences": trace.differences,
-            "calls": [_call_data(trace, call, values) for call in range(len(trace.nodes))],
+            "calls": [_call_data(trace, call, values, golden) for call in range(len(trace.nodes))],
         }
 
 
-def _call_data(trace: Trace, call: int, values: bool) -> dict[str, object]:
+def _call_data(trace: Trace, call: int, values: bool, golden: Golden | None) -> dict[str, object]:
     node, found = trace.nodes[call], trace.comparisons[call]
     data: dict[str, object] = {
         "name": node.name,
@@ -191,6 +205,8 @@ def _call_data(trace: Trace, call: int, values: bool) -> dict[str, object]:
         simulated = None if isinstance(made, NotSimulated) else made.result
         data["captured"] = _nested(trace.recording.values[call])
         data["simulated"] = None if simulated is None else _nested(simulated)
+    if golden is not None:
+        data["golden"] = golden_data(golden, call, values=values)
     return data
 
 

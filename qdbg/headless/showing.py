@@ -61,12 +61,17 @@ def _show_model(options: argparse.Namespace) -> int:
 
 def _print(options: argparse.Namespace, trace: Trace, note: str) -> int:
     from qdbg.headless.drill import element_text  # noqa: PLC0415 - the other forms do not need it
+    from qdbg.headless.golden import golden_element, golden_for  # noqa: PLC0415 - likewise
     from qdbg.headless.show import show_data, show_text  # noqa: PLC0415 - after the capture
 
+    golden = golden_for(options, trace.recording, trace.feed)
     if options.json:
-        write(json_text(show_data(trace, values=options.values)))
+        write(json_text(show_data(trace, values=options.values, golden=golden)))
     elif options.element:
         write(element_text(trace, options.element))
+        mine = golden_element(golden, trace, options.element) if golden is not None else None
+        if mine is not None:
+            write(f"\n{mine}")
     else:
-        write(show_text(trace, note))
-    return trace.exit_status
+        write(show_text(trace, note, golden))
+    return 1 if golden is not None and golden.differences else trace.exit_status

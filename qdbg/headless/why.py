@@ -32,6 +32,7 @@ def why_text(found: Why, tests: Sequence[Separation] = ()) -> str:
     """A head, a part for each call that differs, and the verdict."""
     parts = [_head(found)]
     parts += [_call(found, call) for call in found.calls]
+    parts += [list(found.notes)]
     parts += [list(_separation(test)) for test in tests]
     parts += [list(_meaning(found)), list(_verdict(found))]
     return "\n\n".join("\n".join(part) for part in parts if part)
@@ -63,7 +64,13 @@ def _call(found: Why, call: CallWhy) -> list[str]:
         return lines
     if not call.diagnosis.explained:
         return [*lines, *_unexplained(found, call.diagnosis, call.call)]
-    answers = call.diagnosis.answers
+    answers = found.answers(call)
+    likely = found.likeliest(call)
+    if len(answers) > 1 and likely == 1:
+        lines += _cause(found, call, answers[0])
+        also = ", ".join(" + ".join(variants[0].names) for variants in answers[1:])
+        lines += _wrapped("also leave nothing here, but not in all calls: ", also)
+        return lines
     if len(answers) > 1:
         lines.append(
             f"  {len(answers)} causes leave nothing, and these integers do not tell them apart"
@@ -81,8 +88,7 @@ def _cause(found: Why, call: CallWhy, variants: Sequence[Verdict]) -> Iterator[s
         yield f"         and so does {', '.join(' + '.join(v.names) for v in others)}"
     for names in cause.same_as:
         yield f"         the same here as {' + '.join(names)}"
-    held = evidence(found.trace, call.call, cause, found.targets[call.call])
-    if held is not None:
+    for held in evidence(found.trace, call.call, cause):
         yield from _proof(call, held)
 
 
@@ -90,7 +96,9 @@ def _meaning(found: Why) -> Iterator[str]:
     """What each cause that was named says, where it is known from, and what to do."""
     named: dict[str, Hypothesis] = {}
     for call in found.calls:
-        for cause in call.diagnosis.causes if call.diagnosis is not None else ():
+        answers = found.answers(call)
+        shown = answers[:1] if found.likeliest(call) == 1 else answers
+        for cause in (variants[0] for variants in shown):
             named.update({c.hypothesis.id: c.hypothesis for c in cause.changes})
     for id_, hypothesis in named.items():
         yield f"{id_}: {hypothesis.title}"
@@ -105,7 +113,7 @@ def _wrapped(label: str, text: str) -> list[str]:
 
 def _proof(call: CallWhy, held: Evidence) -> Iterator[str]:
     place = ",".join(str(i) for i in held.index)
-    yield f"  proof  {call.name}[{place}]: {held.before:g} becomes {held.after:g}"
+    yield f"  proof  {held.change} at {call.name}[{place}]: {held.before:g} becomes {held.after:g}"
     if held.base_line is not None:
         yield f"           before   {held.base_line.symbols}"
         yield f"                    {held.base_line.numbers}"
@@ -163,10 +171,11 @@ def _verdict(found: Why) -> Iterator[str]:
         yield f"Nothing differs: {name} gives all of {whose}."
         return
     for each in found.together[:SHOWN_TRIES]:
-        yield (
-            f"{name} with {' + '.join(each.names)} changed leaves 0 of {each.elements}"
-            " in the whole run."
-        )
+        names = " + ".join(each.names)
+        if found.side == SIMULATED:
+            yield f"{name} with {names} changed leaves 0 of {each.elements} in the whole run."
+        else:
+            yield f"Smallest set for all calls: {names}. It leaves 0 of {each.elements}."
     unknown = [call.name for call in found.calls if not call.explained]
     if unknown:
         yield f"Unexplained: {', '.join(unknown)}."
@@ -190,6 +199,7 @@ def why_data(found: Why, tests: Sequence[Separation] = ()) -> dict[str, object]:
         "explained": all(call.explained for call in found.calls),
         "calls": [_call_data(found, call) for call in found.calls],
         "together": [list(each.names) for each in found.together],
+        "notes": list(found.notes),
         "separations": [_separation_data(test) for test in tests],
     }
 
@@ -212,7 +222,7 @@ def _call_data(found: Why, call: CallWhy) -> dict[str, object]:
         "max_delta": call.max_delta,
         "note": call.note,
         "explained": call.explained,
-        "causes": [_cause_data(found, call, c) for c in diagnosis.answers] if diagnosis else [],
+        "causes": [_cause_data(found, call, c) for c in found.answers(call)],
         "tried": [_tried_data(v) for v in diagnosis.tried] if diagnosis else [],
         "patterns": [] if call.explained else list(found.patterns(call.call)),
     }
@@ -224,18 +234,22 @@ def _tried_data(verdict: Verdict) -> dict[str, object]:
 
 def _cause_data(found: Why, call: CallWhy, variants: Sequence[Verdict]) -> dict[str, object]:
     cause, *others = variants
-    held = evidence(found.trace, call.call, cause, found.targets[call.call])
     return {
         "hypotheses": list(cause.ids),
         "changes": list(cause.names),
         "variants": [list(other.names) for other in others],
         "same_as": [list(names) for names in cause.same_as],
         "left": cause.left,
-        "evidence": None if held is None else {
-            "index": list(held.index),
-            "before": held.before,
-            "after": held.after,
-            "base": None if held.base_line is None else held.base_line.numbers,
-            "changed": None if held.changed_line is None else held.changed_line.numbers,
-        },
-    }  # fmt: skip
+        "evidence": [_evidence_data(held) for held in evidence(found.trace, call.call, cause)],
+    }
+
+
+def _evidence_data(held: Evidence) -> dict[str, object]:
+    return {
+        "change": held.change,
+        "index": list(held.index),
+        "before": held.before,
+        "after": held.after,
+        "base": None if held.base_line is None else held.base_line.numbers,
+        "changed": None if held.changed_line is None else held.changed_line.numbers,
+    }

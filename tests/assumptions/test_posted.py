@@ -59,8 +59,3 @@ def test_of_several_causes_the_usual_one_is_named_first(name):
 def test_every_mistake_is_explained_or_known_to_be_beyond_a_changed_assumption():
     mistakes = {make().mistake for make in CASES.values()} - {""}
     assert mistakes == CAUSES.keys() | UNKNOWN
-
-
-def test_values_that_are_not_rounded_are_called_so():
-    _, _, found = explained("forum 101631")
-    assert found.calls[0].note == "the golden values are not rounded"

@@ -55,7 +55,7 @@ def test_a_cause_is_a_proof_its_arithmetic_leaves_no_difference(textbook):
 def test_the_evidence_is_the_element_that_differs_most(textbook):
     call = textbook.calls[0]
     target = textbook.trace.recording.values[call.call]
-    held = evidence(textbook.trace, call.call, call.diagnosis.causes[0], target)
+    (held,) = evidence(textbook.trace, call.call, call.diagnosis.causes[0])
     made = textbook.trace.simulation(call.call).result.astype(int)
     assert abs(made - target.astype(int)).max() == abs(held.before - held.after)
     assert held.after == target.reshape(-1)[held.element]
