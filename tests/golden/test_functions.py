@@ -216,6 +216,11 @@ def test_what_does_not_fit_is_refused_in_the_users_words(case, functions):
     assert len(str(caught.value).splitlines()) <= 2
 
 
+def test_a_function_for_an_op_of_other_models_may_stand_there(functions):
+    text = "def conv2d(x_q):\n    return x_q\ndef fc2(x_q):\n    return [1, 2, 3]\n"
+    assert only(functions(text))[0] == "fc2:linear"
+
+
 def test_a_helper_that_the_file_uses_may_have_any_name(functions):
     text = "def fc2(x_q):\n    return clamp3()\ndef clamp3():\n    return [1, 2, 3]\n"
     assert only(functions(text))[0] == "fc2:linear"
