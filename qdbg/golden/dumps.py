@@ -28,7 +28,8 @@ def compare_dumps(path: Path, recording: Recording, feed: str) -> Golden:
         if call in columns:
             raise GoldenError(f"{path} holds {nodes[call].name} twice, again as {dump.name!r}")
         values, layout = read(dump, nodes[call], recording.values[call])
-        columns[call] = Column(values, layout, dump.where)
+        source = dump.where.removeprefix(f"{path.parent}/")
+        columns[call] = Column(values, layout, source)
     if not columns:
         raise GoldenError(f"{path} holds no arrays", expected=FORMATS)
     return Golden(path, recording, feed, dict(sorted(columns.items())))

@@ -19,6 +19,7 @@ from qdbg.golden.columns import Column, Golden, as_result
 from qdbg.golden.names import calls_named, identifier, listed, names_of, unknown
 from qdbg.golden.operands import Given, operands_of, split
 from qdbg.golden.process import Runner
+from qdbg.ops import registry
 
 EVERY = "layer"
 """The function for every call with weights that no other function names."""
@@ -82,7 +83,8 @@ def choose(
 ) -> dict[int, Function]:
     """For each call the function that names it most closely.
 
-    Raises GoldenError for a function that names nothing and that nothing in the file uses.
+    A function for an op that this run does not have is for other models. Raises GoldenError for
+    one that names nothing and that nothing in the file uses.
     """
     found: dict[int, Function] = {}
     for call, node in enumerate(nodes):
@@ -92,7 +94,7 @@ def choose(
         if name is not None:
             found[call] = functions[name]
     for function in functions.values():
-        meant = function.name == EVERY or calls_named(nodes, function.name)
+        meant = function.name in {EVERY, *registry()} or calls_named(nodes, function.name)
         if not meant and not function.used and not function.name.startswith("_"):
             where = f"{path} line {function.line}: {function.name}"
             raise unknown(where, _possible(nodes), HELPER)

@@ -21,6 +21,7 @@ from qdbg.golden.columns import as_result
 from qdbg.golden.dump import Dump, Numbers
 
 LETTERS = {3: "NCL", 4: "NCHW", 5: "NCDHW"}
+CHANNELS_LAST = ("NLC", "NHWC", "NDHWC")
 AXES = 5
 """Tensors with more axes longer than 1 are not turned round."""
 WORDS = (2, 4, 8)
@@ -218,6 +219,7 @@ def _orders(shape: tuple[int, ...], node: Node) -> list[Order]:
             axes = tuple(order.index(place) for place in plain)
             names = tuple(kept[place] for place in order)
             found.append(Order(_order_words(names, node), laid, axes))
+    found.sort(key=lambda order: (order.words is not None, order.words not in CHANNELS_LAST))
     if found and found[0].words is None:
         found += _reversals(tuple(lengths), plain, node)
     return found
@@ -243,7 +245,8 @@ def _order_words(axes: tuple[int, ...], node: Node) -> str | None:
     if [letters[axis] for axis in axes] == [x for x in last if letters.index(x) in axes]:
         return last
     rest = "".join(letters[axis] for axis in axes)
-    return rest if len(axes) == count else f"with the axes in the order {rest}"
+    rest = rest if 0 in axes else letters[0] + rest
+    return rest if len(rest) == count else f"with the axes in the order {rest}"
 
 
 def _reversals(lengths: tuple[int, ...], axes: tuple[int, ...], node: Node) -> list[Order]:
