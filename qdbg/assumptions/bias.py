@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
 from qdbg.assumptions.plan import Edit, Plan, Stages, after, in_place_of, making
 from qdbg.core.arithmetic import f64, rne, sat32, wrap32
@@ -12,61 +10,63 @@ from qdbg.core.roundings import downward, half_away, toward_zero
 from qdbg.core.stage import Stage, stage
 from qdbg.ops import _fbgemm
 
-IN_UNITS = "b[c] / (x_scale·w_scale[c])"
+IN_UNITS = "bias[c] / (x_scale·w_scale[c])"
 
 
 @stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc_0[c] + sat32(rne({IN_UNITS}))")
-def rounded(acc_0: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
+def rounded(acc_0: Array, bias: Array, x_scale: Array, w_scale: Array) -> Array:
     """Round the bias to an integer in accumulator units first."""
-    return wrap32(f64(acc_0) + sat32(rne(f64(b) / (x_scale * w_scale))))
+    return wrap32(f64(acc_0) + sat32(rne(f64(bias) / (x_scale * w_scale))))
 
 
 @stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc_0[c] + sat32(half_away({IN_UNITS}))")
-def rounded_away(acc_0: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
+def rounded_away(acc_0: Array, bias: Array, x_scale: Array, w_scale: Array) -> Array:
     """Round the bias to an integer in accumulator units first, a tie away from zero."""
-    return wrap32(f64(acc_0) + sat32(half_away(f64(b) / (x_scale * w_scale))))
+    return wrap32(f64(acc_0) + sat32(half_away(f64(bias) / (x_scale * w_scale))))
 
 
 @stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc_0[c] + sat32(truncated({IN_UNITS}))")
-def truncated(acc_0: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
+def truncated(acc_0: Array, bias: Array, x_scale: Array, w_scale: Array) -> Array:
     """Drop the fraction of the bias in accumulator units."""
-    return wrap32(f64(acc_0) + sat32(toward_zero(f64(b) / (x_scale * w_scale))))
+    return wrap32(f64(acc_0) + sat32(toward_zero(f64(bias) / (x_scale * w_scale))))
 
 
 @stage("bias", output="acc int32 [C]", formula=f"acc[c] = acc_0[c] + sat32(floor({IN_UNITS}))")
-def floored(acc_0: Array, b: Array, x_scale: Array, w_scale: Array) -> Array:
+def floored(acc_0: Array, bias: Array, x_scale: Array, w_scale: Array) -> Array:
     """Round the bias in accumulator units down."""
-    return wrap32(f64(acc_0) + sat32(downward(f64(b) / (x_scale * w_scale))))
+    return wrap32(f64(acc_0) + sat32(downward(f64(bias) / (x_scale * w_scale))))
 
 
-@stage("bias", output="acc int32 [C]", formula="acc[c] = acc_0[c] + sat32(rne(b[c] / w_scale[c]))")
-def in_weight_units(acc_0: Array, b: Array, w_scale: Array) -> Array:
+@stage(
+    "bias", output="acc int32 [C]", formula="acc[c] = acc_0[c] + sat32(rne(bias[c] / w_scale[c]))"
+)
+def in_weight_units(acc_0: Array, bias: Array, w_scale: Array) -> Array:
     """Divide the bias by the weights' scale alone."""
-    return wrap32(f64(acc_0) + sat32(rne(f64(b) / f64(w_scale))))
+    return wrap32(f64(acc_0) + sat32(rne(f64(bias) / f64(w_scale))))
 
 
-@stage("bias", output="acc int32 [C]", formula="acc[c] = acc_0[c] + sat32(rne(b[c] / x_scale))")
-def in_input_units(acc_0: Array, b: Array, x_scale: Array) -> Array:
+@stage("bias", output="acc int32 [C]", formula="acc[c] = acc_0[c] + sat32(rne(bias[c] / x_scale))")
+def in_input_units(acc_0: Array, bias: Array, x_scale: Array) -> Array:
     """Divide the bias by the input's scale alone."""
-    return wrap32(f64(acc_0) + sat32(rne(f64(b) / f64(x_scale))))
+    return wrap32(f64(acc_0) + sat32(rne(f64(bias) / f64(x_scale))))
 
 
-@stage("bias", output="acc int32 [C]", formula="acc[c] = acc_0[c] + sat32(rne(b[c] / y_scale))")
-def in_output_units(acc_0: Array, b: Array, y_scale: Array) -> Array:
+@stage("bias", output="acc int32 [C]", formula="acc[c] = acc_0[c] + sat32(rne(bias[c] / y_scale))")
+def in_output_units(acc_0: Array, bias: Array, y_scale: Array) -> Array:
     """Divide the bias by the result's scale, and add it to the accumulator."""
-    return wrap32(f64(acc_0) + sat32(rne(f64(b) / f64(y_scale))))
+    return wrap32(f64(acc_0) + sat32(rne(f64(bias) / f64(y_scale))))
 
 
-@stage("bias", output="acc int32 [C]", formula="acc[c] = acc_0[c] + sat32(rne(b[c]))")
-def unscaled(acc_0: Array, b: Array) -> Array:
+@stage("bias", output="acc int32 [C]", formula="acc[c] = acc_0[c] + sat32(rne(bias[c]))")
+def unscaled(acc_0: Array, bias: Array) -> Array:
     """Add the real bias to the accumulator as if it were an integer."""
-    return wrap32(f64(acc_0) + sat32(rne(f64(b))))
+    return wrap32(f64(acc_0) + sat32(rne(f64(bias))))
 
 
-@stage("bias", output="z int32 [C]", formula="z[c] = z_0[c] + rne(b[c] / y_scale)")
-def after_requantizing(z_0: Array, b: Array, y_scale: Array) -> Array:
+@stage("bias", output="z int32 [C]", formula="z[c] = z_0[c] + rne(bias[c] / y_scale)")
+def after_requantizing(z_0: Array, bias: Array, y_scale: Array) -> Array:
     """Add the bias in steps of the result, behind requantization."""
-    return sat32(f64(z_0) + rne(f64(b) / f64(y_scale)))
+    return sat32(f64(z_0) + rne(f64(bias) / f64(y_scale)))
 
 
 ROUNDED = {"": rounded, "half-away": rounded_away, "truncated": truncated, "floor": floored}
@@ -80,29 +80,17 @@ INTEGER = ("textbook", "qnnpack")
 """What the names of those ways back begin with that round the bias to an integer themselves."""
 
 
-def _without_bias(plan: Plan) -> Plan:
-    """As of a layer without bias, which keeps `b` at hand for other stages."""
-    assert plan.kernel is not None  # noqa: S101 - for the type checker: callers have looked
-    return plan.without("b")
+BIAS = "bias"
+"""The symbol of a bias that the layer's own stages no longer see."""
 
 
-def _adding(made: Stage, bias: Array, symbol: str) -> Edit:
-    def edit(stages: Stages) -> Stages:
-        bound = _bound(made, bias)
-        return after(stages, symbol, bound)
-
-    return edit
+def _apart(plan: Plan) -> Plan:
+    """As of a layer without bias; the bias is at hand for other stages."""
+    return plan.without("b").having(**{BIAS: plan.values["b"]})
 
 
-def _bound(made: Stage, bias: Array) -> Stage:
-    """The stage with its own bias: the others are those of a layer that has none."""
-    rest = tuple(p for p in made.parameters if p != "b")
-    place = made.parameters.index("b")
-
-    def compute(*operands: Array) -> Array:
-        return made.compute(*operands[:place], bias, *operands[place:])
-
-    return replace(made, parameters=rest, compute=compute)
+def _adding(made: Stage, symbol: str) -> Edit:
+    return lambda stages: after(stages, symbol, made)
 
 
 def _has_bias(plan: Plan) -> bool:
@@ -115,23 +103,23 @@ def _rounded(plan: Plan) -> Variants:
     assert plan.kernel is not None  # noqa: S101 - for the type checker
     for name, made in ROUNDED.items():
         if not (plan.kernel.way_back.startswith(INTEGER) and not name):
-            yield name, _without_bias(plan).edited(_adding(made, plan.values["b"], "acc"))
+            yield name, _apart(plan).edited(_adding(made, "acc"))
 
 
 def _units(plan: Plan) -> Variants:
     if not _has_bias(plan):
         return
     for name, made in UNITS.items():
-        yield name, _without_bias(plan).edited(_adding(made, plan.values["b"], "acc"))
+        yield name, _apart(plan).edited(_adding(made, "acc"))
     yield (
         "after-requantizing",
-        _without_bias(plan).edited(_adding(after_requantizing, plan.values["b"], "z")),
+        _apart(plan).edited(_adding(after_requantizing, "z")),
     )
 
 
 def _forgotten(plan: Plan) -> Variants:
     if _has_bias(plan):
-        yield "", _without_bias(plan)
+        yield "", _apart(plan)
 
 
 def _float(plan: Plan) -> Variants:

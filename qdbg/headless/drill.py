@@ -49,13 +49,16 @@ def _head(trace: Trace, step: Step, element: int) -> list[str]:
 
 def _result(trace: Trace, step: Step, element: int) -> str:
     """The result's two values where the element is one of the result's, else what is known."""
-    captured, made = trace.recording.values[step.call], trace.simulation(step.call)
+    made = trace.simulation(step.call)
     if isinstance(made, NotSimulated):
+        captured = trace.recording.values[step.call]
         return f"captured {plain(captured.flat[element].item())}; not simulated: {made}"
-    if captured.size != step.size or step.of_inputs:
+    last = trace.step(trace.first_steps[step.call + 1] - 1)
+    if last.captured is None or last.simulated is None or last.size != step.size or step.of_inputs:
         return f"{step.stage.output if step.stage else 'result'}: PyTorch does not expose it"
-    here = slice(element, element + 1)
-    pair = captured.reshape(-1)[here], made.result.reshape(-1)[here]
+    here = slice(element, element + 1)  # the stages have the channels on their last axis
+    simulated = last.simulated.astype(last.captured.dtype)
+    pair = last.captured.reshape(-1)[here], simulated.reshape(-1)[here]
     found = call_differences(step.node.name, pair[1], pair[0])
     change = signed(found.elements[0].delta) if found else "0"
     values = [plain(array[0].item()) for array in pair]

@@ -10,7 +10,7 @@ from qdbg import __version__
 from qdbg.assumptions import Hypothesis, registry
 from qdbg.engine.diagnose import Diagnosis, Verdict
 from qdbg.engine.terms import Terms
-from qdbg.engine.why import SIMULATED, CallWhy, Evidence, Why, evidence
+from qdbg.engine.why import SIMULATED, CallWhy, Evidence, Together, Why, evidence
 from qdbg.headless.separating import Separation
 from qdbg.headless.show import aligned
 
@@ -170,7 +170,7 @@ def _verdict(found: Why) -> Iterator[str]:
         whose = "the captured integers" if found.side == SIMULATED else "your integers"
         yield f"Nothing differs: {name} gives all of {whose}."
         return
-    for each in found.together[:SHOWN_TRIES]:
+    for each in _by_ids(found.together)[:SHOWN_TRIES]:
         names = " + ".join(each.names)
         if found.side == SIMULATED:
             yield f"{name} with {names} changed leaves 0 of {each.elements} in the whole run."
@@ -181,6 +181,14 @@ def _verdict(found: Why) -> Iterator[str]:
         yield f"Unexplained: {', '.join(unknown)}."
     if found.not_simulated:
         yield f"{found.not_simulated} calls are not simulated."
+
+
+def _by_ids(sets: Sequence[Together]) -> list[Together]:
+    """Of sets that differ in variants only, the first."""
+    first: dict[frozenset[str], Together] = {}
+    for each in sets:
+        first.setdefault(frozenset(name.partition("=")[0] for name in each.names), each)
+    return list(first.values())
 
 
 # ----------------------------------------------------------------------------------- JSON

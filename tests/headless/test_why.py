@@ -12,6 +12,7 @@ from qdbg.engine.trace import Trace, arithmetic_for
 from qdbg.engine.why import evidence, why_golden, why_simulated, with_changes
 from qdbg.errors import CommandError
 from qdbg.headless.why import list_text, why_data, why_text
+from qdbg.samples import named_sample
 from qdbg.session import Session, save
 from tests.headless.conftest import MODEL, ROOT
 from tests.synthetic import recording
@@ -153,3 +154,41 @@ def test_why_ends_within_the_command_on_a_model(qdbg):
     data = json.loads(out)
     assert status == 1
     assert [c["causes"][0]["hypotheses"] for c in data["calls"]] == [["pair-saturation"]] * 2
+
+
+def test_the_posts_own_script_has_exactly_its_two_causes(qdbg):
+    status, out, _ = qdbg(
+        *("why", MODEL, "--sample", "versicolor", "--engine", "fbgemm", "--cpu", "avx2"),
+        *("--golden", MODEL.parent / "golden_iris.py", "--json"),
+    )
+    data = json.loads(out)
+    first, second = data["calls"]
+    assert status == 1
+    assert data["together"] == [["captured-before-relu", "pair-saturation"]]
+    assert first["name"] == "fc1:linear"
+    assert first["causes"][0]["hypotheses"] == ["captured-before-relu", "pair-saturation"]
+    assert [c["hypotheses"] for c in second["causes"]] == [["pair-saturation"]]
+    relu, pairs = first["causes"][0]["evidence"]
+    assert (relu["before"], relu["after"]) == (95, 128)
+    assert (pairs["before"], pairs["after"]) == (154, 138)
+
+
+def test_over_all_of_iris_the_posts_script_also_shows_that_it_rounds_the_bias(qdbg, tmp_path):
+    rows = [named_sample(f"iris:{row}").values for row in range(150)]
+    np.save(tmp_path / "iris.npy", np.concatenate(rows))
+    _, out, _ = qdbg(
+        *("why", MODEL, "--input", tmp_path / "iris.npy", "--engine", "fbgemm", "--cpu", "avx2"),
+        *("--golden", MODEL.parent / "golden_iris.py", "--json"),
+    )
+    data = json.loads(out)
+    assert data["together"][0] == ["captured-before-relu", "bias-rounded", "pair-saturation"]
+    assert data["explained"]
+
+
+def test_a_dump_of_other_layout_is_no_difference_and_named(qdbg, tmp_path):
+    made = recording(rows=2)
+    save(Session.of(Debugger(made)), tmp_path / "s.qdbg")
+    np.savez(tmp_path / "dump.npz", fc1=made.values[1].astype(np.int64) - 128)
+    status, out, _ = qdbg("why", tmp_path / "s.qdbg", "--golden", tmp_path / "dump.npz")
+    assert status == 0
+    assert "same numbers, other layout" in out
