@@ -127,10 +127,11 @@ def request_for(options: argparse.Namespace) -> Request:
 
 
 def _sample(options: argparse.Namespace) -> Sample | None:
-    from qdbg.samples import input_sample, named_sample  # noqa: PLC0415 - numpy
+    from qdbg.samples import input_sample  # noqa: PLC0415 - numpy
+    from qdbg.sets import any_sample  # noqa: PLC0415 - numpy
 
     if options.sample:
-        return named_sample(options.sample)
+        return any_sample(options.sample)
     if options.input:
         return input_sample(options.input, standardize=options.standardize)
     return None

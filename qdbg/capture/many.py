@@ -1,0 +1,186 @@
+"""Child only: many samples in one process, each recorded as if it ran alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import torch
+from torch.utils._pytree import tree_leaves
+
+from qdbg.capture.request import Request
+from qdbg.capture.run import (
+    Progress,
+    choose_kernels,
+    environment_of,
+    prepare,
+    recording_of,
+    watch,
+)
+from qdbg.capture.tape import Tape
+from qdbg.core.program import FIRST_CONSTANT, Model, Recording
+from qdbg.core.quantity import readonly
+from qdbg.core.runs import Links, Runs, same_calls, stacked
+from qdbg.errors import CaptureError
+from qdbg.samples import Sample
+
+PORTION = 2**26
+"""Bytes of values after which the runs so far are sent."""
+MOST = 2**32
+"""Bytes of values that all runs together may have: the parent keeps them."""
+READS = "aten::_local_scalar_dense"
+"""By which Python gets at a tensor's number."""
+
+
+class RunTape(Tape):  # type: ignore[no-untyped-call]  # as Tape itself
+    """A tape that also knows what unrecorded operations made of recorded results."""
+
+    def __init__(self, *arguments: Any) -> None:
+        super().__init__(*arguments)
+        self.derived: set[int] = set()
+        """As `Runs.derived`."""
+        self.decided: int | None = None
+        """As `Runs.decided`."""
+        self._tainted: dict[int, torch.Tensor] = {}
+
+    def __torch_dispatch__(
+        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
+    ) -> Any:
+        """Run and record the op; follow what its result depends on."""
+        result = super().__torch_dispatch__(func, types, args, kwargs)
+        if self._reading or not any(self._depends(t) for t in _tensors((args, kwargs))):
+            return result
+        if func.name() == READS and self.decided is None:
+            self.decided = len(self.nodes)
+        self._tainted |= {id(t): t for t in _tensors(result) if not self._recorded(t)}
+        return result
+
+    def made(self, tensor: torch.Tensor) -> int | None:
+        """The call that made the tensor, or None."""
+        source = self._made_by.get(id(tensor), -1)
+        return source if source >= 0 else None
+
+    def _recorded(self, tensor: torch.Tensor) -> bool:
+        return self.made(tensor) is not None
+
+    def _depends(self, tensor: torch.Tensor) -> bool:
+        return self._recorded(tensor) or id(tensor) in self._tainted
+
+    def _source(self, tensor: torch.Tensor) -> int:
+        source = super()._source(tensor)
+        if source <= FIRST_CONSTANT and id(tensor) in self._tainted:
+            self.derived.add(FIRST_CONSTANT - source)
+        return source
+
+
+def _tensors(value: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
+
+
+class Portion:
+    """Runs with the same calls that were not sent yet."""
+
+    def __init__(self) -> None:
+        self.size = 0
+        self._recordings: list[Recording] = []
+        self._samples: list[int] = []
+        self._links: list[Links] = []
+
+    def takes(self, recording: Recording, links: Links) -> bool:
+        """Whether the run made the same calls as those before, and returned the same ones."""
+        if not self._recordings:
+            return True
+        ours = self._links[0]
+        same = (ours.outputs, ours.whole) == (links.outputs, links.whole)
+        return same and same_calls(self._recordings[0], recording)
+
+    def add(self, recording: Recording, start: int, links: Links) -> None:
+        """One more run; `start` is the number of its first sample."""
+        self._recordings.append(recording)
+        self._samples.append(start)
+        self._links.append(links)
+        self.size += size_of(recording)
+
+    def flushed(self) -> Iterator[Runs]:
+        """The runs, if there are any."""
+        if self._recordings:
+            yield stacked(self._recordings, self._samples, _together(self._links))
+
+
+def _together(links: list[Links]) -> Links:
+    decided = [each.decided for each in links if each.decided is not None]
+    derived: frozenset[int] = frozenset().union(*(each.derived for each in links))
+    return replace(links[0], derived=derived, decided=min(decided, default=None))
+
+
+def size_of(recording: Recording) -> int:
+    """Bytes of the run's values."""
+    return sum(value.nbytes for value in recording.values)
+
+
+def record_many(request: Request, model: Model, forward: Any, progress: Progress) -> Iterator[Runs]:
+    """Run after run, in portions. Raises CaptureError, with the sample that PyTorch refused."""
+    engine, kernel = choose_kernels(request, progress)
+    progress("rebuilding the layers")
+    backend, modules, run, line_of = prepare(model, forward)
+    portion, total = Portion(), len(request.sample.values)
+    for start in range(0, total, request.batch):
+        progress(f"running sample {start + 1} of {total}")
+        sample = lot(request.sample, start, request.batch)
+        fed = torch.from_numpy(sample.values.copy())
+        kept: list[Any] = []
+        with torch.no_grad():
+            tape = RunTape(modules, fed, _silent, line_of, model.layers)
+            same = watch(_keeping(run, tape, kept), backend, tape, fed, _silent)
+        recording = recording_of(tape, model, sample, environment_of(request, engine, kernel, same))
+        if start == 0:
+            _refuse_too_much(size_of(recording) * -(-total // request.batch))
+        links = _links(tape, kept)
+        if portion.size > PORTION or not portion.takes(recording, links):
+            yield from portion.flushed()
+            portion = Portion()
+        portion.add(recording, start, links)
+    yield from portion.flushed()
+
+
+def lot(samples: Sample, start: int, size: int) -> Sample:
+    """Some of the samples under the name of the first one."""
+    return Sample(
+        f"{samples.name}:{start}", readonly(samples.values[start : start + size]), samples.note
+    )
+
+
+def _silent(text: str) -> None:
+    del text
+
+
+def _keeping(run: Any, tape: RunTape, kept: list[Any]) -> Any:
+    """The run, which also leaves what it returned while the tape was on."""
+
+    def runs(fed: torch.Tensor) -> Any:
+        result = run(fed)
+        if tape.nodes and not kept:
+            kept.append(result)
+        return result
+
+    return runs
+
+
+def _links(tape: RunTape, kept: list[Any]) -> Links:
+    made = [tape.made(tensor) for tensor in _tensors(kept)]
+    return Links(
+        derived=frozenset(tape.derived),
+        decided=tape.decided,
+        outputs=tuple(m for m in made if m is not None),
+        whole=None not in made,
+    )
+
+
+def _refuse_too_much(size: int) -> None:
+    if size > MOST:
+        raise CaptureError(
+            f"all runs together have {size / 2**30:.1f} GiB of values",
+            expected=f"at most {MOST / 2**30:.0f} GiB",
+            remedy="take fewer samples",
+        )
