@@ -74,12 +74,10 @@ def _run(argv: list[str]) -> int:
     if not argv:
         arguments.open_parser().print_help()
         return 0
-    if argv[0] == "show":
-        return _show(arguments.show_parser().parse_args(argv[1:]))
-    if argv[0] == "replay":
-        return _replay(arguments.replay_parser().parse_args(argv[1:]))
-    if argv[0] == "selftest":
-        return _selftest(arguments.selftest_parser().parse_args(argv[1:]))
+    command = COMMANDS.get(argv[0])
+    if command is not None:
+        parser = getattr(arguments, f"{argv[0]}_parser")()
+        return command(parser.parse_args(argv[1:]))
     options = arguments.open_parser().parse_args(argv)
     if not _on_terminal():
         vars(options).update(json=False, values=False, element=None)
@@ -125,3 +123,31 @@ def _selftest(options: argparse.Namespace) -> int:
     from qdbg.headless.selftest import selftest  # noqa: PLC0415 - numpy
 
     return selftest(options)
+
+
+def _predict(options: argparse.Namespace) -> int:
+    from qdbg.headless.opening import check_fleet  # noqa: PLC0415 - only for this form
+
+    check_fleet(options)
+    from qdbg.headless.predict import predict  # noqa: PLC0415 - numpy
+
+    return predict(options)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from qdbg.headless.opening import check_fleet  # noqa: PLC0415 - only for this form
+
+    check_fleet(options)
+    from qdbg.headless.sweep import sweep  # noqa: PLC0415 - numpy
+
+    return sweep(options)
+
+
+COMMANDS = {
+    "show": _show,
+    "replay": _replay,
+    "selftest": _selftest,
+    "predict": _predict,
+    "sweep": _sweep,
+}
+"""What the first word can be, besides a model or a session; `arguments` has a parser for each."""

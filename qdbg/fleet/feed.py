@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TypeAlias
 
 import numpy as np
 
@@ -15,11 +16,14 @@ from qdbg.core.runs import Runs
 from qdbg.engine.compare import differs
 from qdbg.fleet.stack import Job, Made, Reasons, Stacked
 
+Place: TypeAlias = tuple[str, tuple[int, ...]]
+"""A call's name and the shape of its result."""
 DYNAMIC = frozenset({"quantize_dynamic"})
 """Ops whose result has parameters that follow from its operand."""
 DERIVED = "operations that qdbg does not record computed its operand from results that change"
 DECIDED = "Python decides by a tensor's number what to run, after results that change"
 RANGED = "its scale follows from its operand, which changes"
+UNSEEN = "with these samples the model makes other calls, which were not run on this engine"
 KIND = "one of its operands is of a kind that qdbg does not record"
 
 
@@ -30,13 +34,20 @@ class Machine:
     name: str
     """`fbgemm-avx2`, as --arith takes it."""
     arithmetic: Arithmetic
-    memory: Mapping[str, Node] | None = None
-    """The calls by name as this engine makes them: the order in which their results lie in memory
-    may be another one. None where it is known to be the captured one."""
+    memory: Mapping[Place, Node] | None = None
+    """The calls as this engine makes them: the order in which their results lie in memory may be
+    another one. None where it is known to be the captured one."""
 
     def node(self, node: Node) -> Node:
         """The captured call as this engine makes it."""
-        return node if self.memory is None else self.memory.get(node.name, node)
+        own = None if self.memory is None else self.memory.get((node.name, node.shape))
+        if own is None:
+            return node
+        return replace(node, strides=own.strides, repeatable=own.repeatable)
+
+    def knows(self, node: Node) -> bool:
+        """Whether it is known how this engine makes the call."""
+        return self.memory is None or (node.name, node.shape) in self.memory
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -80,7 +91,8 @@ class Fleet:
         lots: dict[object, list[int]] = defaultdict(list)
         for place, machine in enumerate(self.machines):
             node, ids = machine.node(self.runs.nodes[call]), [id(o.value) for o in fed[place]]
-            memory = (node.strides, node.repeatable, *(o.strides for o in fed[place]))
+            seen = machine.knows(self.runs.nodes[call])
+            memory = (seen, node.strides, node.repeatable, *(o.strides for o in fed[place]))
             lots[(memory, *ids)].append(place)
         found: dict[int, Result] = {}
         known: list[Array] = [self.runs.values[call]]
@@ -93,8 +105,10 @@ class Fleet:
     def _under(self, call: int, places: list[int], operands: tuple[Stacked, ...]) -> list[Made]:
         node = self.machines[places[0]].node(self.runs.nodes[call])
         count = len(self.runs)
-        if UNKNOWN in node.inputs:
-            return [Made(self.runs.values[call], dict.fromkeys(range(count), KIND))] * len(places)
+        known = self.machines[places[0]].knows(self.runs.nodes[call])
+        if UNKNOWN in node.inputs or not known:
+            why = KIND if known else UNSEEN
+            return [Made(self.runs.values[call], dict.fromkeys(range(count), why))] * len(places)
         first = self.runs.first
         layer = first.program.layers.get(node.layer)
         job = Job(node, layer, operands, count, first.environment.threads)

@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 
 from qdbg.errors import ForwardError
 from qdbg.headless.arguments import UsageError
-from qdbg.names import ARITHMETIC_NAMES, CPUS, ENGINES, FEEDS, FLOWERS, ROWS, is_sample
+from qdbg.names import (
+    ARITHMETIC_NAMES,
+    CPUS,
+    ENGINES,
+    FEEDS,
+    FLOWERS,
+    ROWS,
+    SETS,
+    TABLES,
+    is_sample,
+    is_set,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -28,6 +39,7 @@ FOR_MODELS = (
 )
 """Options that say how to run a model: a session holds a run already."""
 MOST_THREADS = 1024
+MOST_AT_ONCE = {"batch": 2**20, "jobs": 256}
 
 
 def check(options: argparse.Namespace) -> None:
@@ -40,7 +52,8 @@ def check(options: argparse.Namespace) -> None:
     if options.sample is not None and not is_sample(options.sample):
         raise UsageError(
             f"there is no sample called {options.sample!r}",
-            expected=f"{', '.join(FLOWERS)} or iris:N with N from 0 to {ROWS - 1}",
+            expected=f"{', '.join(FLOWERS)}, iris:N with N from 0 to {ROWS - 1}, digits:N, or "
+            "FILE:N with a file of samples",
         )
     if options.sample and options.input:
         raise UsageError("--sample and --input both name an input", expected="one of them")
@@ -49,6 +62,29 @@ def check(options: argparse.Namespace) -> None:
     for flag in ("standardize", "scaled"):
         if getattr(options, flag) and not options.input:
             raise UsageError(f"--{flag} says how the numbers of --input are meant: give --input")
+
+
+def check_fleet(options: argparse.Namespace) -> None:
+    """The same for `predict` and `sweep`, which take sets of samples. Raises UsageError."""
+    _check_target(options.target)
+    if Path(options.target).suffix == SUFFIX:
+        raise UsageError(
+            f"{options.target} is a session, which holds one run", expected="a model to run"
+        )
+    _check_name("engine", options.engine, ENGINES)
+    _check_name("CPU level", options.cpu, CPUS)
+    _check_name("feed", getattr(options, "feed", None), FEEDS)
+    for name in getattr(options, "arith", None) or ():
+        _check_name("arithmetic", name, ("auto", "all", *ARITHMETIC_NAMES))
+    if not is_set(options.samples):
+        raise UsageError(
+            f"there is no set of samples called {options.samples!r}",
+            expected=f"{', '.join(SETS)}, or a file: {', '.join(f'.{kind}' for kind in TABLES)}",
+        )
+    for flag in ("batch", "jobs"):
+        number = getattr(options, flag, None)
+        if number is not None and not 1 <= number <= MOST_AT_ONCE[flag]:
+            raise UsageError(f"--{flag} {number}", expected=f"1 to {MOST_AT_ONCE[flag]}")
 
 
 def _check_name(what: str, name: str | None, known: Iterable[str]) -> None:
