@@ -24,6 +24,7 @@ DERIVED = "operations that qdbg does not record computed its operand from result
 DECIDED = "Python decides by a tensor's number what to run, after results that change"
 RANGED = "its scale follows from its operand, which changes"
 UNSEEN = "with these samples the model makes other calls, which were not run on this engine"
+FOLLOWS = "it follows {}, which is not simulated"
 KIND = "one of its operands is of a kind that qdbg does not record"
 
 
@@ -149,8 +150,7 @@ class Fleet:
             made, name = self._results[source][place], self.runs.nodes[source].name
             if node.op in DYNAMIC:
                 found |= self._changed_before(place, RANGED)
-            words = f"it follows {name}, which is not simulated"
-            found |= dict.fromkeys(made.unknown, words)
+            found |= dict.fromkeys(made.unknown, FOLLOWS.format(name))
         return found
 
     def _changed_before(self, place: int, words: str) -> dict[int, str]:

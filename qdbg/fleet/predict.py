@@ -129,7 +129,7 @@ class Predictor:
         layer = first.program.layers.get(node.layer)
         job = Job(node, layer, operands, len(known), first.environment.threads)
         own = self.forecasts[place].pairs.setdefault(node.name, {})
-        for key, cut in cuts(job, machine.arithmetic).items():
+        for key, cut in cuts(job, machine.arithmetic).items() if known else ():
             own.setdefault(key, Cut(cut.k)).add(cut)
 
     def _add_bounds(self, runs: Runs, place: int) -> None:
@@ -159,7 +159,8 @@ def _add_outputs(outputs: Outputs, runs: Runs, results: list[Result], labels: Ar
     known[list(result.unknown)] = False
     different = result.different(captured)[known]
     by_row = captured.ndim >= AXES and captured.shape[1] == rows
-    lots = different.reshape(len(different) * (rows if by_row else 1), -1).any(axis=1)
+    size = int(np.prod(captured.shape[2 if by_row else 1 :], dtype=np.int64))
+    lots = different.reshape(-1, max(1, size)).any(axis=1)
     outputs.values += different.size
     outputs.differences += int(np.count_nonzero(different))
     outputs.max_delta = max(outputs.max_delta, tally(runs, call, result).max_delta)

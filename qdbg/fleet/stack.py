@@ -182,8 +182,9 @@ class Job:
             return ("x_q",)
         if op in POOLS:
             return ("window",) if axes == int(op[-2]) + LEAST else ()
-        first = int(str(self.node.settings.get("dim", 0))) % axes == 0
-        return () if op == "cat" and first else ELEMENTS.get(op, ())
+        if op == "cat" and int(str(self.node.settings.get("dim", 0))) % axes == 0:
+            return ()
+        return ELEMENTS.get(op, ())
 
     def _together(self, arithmetic: Arithmetic) -> Array | None:
         """[n, …], or None where runs cannot be laid side by side. Raises NotSimulated."""

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 
 from qdbg.core.program import Node
 from qdbg.fleet.bounds import EXACT, POSSIBLE, PROVED, REACHED, UNKNOWN, Bound
+from qdbg.fleet.feed import FOLLOWS
 from qdbg.fleet.pairs import Cut, Key
 from qdbg.fleet.predict import Forecast
 from qdbg.fleet.tally import Tally
@@ -76,7 +76,9 @@ def _machines(report: Report, groups: Sequence[Sequence[Forecast]]) -> list[str]
                 names,
                 f"{forecast.differences} of {values} change",
                 f"{out.differences} of {out.values} change" if out.samples else "not predicted",
-                f"{len(out.flips)} of {out.samples} change" if out.classified else "",
+                f"{len(out.flips)} of {out.samples} change"
+                if out.classified and out.samples
+                else "",
                 f"{out.right} of {out.labelled}" if out.labelled else "",
                 _can(forecast),
             )
@@ -107,7 +109,7 @@ def _can(forecast: Forecast) -> str:
 def _details(report: Report, group: Sequence[Forecast], opens: Opens) -> list[str]:
     forecast = group[0]
     lines = [line for name in forecast.tallies for line in _call(report, forecast, name)]
-    lines += _classes(report, forecast, opens)
+    lines += [*reasons(forecast.tallies), *_classes(report, forecast, opens)]
     first = min((t.first for t in forecast.tallies.values() if t.first is not None), default=None)
     if first is not None and not forecast.outputs.flips:
         lines.append(f"open the first one: {opens(first, forecast.machine)}")
@@ -122,14 +124,15 @@ def _call(report: Report, forecast: Forecast, name: str) -> list[str]:
     lines = []
     if tally.differences:
         lines.append(f"{MARKS['differs']} {name}: {tally_words(tally, report.samples.name)}")
-    elif told:
+    elif told and tally.elements:
         lines.append(f"{MARKS[tally.status]} {name}: no value changes")
+    elif told:
+        lines.append(f"{MARKS[tally.status]} {name}: not predicted")
     if told and bound is not None:
         lines += [
             f"    {line}"
-            for line in (*_pair_lines(report, node, pairs), *_bound(report, node, bound))
+            for line in (*_pair_lines(report, node, tally, pairs), *_bound(report, node, bound))
         ]
-    lines += reasons(name, tally.reasons)
     return lines
 
 
@@ -141,17 +144,31 @@ def tally_words(tally: Tally, samples: str) -> str:
     )
 
 
-def reasons(name: str, found: Counter[str]) -> list[str]:
-    """Why a call is not simulated."""
-    named = [
-        f"{MARKS['not simulated']} {name} is not simulated in {_count(times, 'run')}: {why}"
-        for why, times in sorted(found.items())[:SHOWN]
-    ]
-    hidden = len(found) - SHOWN
-    return [*named, f"  … and for {hidden} more reasons"] if hidden > 0 else named
+def reasons(tallies: Mapping[str, Tally]) -> list[str]:
+    """Which calls are not simulated and why; of those that follow such a call only how many."""
+    mark, lines, after = MARKS["not simulated"], [], 0
+    for name, tally in tallies.items():
+        own = [
+            why for why in sorted(tally.reasons) if not why.startswith(FOLLOWS.partition("{")[0])
+        ]
+        after += bool(tally.reasons) and not own
+        lines += [
+            f"{mark} {name} is not simulated in {_count(tally.reasons[why], 'run')}: {why}"
+            for why in own[:SHOWN]
+        ]
+        hidden = len(own) - SHOWN
+        lines += [f"  … and for {_count(hidden, 'more reason')}"] if hidden > 0 else []
+    follow = "follows and is" if after == 1 else "follow and are"
+    return (
+        [*lines, f"{mark} {_count(after, 'call')} {follow} not simulated either"]
+        if after
+        else lines
+    )
 
 
-def _pair_lines(report: Report, node: Node, pairs: dict[Key, Cut]) -> list[str]:
+def _pair_lines(report: Report, node: Node, tally: Tally, pairs: dict[Key, Cut]) -> list[str]:
+    if not pairs and not tally.elements:
+        return []
     if not pairs:
         return ["with these samples no pair leaves int16"]
     channels = len({channel for channel, _ in pairs})

@@ -163,7 +163,7 @@ def _histogram(tally: Tally) -> list[str]:
 
 
 def _notes(name: str, counts: dict[str, Tally], opens: Callable[[int, str], str]) -> list[str]:
-    lines = [line for call, tally in counts.items() for line in reasons(call, tally.reasons)]
+    lines = reasons(counts)
     first = min((t.first for t in counts.values() if t.first is not None), default=None)
     if first is not None:
         lines.append(f"open the first one: {opens(first, name)}")
