@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
 from typing import Any
 
 import torch
@@ -29,6 +28,19 @@ PORTION = 2**26
 """Bytes of values after which the runs so far are sent."""
 MOST = 2**32
 """Bytes of values that all runs together may have: the parent keeps them."""
+EXACT = frozenset(
+    (
+        *("abs", "add", "clamp", "div", "maximum", "minimum", "mul", "neg", "relu", "sub"),
+        *("threshold", "where", "masked_fill", "full_like", "ones_like", "zeros_like", "fill"),
+        *("alias", "as_strided", "cat", "chunk", "clone", "constant_pad_nd", "contiguous", "copy"),
+        *("detach", "dropout", "expand", "flatten", "flip", "index", "index_select", "lift_fresh"),
+        *("narrow", "permute", "repeat", "reshape", "roll", "select", "slice", "split"),
+        *("split_with_sizes", "squeeze", "stack", "t", "to", "_to_copy", "transpose", "unbind"),
+        *("unfold", "unsqueeze", "view", "_unsafe_view"),
+    )
+)
+"""aten's operations that give the same float32 numbers on every CPU: moves, and those that IEEE 754
+rounds once for each element."""
 READS = "aten::_local_scalar_dense"
 """By which Python gets at a tensor's number."""
 
@@ -39,21 +51,29 @@ class RunTape(Tape):  # type: ignore[no-untyped-call]  # as Tape itself
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
         self.derived: set[int] = set()
-        """As `Runs.derived`."""
+        """As `Links.derived`."""
+        self.computed: set[int] = set()
+        """As `Links.computed`."""
         self.decided: int | None = None
-        """As `Runs.decided`."""
-        self._tainted: dict[int, torch.Tensor] = {}
+        """As `Links.decided`."""
+        self._derived: dict[int, torch.Tensor] = {}
+        self._computed: dict[int, torch.Tensor] = {}
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
         """Run and record the op; follow what its result depends on."""
         result = super().__torch_dispatch__(func, types, args, kwargs)
-        if self._reading or not any(self._depends(t) for t in _tensors((args, kwargs))):
+        if self._reading:
             return result
-        if func.name() == READS and self.decided is None:
-            self.decided = len(self.nodes)
-        self._tainted |= {id(t): t for t in _tensors(result) if not self._recorded(t)}
+        given, writes = _tensors((args, kwargs)), func._schema.is_mutable
+        made = [t for t in _tensors(result) if writes or self.made(t) is None]
+        if any(id(t) in self._derived or self.made(t) is not None for t in given):
+            self._derived |= {id(t): t for t in made}
+            if func.name() == READS and self.decided is None:
+                self.decided = len(self.nodes)
+        if any(id(t) in self._computed for t in given) or _rounds(func.name(), given):
+            self._computed |= {id(t): t for t in made}
         return result
 
     def made(self, tensor: torch.Tensor) -> int | None:
@@ -61,17 +81,20 @@ class RunTape(Tape):  # type: ignore[no-untyped-call]  # as Tape itself
         source = self._made_by.get(id(tensor), -1)
         return source if source >= 0 else None
 
-    def _recorded(self, tensor: torch.Tensor) -> bool:
-        return self.made(tensor) is not None
-
-    def _depends(self, tensor: torch.Tensor) -> bool:
-        return self._recorded(tensor) or id(tensor) in self._tainted
-
     def _source(self, tensor: torch.Tensor) -> int:
         source = super()._source(tensor)
-        if source <= FIRST_CONSTANT and id(tensor) in self._tainted:
-            self.derived.add(FIRST_CONSTANT - source)
+        if source <= FIRST_CONSTANT:
+            number = FIRST_CONSTANT - source
+            self.derived |= {number} if id(tensor) in self._derived else set()
+            self.computed |= {number} if id(tensor) in self._computed else set()
         return source
+
+
+def _rounds(name: str, given: list[torch.Tensor]) -> bool:
+    """Whether an operation on float32 numbers may give others on another CPU."""
+    floating = any(t.is_floating_point() and not t.is_quantized for t in given)
+    base = name.partition("::")[2].partition(".")[0].rstrip("_")
+    return floating and base not in EXACT
 
 
 def _tensors(value: Any) -> list[torch.Tensor]:
@@ -110,8 +133,13 @@ class Portion:
 
 def _together(links: list[Links]) -> Links:
     decided = [each.decided for each in links if each.decided is not None]
-    derived: frozenset[int] = frozenset().union(*(each.derived for each in links))
-    return replace(links[0], derived=derived, decided=min(decided, default=None))
+    return Links(
+        derived=frozenset(n for each in links for n in each.derived),
+        computed=frozenset(n for each in links for n in each.computed),
+        decided=min(decided, default=None),
+        outputs=links[0].outputs,
+        whole=links[0].whole,
+    )
 
 
 def size_of(recording: Recording) -> int:
@@ -171,6 +199,7 @@ def _links(tape: RunTape, kept: list[Any]) -> Links:
     made = [tape.made(tensor) for tensor in _tensors(kept)]
     return Links(
         derived=frozenset(tape.derived),
+        computed=frozenset(tape.computed),
         decided=tape.decided,
         outputs=tuple(m for m in made if m is not None),
         whole=None not in made,

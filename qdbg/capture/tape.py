@@ -137,7 +137,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         sources = self._sources(given) if quantized or op.startswith("quantize") else ()
         result = func(*args, **kwargs)
         writes = func._schema.is_mutable or schema.startswith(OVERWRITES)
-        self._overwritten |= quantized and writes
+        self._overwritten |= writes
         results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         suspect = schema.startswith(SUSPECT) and not writes
         again = suspect and not self._same_again(func, args, kwargs, results)

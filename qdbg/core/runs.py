@@ -22,6 +22,9 @@ class Links:
 
     derived: frozenset[int]
     """Constants that unrecorded operations computed from results of recorded calls."""
+    computed: frozenset[int]
+    """Constants that unrecorded float32 operations computed: on another CPU level these may round
+    otherwise."""
     decided: int | None
     """From this call on, Python may have decided by numbers what to do; None: it never did."""
     outputs: tuple[int, ...]
@@ -137,6 +140,7 @@ def pack_runs(runs: Runs) -> tuple[dict[str, Array], dict[str, object]]:
     metadata[KEY] = {
         "varying": list(varying),
         "derived": sorted(runs.links.derived),
+        "computed": sorted(runs.links.computed),
         "decided": runs.links.decided,
         "outputs": list(runs.links.outputs),
         "whole": runs.links.whole,
@@ -167,6 +171,7 @@ def unpack_runs(tensors: Mapping[str, Array], metadata: Mapping[str, object]) ->
         ),
         links=Links(
             derived=frozenset(integers_in(held, "derived")),
+            computed=frozenset(integers_in(held, "computed")),
             decided=decided if isinstance(decided, int) else None,
             outputs=integers_in(held, "outputs"),
             whole=held.get("whole") is True,

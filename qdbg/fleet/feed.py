@@ -20,6 +20,10 @@ Place: TypeAlias = tuple[str, tuple[int, ...]]
 """A call's name and the shape of its result."""
 DYNAMIC = frozenset({"quantize_dynamic"})
 """Ops whose result has parameters that follow from its operand."""
+COMPUTED = (
+    "float32 operations that qdbg does not simulate computed its operand, and on another CPU level"
+    " they may round otherwise"
+)
 DERIVED = "operations that qdbg does not record computed its operand from results that change"
 DECIDED = "Python decides by a tensor's number what to run, after results that change"
 RANGED = "its scale follows from its operand, which changes"
@@ -144,6 +148,11 @@ class Fleet:
         found: dict[int, str] = {}
         if links.decided is not None and call >= links.decided:
             found |= self._changed_before(place, DECIDED)
+        level = self.runs.first.environment.cpu
+        if self.machines[place].arithmetic.level != level and any(
+            FIRST_CONSTANT - source in links.computed for source in node.inputs
+        ):
+            found |= dict.fromkeys(range(len(self.runs)), COMPUTED)
         if any(FIRST_CONSTANT - source in links.derived for source in node.inputs):
             found |= self._changed_before(place, DERIVED)
         for source in (s for s in node.inputs if s >= 0):

@@ -255,7 +255,8 @@ def _verified(report: Report) -> list[str]:
             words += f"; the first in {call}, sample {sample}"
         if verdict.foreign:
             words += f"; PyTorch made other calls: {', '.join(verdict.foreign[:SHOWN])}"
-        rows.append(("✓" if verdict.holds else "≠", f"{verdict.machine}:", words))
+        mark = "○" if verdict.holds and not verdict.compared else "✓≠"[not verdict.holds]
+        rows.append((mark, f"{verdict.machine}:", words))
     return ["PyTorch itself, forced to each level on this machine", *aligned(rows)]
 
 
