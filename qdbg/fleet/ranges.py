@@ -18,15 +18,13 @@ from qdbg.core.quantity import STORAGE, Array, QTensor
 from qdbg.core.stage import Stage, Values
 from qdbg.engine.simulate import simulate
 from qdbg.fleet.feed import Machine
-from qdbg.fleet.stack import IMAGES, MERGED, MOVED, POOLS
+from qdbg.fleet.stack import FIXED, IMAGES, MERGED, MOVED, POOLS
 from qdbg.ops import registry
 
 INCREASING = POOLS | MOVED | frozenset({"relu", "relu6", "clamp", "identity", "max_pool1d"})
 """Ops that never give less for more; scale and zero point hardly change, so that nothing wraps."""
 ADDING = frozenset({"add", "add_relu", "cat", "cat_relu"})
 """Ops that do so, too, but for scales so far apart that integers wrap."""
-FIXED = frozenset({"weight", "bias"})
-"""Names of operands that are the model's own."""
 WEIGHTED = MERGED | IMAGES
 TAME = 2.0**20
 """Steps of the result that no operand may exceed: far beyond, float32 and int32 have their own
@@ -105,7 +103,8 @@ def _whole(node: Node) -> Range | None:
 def _narrow(
     recording: Recording, machine: Machine, node: Node, found: list[Range | None]
 ) -> Range | None:
-    if node.output is None or node.op not in INCREASING | ADDING | WEIGHTED:
+    known = node.op in INCREASING | ADDING | WEIGHTED
+    if node.output is None or not known or not node.repeatable:
         return None
     low, high = ends(recording, machine, node, found)
     if any(source <= FIRST_CONSTANT for source in node.inputs):

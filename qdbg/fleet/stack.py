@@ -39,6 +39,8 @@ ELEMENTS: Mapping[str, tuple[str, ...]] = {
 """Ops on elements, with the symbols of their data; the formula of an element depends on its place
 in its own run alone."""
 MOVED = frozenset(op.name for op in MOVES)
+FIXED = frozenset({"weight", "bias"})
+"""Names of operands that are the model's own."""
 LEAST = 2
 """Axes of an operand whose first one can be made longer."""
 
@@ -166,15 +168,23 @@ class Job:
     @property
     def symbols(self) -> tuple[str, ...]:
         """Of the data that runs have of their own; empty where they cannot be laid side by side."""
-        shapes = [operand.shape for operand in self.operands]
-        channels = any(o.qparams is not None and o.qparams.per_channel for o in self.operands)
-        flat = any(len(s) < LEAST or s[0] != shapes[0][0] for s in shapes)
-        if channels or flat or not shapes:
+        data = [o for o, own in zip(self.operands, self._own(), strict=True) if not own]
+        shapes = [operand.shape for operand in data]
+        channels = any(o.qparams is not None and o.qparams.per_channel for o in data)
+        if channels or not shapes or len(shapes[0]) < LEAST:
             return ()
+        if any(len(s) != len(shapes[0]) or s[0] != shapes[0][0] for s in shapes):
+            return ()  # one of them is repeated along an axis
         if self.node.op in MOVED:
             return ("x_q",)
         rows = self.node.shape[:1] == shapes[0][:1]
         return self._symbols(len(shapes[0])) if rows else ()
+
+    def _own(self) -> list[bool]:
+        """Which operands are the model's own: weights and biases that are the same in all runs."""
+        names = (*self.node.names, *([""] * len(self.operands)))
+        pairs = zip(self.operands, names, strict=False)
+        return [operand.shared and name in FIXED for operand, name in pairs]
 
     def _symbols(self, axes: int) -> tuple[str, ...]:
         op = self.node.op
@@ -211,7 +221,10 @@ class Job:
 
     def _side_by_side(self, chosen: slice, count: int) -> dict[str, Array]:
         single, op = self.single, self.op
-        inputs = tuple(operand.merged(chosen, count) for operand in self.operands)
+        inputs = tuple(
+            operand.of(0) if own else operand.merged(chosen, count)
+            for operand, own in zip(self.operands, self._own(), strict=True)
+        )
         if self.node.op in MOVED:
             (x,) = (i.q if isinstance(i, QTensor) else i for i in inputs[:1])
             return {"x_q": x.reshape(count, *single["x_q"].shape)}
