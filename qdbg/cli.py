@@ -12,6 +12,9 @@ from qdbg.errors import QdbgError
 if TYPE_CHECKING:
     import argparse
 
+COMMANDS = ("show", "replay", "selftest", "predict", "sweep")
+"""What the first word can be, besides a model or a session: each has a parser in `arguments` and a
+function here."""
 BAD_INPUT = 2
 INTERNAL = 70
 INTERRUPTED = 130
@@ -74,10 +77,10 @@ def _run(argv: list[str]) -> int:
     if not argv:
         arguments.open_parser().print_help()
         return 0
-    command = COMMANDS.get(argv[0])
-    if command is not None:
+    if argv[0] in COMMANDS:
         parser = getattr(arguments, f"{argv[0]}_parser")()
-        return command(parser.parse_args(argv[1:]))
+        status: int = globals()[f"_{argv[0]}"](parser.parse_args(argv[1:]))
+        return status
     options = arguments.open_parser().parse_args(argv)
     if not _on_terminal():
         vars(options).update(json=False, values=False, element=None)
@@ -141,13 +144,3 @@ def _sweep(options: argparse.Namespace) -> int:
     from qdbg.headless.sweep import sweep  # noqa: PLC0415 - numpy
 
     return sweep(options)
-
-
-COMMANDS = {
-    "show": _show,
-    "replay": _replay,
-    "selftest": _selftest,
-    "predict": _predict,
-    "sweep": _sweep,
-}
-"""What the first word can be, besides a model or a session; `arguments` has a parser for each."""

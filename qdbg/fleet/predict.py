@@ -104,6 +104,10 @@ class Predictor:
 
     def take(self, runs: Runs) -> list[list[Result]]:
         """Add a portion; the results by call and machine."""
+        with np.errstate(all="ignore"):  # what float32 cannot hold is PyTorch's affair
+            return self._take(runs)
+
+    def _take(self, runs: Runs) -> list[list[Result]]:
         found = []
         for call, results in Fleet(runs, self.machines, "simulated").calls():
             name = runs.nodes[call].name

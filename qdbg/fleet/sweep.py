@@ -7,6 +7,8 @@ import importlib
 import os
 from collections.abc import Callable, Iterator, Sequence
 
+import numpy as np
+
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.runs import Runs
 from qdbg.fleet.feed import Fleet, Machine
@@ -23,9 +25,10 @@ def sweep_part(runs: Runs, names: Sequence[str], feed: str) -> Counts:
     """Simulate some runs under each arithmetic. Runs in a worker process."""
     machines = [Machine(name, ARITHMETICS[name]) for name in names]
     found: Counts = [{} for _ in machines]
-    for call, results in Fleet(runs, machines, feed).calls():
-        for own, result in zip(found, results, strict=True):
-            own[runs.nodes[call].name] = tally(runs, call, result)
+    with np.errstate(all="ignore"):  # what float32 cannot hold is PyTorch's affair
+        for call, results in Fleet(runs, machines, feed).calls():
+            for own, result in zip(found, results, strict=True):
+                own[runs.nodes[call].name] = tally(runs, call, result)
     return found
 
 

@@ -76,7 +76,8 @@ def tally(runs: Runs, call: int, result: Result) -> Tally:
     found.samples = int(np.count_nonzero(own))
     found.first = int(runs.samples[np.flatnonzero(own)[0]])
     changes: Array = delta(result.values[different], captured[different])
-    found.max_delta = float(np.abs(changes).max())
+    sizes = np.abs(changes.astype(np.float64))
+    found.max_delta = float(np.where(np.isnan(sizes), np.inf, sizes).max())
     if captured.dtype != np.float32:
         numbers, counts = np.unique(changes, return_counts=True)
         found.histogram = Counter(dict(zip(numbers.tolist(), counts.tolist(), strict=True)))
