@@ -11,10 +11,8 @@ from qdbg.errors import QdbgError
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
-COMMANDS = ("show", "replay", "selftest", "predict", "sweep")
-"""What the first word can be, besides a model or a session: each has a parser in `arguments` and a
-function here."""
 BAD_INPUT = 2
 INTERNAL = 70
 INTERRUPTED = 130
@@ -77,10 +75,9 @@ def _run(argv: list[str]) -> int:
     if not argv:
         arguments.open_parser().print_help()
         return 0
-    if argv[0] in COMMANDS:
-        parser = getattr(arguments, f"{argv[0]}_parser")()
-        status: int = globals()[f"_{argv[0]}"](parser.parse_args(argv[1:]))
-        return status
+    run = COMMANDS.get(argv[0])
+    if run is not None:
+        return run(arguments.PARSERS[argv[0]]().parse_args(argv[1:]))
     options = arguments.open_parser().parse_args(argv)
     if not _on_terminal():
         vars(options).update(json=False, values=False, element=None)
@@ -144,3 +141,13 @@ def _sweep(options: argparse.Namespace) -> int:
     from qdbg.headless.sweep import sweep  # noqa: PLC0415 - numpy
 
     return sweep(options)
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
+    "show": _show,
+    "replay": _replay,
+    "selftest": _selftest,
+    "predict": _predict,
+    "sweep": _sweep,
+}
+"""The words behind `qdbg` that are no model, each with its parser in `headless.arguments`."""

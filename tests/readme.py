@@ -1,5 +1,6 @@
 """The key table of the README, made of the command table: `python -m tests.readme` writes it."""
 
+from itertools import zip_longest
 from pathlib import Path
 
 from qdbg.commands import COMMANDS, GROUPS, key_sign
@@ -9,14 +10,17 @@ START, END = "<!-- keys: written by python -m tests.readme -->\n", "<!-- /keys -
 
 
 def table():
-    """One row per command that has keys."""
-    rows = ["| keys | what they do |\n", "| --- | --- |\n"]
-    for group in GROUPS:
-        for command in COMMANDS:
-            if command.group == group and command.keys:
-                keys = " ".join(f"`{key_sign(key)}`" for key in command.keys)
-                rows.append(f"| {keys} | {command.help} |\n")
-    return "".join(rows)
+    """Every command that has keys, two in a row: the first half of them on the left."""
+    cells = [
+        f"{' '.join(f'`{key_sign(key)}`' for key in command.keys)} | {command.help}"
+        for group in GROUPS
+        for command in COMMANDS
+        if command.group == group and command.keys
+    ]
+    half = (len(cells) + 1) // 2
+    rows = ["| keys | what they do | keys | what they do |\n", "| --- | --- | --- | --- |\n"]
+    pairs = zip_longest(cells[:half], cells[half:], fillvalue=" | ")
+    return "".join([*rows, *(f"| {left} | {right} |\n" for left, right in pairs)])
 
 
 def with_table(text):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable
 from typing import NoReturn
 
 from qdbg import __version__
@@ -126,7 +127,9 @@ def _add_run(parser: argparse.ArgumentParser) -> None:
     )
     what = parser.add_argument_group("the input")
     what.add_argument(
-        "--sample", metavar="NAME", help="setosa, versicolor, virginica or iris:N (standardized)"
+        "--sample",
+        metavar="NAME",
+        help="setosa, versicolor, virginica, iris:N (standardized), digits:N or FILE:N",
     )
     what.add_argument(
         "--input", metavar="VALUE", help="a .npy, .npz, .csv or .json file, or numbers"
@@ -252,3 +255,13 @@ def replay_parser() -> Parser:
     )
     _add_source(again)
     return parser
+
+
+PARSERS: dict[str, Callable[[], Parser]] = {
+    "show": show_parser,
+    "replay": replay_parser,
+    "selftest": selftest_parser,
+    "predict": predict_parser,
+    "sweep": sweep_parser,
+}
+"""Each command's own parser."""

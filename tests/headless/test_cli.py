@@ -79,7 +79,7 @@ def test_a_mistake_of_qdbg_itself_is_one_line_and_70(session_file, qdbg, monkeyp
     def fail(options):
         raise ZeroDivisionError("inside\nout")
 
-    monkeypatch.setattr(cli, "_show", fail)
+    monkeypatch.setitem(cli.COMMANDS, "show", fail)
     status, _, err = qdbg("show", session_file)
     assert status == 70
     assert "a mistake of its own: ZeroDivisionError: inside\n" in err
@@ -93,7 +93,7 @@ def test_an_interrupt_is_quiet(session_file, qdbg, monkeypatch):
     def interrupt(options):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(cli, "_show", interrupt)
+    monkeypatch.setitem(cli.COMMANDS, "show", interrupt)
     assert qdbg("show", session_file) == (130, "", "")
 
 
