@@ -116,8 +116,11 @@ def _calls_on(engine: str, request: Request, portions: Sequence[Runs]) -> dict[P
         except CaptureError as error:
             return error.found
         own = next(r.nodes for r in portions if r.first.input.shape == lot.values.shape)
-        if len(made) != len(own) or not all(map(_alike, made, own)):
-            return f"the {engine} engine makes other calls"
+        if len(made) != len(own):
+            return f"the {engine} engine makes {len(made)} calls, not {len(own)}"
+        other = next((b.name for a, b in zip(made, own, strict=True) if not _alike(a, b)), None)
+        if other is not None:
+            return f"the {engine} engine makes another call in the place of {other}"
         found |= {(node.name, node.shape): node for node in made}
     return found
 
