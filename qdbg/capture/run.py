@@ -122,8 +122,9 @@ def watch(run: Run, backend: Backend, tape: Tape, fed: torch.Tensor, progress: P
     Raises CaptureError with torch's own words where it cannot run the model.
     """
     progress("running without recording")
+    own = fed.clone()  # the model may write over what it is given
     try:
-        before = fingerprint(run(fed.clone()))
+        before = fingerprint(run(own.clone()))
     except Exception:
         before = None  # the recorded run fails in the same way, and knows where
     backend.tape = tape
@@ -138,7 +139,7 @@ def watch(run: Run, backend: Backend, tape: Tape, fed: torch.Tensor, progress: P
         backend.tape = None
     recorded = fingerprint(output)
     progress("running again without recording")
-    after = fingerprint(run(fed.clone()))
+    after = fingerprint(run(own))
     return before == recorded == after
 
 

@@ -7,10 +7,13 @@ import torch.ao.quantization as tq
 from torch import nn
 
 from qdbg.capture import Request, capture, capture_many, many, parent
+from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.container import decode, encode
 from qdbg.core.quantity import readonly
 from qdbg.core.runs import pack_runs, unpack_runs
 from qdbg.errors import CaptureError
+from qdbg.fleet.feed import Fleet, Machine
+from qdbg.fleet.sweep import sweep_part
 from qdbg.reader import read_model
 from qdbg.samples import Sample
 from qdbg.sets import sample_set
@@ -128,7 +131,7 @@ def recorded(net, monkeypatch, tmp_path, values, batch=1):
     monkeypatch.setattr(many, "prepare", lambda model, forward: prepared(net))
     path = tmp_path / "net.pth"
     torch.save(nn.Sequential(), path)
-    request = asked(values, batch, model=path)
+    request = asked(values, batch, model=path, cpu="vnni")
     return list(many.record_many(request, read_model(path), None, silent))
 
 
@@ -139,6 +142,12 @@ def prepared(net):
     return Nothing(), dict(net.named_modules()), net, None
 
 
+class InputWrittenOver(Net):
+    def forward(self, x):
+        return super().forward(x.mul_(2))
+
+
+NAME = "fbgemm-vnni"
 VALUES = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
 
 
@@ -152,6 +161,7 @@ VALUES = np.random.default_rng(0).normal(size=(6, 4)).astype(np.float32)
         (Reshaped, (0, 0, True)),
         (Late, (0, 0, False)),
         (WrittenOver, (1, 0, True)),
+        (InputWrittenOver, (0, 0, True)),
     ],
 )
 def test_what_unrecorded_operations_made_is_told(kind, told, monkeypatch, tmp_path):
@@ -164,6 +174,10 @@ def test_what_unrecorded_operations_made_is_told(kind, told, monkeypatch, tmp_pa
     assert links.decided is None
     for number in (*links.derived, *links.computed):
         assert runs.constants[number].shape[0] == len(VALUES)
+    assert runs.first.environment.unperturbed
+    for _, (found,) in Fleet(runs, [Machine(NAME, ARITHMETICS[NAME])], "simulated").calls():
+        assert not found.unknown
+    assert not sum(each.differences for each in sweep_part(runs, [NAME], "simulated")[0].values())
     again = unpack_runs(*decode(encode(*pack_runs(runs)), "test"))
     assert again.links == links
     assert all(a.tobytes() == b.tobytes() for a, b in zip(again.values, runs.values, strict=True))
