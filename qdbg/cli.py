@@ -131,10 +131,30 @@ def _selftest(options: argparse.Namespace) -> int:
     return selftest(options)
 
 
+def _predict(options: argparse.Namespace) -> int:
+    from qdbg.headless.opening import check_fleet  # noqa: PLC0415 - only for this form
+
+    check_fleet(options)
+    from qdbg.headless.predict import predict  # noqa: PLC0415 - numpy
+
+    return predict(options)
+
+
+def _sweep(options: argparse.Namespace) -> int:
+    from qdbg.headless.opening import check_fleet  # noqa: PLC0415 - only for this form
+
+    check_fleet(options)
+    from qdbg.headless.sweep import sweep  # noqa: PLC0415 - numpy
+
+    return sweep(options)
+
+
 COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {
     "show": _show,
     "why": _why,
     "replay": _replay,
     "selftest": _selftest,
+    "predict": _predict,
+    "sweep": _sweep,
 }
 """The words behind `qdbg` that are no model, each with its parser in `headless.arguments`."""

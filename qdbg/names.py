@@ -22,7 +22,25 @@ ROWS = 150
 """Rows of Iris."""
 
 
+DIGITS = 1797
+"""Images of scikit-learn's digits."""
+SETS = {"iris": ROWS, "digits": DIGITS}
+"""The named sets of samples, and how many there are in each."""
+TABLES = ("npz", "npy", "csv", "json")
+"""Kinds of files that hold a set of samples."""
+
+
 def is_sample(name: str) -> bool:
-    """Whether --sample knows the name: a flower, or `iris:N`."""
-    row = re.fullmatch(r"iris:(\d{1,9})", name, re.ASCII)
-    return name in FLOWERS or (row is not None and int(row[1]) < ROWS)
+    """Whether --sample knows the name: a flower, `iris:N`, `digits:N` or `FILE.npz:N`."""
+    row = re.fullmatch(r"(.+):(\d{1,9})", name, re.ASCII)
+    if row is None:
+        return name in FLOWERS
+    return int(row[2]) < SETS[row[1]] if row[1] in SETS else is_set(row[1])
+
+
+def is_set(name: str) -> bool:
+    """Whether --samples knows the name: `iris`, `digits`, or that of a file; `x.npz:name` names an
+    array in it."""
+    kinds = "|".join(TABLES)
+    file = re.fullmatch(rf".*\.(?:{kinds})|.*\.npz:[^:]*[^:0-9][^:]*", name, re.IGNORECASE)
+    return name in SETS or file is not None

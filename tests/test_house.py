@@ -11,6 +11,7 @@ HEADLESS = [
     *("qdbg.core.container", "qdbg.engine.survey", "qdbg.debugger", "qdbg.reader"),
     *("qdbg.capture", "qdbg.samples", "qdbg.golden", "qdbg.session", "qdbg.pytest_plugin"),
     *(f"qdbg.headless.{name}" for name in ("replay", "show", "drill", "report", "recapture")),
+    *("qdbg.fleet.predict", "qdbg.fleet.sweep", "qdbg.headless.predict", "qdbg.headless.sweep"),
 ]
 
 

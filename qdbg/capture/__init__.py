@@ -1,7 +1,7 @@
 """Run a model by PyTorch in a child process and bring back every integer; no torch in here."""
 
 from qdbg.capture.level import machine_level
-from qdbg.capture.parent import Cancelled, capture, child_process
+from qdbg.capture.parent import Cancelled, capture, capture_many, child_process
 from qdbg.capture.request import Request
 
-__all__ = ["Cancelled", "Request", "capture", "child_process", "machine_level"]
+__all__ = ["Cancelled", "Request", "capture", "capture_many", "child_process", "machine_level"]

@@ -15,6 +15,7 @@ from collections.abc import Mapping
 
 from qdbg.capture.request import error_fields, parse_request
 from qdbg.core.container import encode, pack
+from qdbg.core.runs import pack_runs
 from qdbg.errors import QdbgError
 
 
@@ -34,7 +35,7 @@ class Channel:
         self._say(error_fields(error))
 
     def deliver(self, data: bytes) -> None:
-        """The end: the recording."""
+        """The recording, or some of the runs."""
         self._say({"bytes": len(data)}, data)
 
     def say(self, message: Mapping[str, object]) -> None:
@@ -59,8 +60,14 @@ def main() -> None:
         forward = reader.find_forward(model, request.source, request.trust)
         channel.progress("importing torch")
         run = importlib.import_module("qdbg.capture.run")
-        recording = run.record(request, model, forward, channel.progress)
-        channel.deliver(encode(*pack(recording)))
+        if request.batch:
+            many = importlib.import_module("qdbg.capture.many")
+            for runs in many.record_many(request, model, forward, channel.progress):
+                channel.deliver(encode(*pack_runs(runs)))
+            channel.say({"done": True})
+        else:
+            recording = run.record(request, model, forward, channel.progress)
+            channel.deliver(encode(*pack(recording)))
     except QdbgError as error:
         channel.fail(error)
     os._exit(0)  # torch's own clean-up takes long and can only fail

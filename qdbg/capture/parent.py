@@ -18,6 +18,7 @@ from qdbg.capture.level import VARIABLES, forced_level
 from qdbg.capture.request import Request, error_from, request_line
 from qdbg.core.container import decode, unpack
 from qdbg.core.program import Recording
+from qdbg.core.runs import Runs, unpack_runs
 from qdbg.errors import CaptureError, SessionError
 
 CAPTURE = "qdbg.capture.child"
@@ -61,6 +62,31 @@ def capture(
                 raise error_from(message)
 
 
+def capture_many(
+    request: Request, progress: Callable[[str], None], cancelled: Callable[[], bool]
+) -> Iterator[Runs]:
+    """Run the model on all samples in one child, `batch` at a time; the runs in the samples' order,
+    those together that made the same calls. Raises as `capture`.
+    """
+    level = forced_level(request.cpu)
+    with child_process(level, CAPTURE, request.threads) as child:
+        child.send(request_line(request, level))
+        while True:
+            if cancelled():
+                raise Cancelled("the capture was cancelled")
+            message = child.receive(POLL)
+            if message is None:
+                continue
+            if isinstance(message, bytes):
+                yield _runs(message)
+            elif "done" in message:
+                return
+            elif "progress" in message:
+                progress(str(message["progress"]))
+            else:
+                raise error_from(message)
+
+
 def child_environment(level: str, threads: int = 1) -> dict[str, str]:
     """The parent's variables, with those that force the level and the number of threads."""
     kept = {key: value for key, value in os.environ.items() if key not in SUPERSEDED}
@@ -72,6 +98,13 @@ def child_environment(level: str, threads: int = 1) -> dict[str, str]:
 def _recording(data: bytes) -> Recording:
     try:
         return unpack(*decode(data, "the capture's answer"))
+    except SessionError as error:
+        raise CaptureError(error.found, expected=error.expected) from error
+
+
+def _runs(data: bytes) -> Runs:
+    try:
+        return unpack_runs(*decode(data, "the capture's answer"))
     except SessionError as error:
         raise CaptureError(error.found, expected=error.expected) from error
 

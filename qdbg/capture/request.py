@@ -33,6 +33,8 @@ class Request:
     sample: Sample
     threads: int = 1
     """How many threads PyTorch may use for one op."""
+    batch: int = 0
+    """How many samples are run at a time, each lot in a run of its own; 0: one run of them all."""
 
 
 def request_line(request: Request, level: str) -> bytes:
@@ -45,6 +47,7 @@ def request_line(request: Request, level: str) -> bytes:
         "engine": request.engine,
         "cpu": level,
         "threads": request.threads,
+        "batch": request.batch,
         "name": sample.name,
         "note": sample.note,
         "shape": list(sample.values.shape),
@@ -64,6 +67,7 @@ def parse_request(line: bytes) -> Request:
         engine=fields["engine"],
         cpu=fields["cpu"],
         threads=fields["threads"],
+        batch=fields["batch"],
         sample=Sample(fields["name"], readonly(values.astype(np.float32)), fields["note"]),
     )
 

@@ -20,6 +20,7 @@ from qdbg.core.program import Environment, Model, Program, Recording
 from qdbg.core.quantity import readonly
 from qdbg.errors import CaptureError, QdbgError
 from qdbg.names import ENGINES
+from qdbg.samples import Sample
 
 Progress = Callable[[str], None]
 Run = Callable[[torch.Tensor], Any]
@@ -27,24 +28,32 @@ Run = Callable[[torch.Tensor], Any]
 
 def record(request: Request, model: Model, forward: Any, progress: Progress) -> Recording:
     """One recorded run of the model. Raises CaptureError."""
-    torch.set_num_threads(request.threads)
-    engine = choose_engine(request.engine)
-    progress(f"keeping {engine} to {request.cpu}")
-    force(request.cpu)
-    kernel = probe(engine, request.cpu)
+    engine, kernel = choose_kernels(request, progress)
     progress("rebuilding the layers")
     backend, modules, run, line_of = prepare(model, forward)
     fed = torch.from_numpy(request.sample.values.copy())
     with torch.no_grad():
         tape = Tape(modules, fed, progress, line_of, model.layers)
         unperturbed = watch(run, backend, tape, fed, progress)
-    used = {node.layer for node in tape.nodes}
-    if not tape.nodes:
-        raise CaptureError(
-            "forward makes no call that takes or gives a quantized tensor",
-            expected="a converted model, with a Quantize layer or torch.quantize_per_tensor",
-        )
-    environment = Environment(
+    environment = environment_of(request, engine, kernel, unperturbed)
+    return recording_of(tape, model, request.sample, environment)
+
+
+def choose_kernels(request: Request, progress: Progress) -> tuple[str, str]:
+    """Set threads, engine and CPU level: the engine, and which sums its kernels were seen to make.
+
+    Raises CaptureError.
+    """
+    torch.set_num_threads(request.threads)
+    engine = choose_engine(request.engine)
+    progress(f"keeping {engine} to {request.cpu}")
+    force(request.cpu)
+    return engine, probe(engine, request.cpu)
+
+
+def environment_of(request: Request, engine: str, kernel: str, unperturbed: bool) -> Environment:
+    """What the recording says about this process."""
+    return Environment(
         engine=engine,
         cpu=request.cpu,
         torch=str(torch.__version__),
@@ -53,11 +62,21 @@ def record(request: Request, model: Model, forward: Any, progress: Progress) -> 
         unperturbed=unperturbed,
         threads=torch.get_num_threads(),
     )
+
+
+def recording_of(tape: Tape, model: Model, sample: Sample, environment: Environment) -> Recording:
+    """What the tape holds. Raises CaptureError where that is nothing."""
+    used = {node.layer for node in tape.nodes}
+    if not tape.nodes:
+        raise CaptureError(
+            "forward makes no call that takes or gives a quantized tensor",
+            expected="a converted model, with a Quantize layer or torch.quantize_per_tensor",
+        )
     return Recording(
         model=model.name,
         sha256=model.sha256,
-        sample=request.sample.name,
-        input=readonly(request.sample.values),
+        sample=sample.name,
+        input=readonly(sample.values),
         environment=environment,
         program=Program(
             tuple(tape.nodes), {path: model.layers[path] for path in model.layers if path in used}
@@ -103,8 +122,9 @@ def watch(run: Run, backend: Backend, tape: Tape, fed: torch.Tensor, progress: P
     Raises CaptureError with torch's own words where it cannot run the model.
     """
     progress("running without recording")
+    own = fed.clone()  # the model may write over what it is given
     try:
-        before = fingerprint(run(fed.clone()))
+        before = fingerprint(run(own.clone()))
     except Exception:
         before = None  # the recorded run fails in the same way, and knows where
     backend.tape = tape
@@ -119,7 +139,7 @@ def watch(run: Run, backend: Backend, tape: Tape, fed: torch.Tensor, progress: P
         backend.tape = None
     recorded = fingerprint(output)
     progress("running again without recording")
-    after = fingerprint(run(fed.clone()))
+    after = fingerprint(run(own))
     return before == recorded == after
 
 

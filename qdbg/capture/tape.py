@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
+import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
@@ -71,6 +72,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         self._overwritten = False
         self._made_by: dict[int, int] = {id(fed): INPUT}
         self._alive: list[torch.Tensor] = [fed]
+        self._fed = np.array(fed.detach().numpy())
         self._calls: dict[str, int] = {}
         self._names: set[str] = set()
         self._stack: list[tuple[str, int, str | None]] = [("", 1, None)]
@@ -137,7 +139,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         sources = self._sources(given) if quantized or op.startswith("quantize") else ()
         result = func(*args, **kwargs)
         writes = func._schema.is_mutable or schema.startswith(OVERWRITES)
-        self._overwritten |= quantized and writes
+        self._overwritten |= writes
         results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
         suspect = schema.startswith(SUSPECT) and not writes
         again = suspect and not self._same_again(func, args, kwargs, results)
@@ -203,12 +205,12 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         """Whether a call has written into the tensor's memory, through a view of it, since its
         numbers were kept."""
         operand = self._quietly(lambda: copied(tensor))
-        kept = self.values[known] if known >= 0 else None
+        kept = self.values[known] if known >= 0 else self._fed
         if known <= FIRST_CONSTANT:
             constant = self.constants[FIRST_CONSTANT - known]
             kept = constant.q if isinstance(constant, QTensor) else constant
         now = operand.q if isinstance(operand, QTensor) else operand
-        if kept is None or now is None:
+        if now is None:
             return False
         return now.shape != kept.shape or now.tobytes() != kept.tobytes()
 

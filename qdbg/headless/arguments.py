@@ -16,6 +16,8 @@ qdbg SESSION.qdbg                       open a saved session
 qdbg show MODEL --sample NAME           the same facts as text or --json
 qdbg why MODEL --sample NAME            which assumption explains every difference?
 qdbg replay SESSION.qdbg ...            are the integers and the stops still the same?
+qdbg predict MODEL --samples iris       what would change on other machines?
+qdbg sweep MODEL --samples iris         many samples: what differs, where, from which on
 qdbg selftest [--budget 5m]             does the simulation equal this machine's PyTorch?
 """
 
@@ -45,6 +47,11 @@ qmax, stride, padding, dilation, groups, name, op. It returns the result's integ
 
 """
 
+
+PREDICT_STATUSES = """\
+exit status: 0 nothing changes, 1 something changes or PyTorch gives something else than predicted,
+             2 bad input or usage, 3 nothing changes but something is not simulated
+"""
 
 SELFTEST_STATUSES = """\
 First each seeded fault (one rule of the arithmetic changed) must be caught; then cases are drawn.
@@ -182,7 +189,9 @@ def _add_run(parser: argparse.ArgumentParser, *, optional: bool = False) -> None
     )
     what = parser.add_argument_group("the input")
     what.add_argument(
-        "--sample", metavar="NAME", help="setosa, versicolor, virginica or iris:N (standardized)"
+        "--sample",
+        metavar="NAME",
+        help="setosa, versicolor, virginica, iris:N (standardized), digits:N or FILE:N",
     )
     what.add_argument(
         "--input", metavar="VALUE", help="a .npy, .npz, .csv or .json file, or numbers"
@@ -215,6 +224,57 @@ def _add_source(group: argparse._ArgumentGroup) -> None:
     group.add_argument(
         "--trust-source", action="store_true", help="run that file as ordinary Python"
     )
+
+
+def predict_parser() -> Parser:
+    """`qdbg predict …`."""
+    parser = _parser(
+        "qdbg predict",
+        "qdbg predict MODEL --samples SET [options]",
+        "Run the samples by PyTorch once, and predict every engine on every CPU level.",
+        PREDICT_STATUSES,
+    )
+    _add_fleet(parser)
+    parser.add_argument(
+        "--verify", action="store_true", help="run PyTorch on each level that this machine reaches"
+    )
+    parser.add_argument("--json", action="store_true", help="one JSON object for programs")
+    return parser
+
+
+def sweep_parser() -> Parser:
+    """`qdbg sweep …`."""
+    parser = _parser(
+        "qdbg sweep",
+        "qdbg sweep MODEL --samples SET [options]",
+        "Run the samples by PyTorch and count per layer and arithmetic what differs.",
+        STATUSES,
+    )
+    _add_fleet(parser)
+    simulated = parser.add_argument_group("what is simulated")
+    simulated.add_argument(
+        "--arith", metavar="NAME", action="append",
+        help="auto, textbook, ENGINE-LEVEL or all; may be repeated (auto)",
+    )  # fmt: skip
+    simulated.add_argument("--feed", metavar="FEED", help=f"{' or '.join(FEEDS)} (captured)")
+    parser.add_argument("--jobs", metavar="N", type=int, help="how many processes simulate (1)")
+    parser.add_argument("--json", action="store_true", help="one JSON object for programs")
+    return parser
+
+
+def _add_fleet(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("target", metavar="MODEL", help="a file of torch.save")
+    parser.add_argument(
+        "--samples", metavar="SET", required=True,
+        help="iris, digits, or a .npz, .npy, .csv or .json file: its first axis counts the samples",
+    )  # fmt: skip
+    parser.add_argument(
+        "--batch", metavar="N", type=int, help="how many samples PyTorch runs at a time (1)"
+    )
+    run = parser.add_argument_group("what PyTorch runs")
+    run.add_argument("--engine", metavar="ENGINE", help=f"{', '.join(ENGINES)} (PyTorch's choice)")
+    run.add_argument("--cpu", metavar="LEVEL", help=f"{', '.join(CPUS)} (native)")
+    _add_source(run)
 
 
 def selftest_parser() -> Parser:
@@ -264,5 +324,7 @@ PARSERS: dict[str, Callable[[], Parser]] = {
     "why": why_parser,
     "replay": replay_parser,
     "selftest": selftest_parser,
+    "predict": predict_parser,
+    "sweep": sweep_parser,
 }
 """Each command's own parser."""

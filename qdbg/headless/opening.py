@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING
 
 from qdbg.errors import ForwardError
 from qdbg.headless.arguments import UsageError
-from qdbg.names import ARITHMETIC_NAMES, CPUS, ENGINES, FEEDS, FLOWERS, ROWS, is_sample
+from qdbg.names import (
+    ARITHMETIC_NAMES,
+    CPUS,
+    ENGINES,
+    FEEDS,
+    FLOWERS,
+    ROWS,
+    SETS,
+    TABLES,
+    is_sample,
+    is_set,
+)
 
 if TYPE_CHECKING:
     import argparse
@@ -29,6 +40,7 @@ FOR_MODELS = (
 """Options that say how to run a model: a session holds a run already."""
 MOST_THREADS = 1024
 MOST_SECONDS = 86400
+MOST_AT_ONCE = {"batch": 2**20, "jobs": 256}
 
 
 def check(options: argparse.Namespace) -> None:
@@ -42,7 +54,8 @@ def check(options: argparse.Namespace) -> None:
     if options.sample is not None and not is_sample(options.sample):
         raise UsageError(
             f"there is no sample called {options.sample!r}",
-            expected=f"{', '.join(FLOWERS)} or iris:N with N from 0 to {ROWS - 1}",
+            expected=f"{', '.join(FLOWERS)}, iris:N with N from 0 to {ROWS - 1}, digits:N, or "
+            "FILE:N with a file of samples",
         )
     if options.sample and options.input:
         raise UsageError("--sample and --input both name an input", expected="one of them")
@@ -61,6 +74,29 @@ def _check_golden(path: str | None, seconds: float | None) -> None:
         raise UsageError("--golden-timeout bounds the code of --golden: give --golden")
     if seconds is not None and not 0 < seconds <= MOST_SECONDS:
         raise UsageError(f"--golden-timeout {seconds:g}", expected=f"up to {MOST_SECONDS} seconds")
+
+
+def check_fleet(options: argparse.Namespace) -> None:
+    """The same for `predict` and `sweep`, which take sets of samples. Raises UsageError."""
+    _check_target(options.target)
+    if Path(options.target).suffix == SUFFIX:
+        raise UsageError(
+            f"{options.target} is a session, which holds one run", expected="a model to run"
+        )
+    _check_name("engine", options.engine, ENGINES)
+    _check_name("CPU level", options.cpu, CPUS)
+    _check_name("feed", getattr(options, "feed", None), FEEDS)
+    for name in getattr(options, "arith", None) or ():
+        _check_name("arithmetic", name, ("auto", "all", *ARITHMETIC_NAMES))
+    if not is_set(options.samples):
+        raise UsageError(
+            f"there is no set of samples called {options.samples!r}",
+            expected=f"{', '.join(SETS)}, or a file: {', '.join(f'.{kind}' for kind in TABLES)}",
+        )
+    for flag in ("batch", "jobs"):
+        number = getattr(options, flag, None)
+        if number is not None and not 1 <= number <= MOST_AT_ONCE[flag]:
+            raise UsageError(f"--{flag} {number}", expected=f"1 to {MOST_AT_ONCE[flag]}")
 
 
 def _check_name(what: str, name: str | None, known: Iterable[str]) -> None:
@@ -139,10 +175,11 @@ def request_for(options: argparse.Namespace) -> Request:
 
 
 def _sample(options: argparse.Namespace) -> Sample | None:
-    from qdbg.samples import input_sample, named_sample  # noqa: PLC0415 - numpy
+    from qdbg.samples import input_sample  # noqa: PLC0415 - numpy
+    from qdbg.sets import any_sample  # noqa: PLC0415 - numpy
 
     if options.sample:
-        return named_sample(options.sample)
+        return any_sample(options.sample)
     if options.input:
         return input_sample(options.input, standardize=options.standardize)
     return None

@@ -25,7 +25,11 @@ def modules(code, *argv):
 
 
 @pytest.mark.parametrize(
-    "argv", [(), ("--help",), ("--version",), ("replay", "--help"), ("shwo",), ("x.pth", "--bla")]
+    "argv",
+    [
+        *((), ("--help",), ("--version",), ("replay", "--help"), ("shwo",), ("x.pth", "--bla")),
+        *(("predict", "--help"), ("sweep", "--help"), ("predict", "x.pth", "--samples", "iris")),
+    ],
 )
 def test_help_and_misspellings_import_nothing_heavy(argv):
     assert loaded(*argv).isdisjoint(HEAVY)

@@ -1,0 +1,277 @@
+"""Predictions as text."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+
+import numpy as np
+
+from qdbg.core.program import Node
+from qdbg.fleet.bounds import EXACT, POSSIBLE, PROVED, REACHED, UNKNOWN, Bound
+from qdbg.fleet.feed import FOLLOWS
+from qdbg.fleet.pairs import Cut, Key
+from qdbg.fleet.predict import Forecast
+from qdbg.fleet.tally import Tally
+from qdbg.headless.forecast import Report, ranked, same_outcome
+from qdbg.headless.show import MARKS, aligned
+
+SHOWN = 3
+"""Pairs of a call, samples of another class, reasons: so many are named, the others counted."""
+Opens = Callable[[int, str], str]
+"""The command that opens a sample under an arithmetic."""
+
+
+def report_text(report: Report, opens: Opens) -> str:
+    """Header, a line per machine, what changes where, whether pairs can saturate, and whether
+    PyTorch agrees."""
+    groups = _groups(report.forecasts)
+    parts = [_header(report), _machines(report, groups)]
+    parts += [_details(report, group, opens) for group in groups]
+    parts += [_verified(report), _notes(report)]
+    return "\n\n".join("\n".join(part) for part in parts if part)
+
+
+def _header(report: Report) -> list[str]:
+    first, samples = report.portions[0].first, report.samples
+    found = first.environment
+    shape = "×".join(str(n) for n in samples.values.shape[1:])
+    lots = "" if report.batch == 1 else f", run {report.batch} at a time"
+    return [
+        f"model      {first.model}  (SHA-256 {first.sha256[:12]}…)",
+        f"samples    {samples.name}: {len(samples)} of {shape}{lots}: {samples.note}",
+        f"captured   {found.engine}/{found.cpu} ({found.kernel}), PyTorch {found.torch}, "
+        f"processor {found.processor}",
+        "predicted  by numpy alone; each call fed the simulated integers",
+    ]
+
+
+def _groups(forecasts: Sequence[Forecast]) -> list[list[Forecast]]:
+    groups: dict[str, list[Forecast]] = {}
+    for forecast in forecasts:
+        groups.setdefault(same_outcome(forecast), []).append(forecast)
+    return list(groups.values())
+
+
+def _names(report: Report, group: Sequence[Forecast]) -> str:
+    captured = report.captured
+    return ", ".join(
+        f"{f.machine} (captured)" if f.machine == captured else f.machine for f in group
+    )
+
+
+def _machines(report: Report, groups: Sequence[Sequence[Forecast]]) -> list[str]:
+    labelled = report.samples.labels is not None
+    rows = [("", "machine", "values", "outputs", "classes", "right" if labelled else "", "pairs")]
+    for group in groups:
+        forecast, out = group[0], group[0].outputs
+        names = _names(report, group)
+        if forecast.refused:
+            rows.append(("○", names, forecast.refused, "", "", "", ""))
+            continue
+        values = sum(each.elements for each in forecast.tallies.values())
+        mark = {0: "✓", 1: "≠", 3: "○"}[forecast.status]
+        rows.append(
+            (
+                mark,
+                names,
+                f"{forecast.differences} of {values} change",
+                f"{out.differences} of {out.values} change" if out.samples else "not predicted",
+                f"{len(out.flips)} of {out.samples} change"
+                if out.classified and out.samples
+                else "",
+                f"{out.right} of {out.labelled}" if out.labelled else "",
+                _can(forecast),
+            )
+        )
+    return aligned(rows)
+
+
+def _can(forecast: Forecast) -> str:
+    """Whether the model can saturate on this machine, in a few words."""
+    found = {bound.status for bound in forecast.bounds.values()}
+    if any(forecast.pairs.values()):
+        return "saturate with these samples"
+    for status, words in (
+        (REACHED, "can saturate, not with these samples"),
+        (POSSIBLE, "saturation is not excluded"),
+        (UNKNOWN, "not known"),
+        (PROVED, "cannot saturate on any input"),
+        (EXACT, "sums are exact on any input"),
+    ):
+        if status in found:
+            return words
+    return ""
+
+
+# -------------------------------------------------------------------- what changes where
+
+
+def _details(report: Report, group: Sequence[Forecast], opens: Opens) -> list[str]:
+    forecast = group[0]
+    lines = [line for name in forecast.tallies for line in _call(report, forecast, name)]
+    lines += [*reasons(forecast.tallies), *_classes(report, forecast, opens)]
+    first = min((t.first for t in forecast.tallies.values() if t.first is not None), default=None)
+    if first is not None and not forecast.outputs.flips:
+        lines.append(f"open the first one: {opens(first, forecast.machine)}")
+    return [_names(report, group), *(f"  {line}" for line in lines)] if lines else []
+
+
+def _call(report: Report, forecast: Forecast, name: str) -> list[str]:
+    tally, bound = forecast.tallies[name], forecast.bounds.get(name)
+    node = report.nodes[name]
+    pairs = forecast.pairs.get(name, {})
+    told = bound is not None and bound.status != EXACT
+    lines = []
+    if tally.differences:
+        lines.append(f"{MARKS['differs']} {name}: {tally_words(tally, report.samples.name)}")
+    elif told and tally.elements:
+        lines.append(f"{MARKS[tally.status]} {name}: no value changes")
+    elif told:
+        lines.append(f"{MARKS[tally.status]} {name}: not predicted")
+    if told and bound is not None:
+        lines += [
+            f"    {line}"
+            for line in (*_pair_lines(report, node, tally, pairs), *_bound(report, node, bound))
+        ]
+    return lines
+
+
+def tally_words(tally: Tally, samples: str) -> str:
+    """`829 of 2400 differ in 150 samples, max |Δ| 83, first iris:0`."""
+    return (
+        f"{tally.differences} of {tally.elements} differ in {_count(tally.samples, 'sample')}, "
+        f"max |Δ| {tally.max_delta:.6g}, first {samples}:{tally.first}"
+    )
+
+
+def reasons(tallies: Mapping[str, Tally]) -> list[str]:
+    """Which calls are not simulated and why; of those that follow such a call only how many."""
+    mark, lines, after = MARKS["not simulated"], [], 0
+    for name, tally in tallies.items():
+        own = [
+            why for why in sorted(tally.reasons) if not why.startswith(FOLLOWS.partition("{")[0])
+        ]
+        after += bool(tally.reasons) and not own
+        lines += [
+            f"{mark} {name} is not simulated in {_count(tally.reasons[why], 'run')}: {why}"
+            for why in own[:SHOWN]
+        ]
+        hidden = len(own) - SHOWN
+        lines += [f"  … and for {_count(hidden, 'more reason')}"] if hidden > 0 else []
+    follow = "follows and is" if after == 1 else "follow and are"
+    return (
+        [*lines, f"{mark} {_count(after, 'call')} {follow} not simulated either"]
+        if after
+        else lines
+    )
+
+
+def _pair_lines(report: Report, node: Node, tally: Tally, pairs: dict[Key, Cut]) -> list[str]:
+    if not pairs and not tally.elements:
+        return []
+    if not pairs:
+        return ["with these samples no pair leaves int16"]
+    channels = len({channel for channel, _ in pairs})
+    lines = [
+        f"{_count(len(pairs), 'pair')} of {_count(channels, 'channel')} leave int16 with these "
+        "samples"
+    ]
+    for (channel, number), cut in ranked(pairs)[:SHOWN]:
+        often = f"{_count(cut.times, 'time')} in {_count(cut.samples, 'run')}"
+        lines.append(
+            f"channel {channel}, pair {number} ({_inputs(report, node, cut.k)}): {often}, "
+            f"at most {cut.excess} lost"
+        )
+    hidden = len(pairs) - SHOWN
+    return [*lines, f"… and {_count(hidden, 'pair')} more"] if hidden > 0 else lines
+
+
+def _bound(report: Report, node: Node, bound: Bound) -> list[str]:
+    if bound.status == UNKNOWN:
+        return [f"on other inputs: not known: {bound.reason}"]
+    if bound.status == PROVED:
+        return [
+            f"cannot saturate on any input: with bytes from {bound.low} to {bound.high} no pair "
+            f"of the {bound.channels} channels exceeds {bound.largest}"
+        ]
+    pair = bound.worst
+    if pair is None:
+        return []
+    products = " + ".join(f"{x}·{w}" for x, w in zip(pair.inputs, pair.weights, strict=True))
+    can = (
+        "an input exists that makes"
+        if bound.status == REACHED
+        else "not excluded: if the layers before gave these bytes, they would make"
+    )
+    return [
+        f"{_count(len(bound.able), 'channel')} of {bound.channels} can saturate; {can} channel "
+        f"{pair.channel}, pair {pair.number} ({_inputs(report, node, pair.k)}) = {products} = "
+        f"{pair.sum}, {pair.excess} beyond int16"
+    ]
+
+
+def _inputs(report: Report, node: Node, k: Sequence[int]) -> str:
+    """Inputs by their number; of a convolution by the kernel's position and the channel."""
+    layer = report.layer(node)
+    kernel = () if layer is None or layer.weight is None else layer.weight.q.shape[2:]
+    if not kernel or "transpose" in node.op or layer is None or layer.weight is None:
+        return f"k {' and '.join(str(n) for n in k)}"
+    channels = layer.weight.q.shape[1]
+    places = []
+    for n in k:
+        position = [int(i) for i in np.unravel_index(n // channels, kernel)]
+        places.append(f"channel {n % channels} at {position}")
+    return f"k {' and '.join(str(n) for n in k)}: {' and '.join(places)}"
+
+
+def _classes(report: Report, forecast: Forecast, opens: Opens) -> list[str]:
+    flips = forecast.outputs.flips
+    lines = [
+        f"{report.samples.name}:{flip.sample} goes from class {flip.captured} to {flip.predicted}: "
+        f"{opens(flip.sample, forecast.machine)}"
+        for flip in flips[:SHOWN]
+    ]
+    hidden = len(flips) - SHOWN
+    return [*lines, f"… and {_count(hidden, 'sample')} more change class"] if hidden > 0 else lines
+
+
+# --------------------------------------------------------------------------- verification
+
+
+def _verified(report: Report) -> list[str]:
+    if report.verdicts is None:
+        return []
+    rows = []
+    for verdict in report.verdicts:
+        if verdict.refused:
+            rows.append(("○", f"{verdict.machine}:", f"not run here: {verdict.refused}"))
+            continue
+        words = f"verified: {verdict.differences} of {verdict.compared} values differ"
+        words += f" from PyTorch's in {_count(verdict.samples, 'sample')}"
+        if verdict.unknown:
+            words += f"; {verdict.unknown} were not predicted"
+        if verdict.first is not None:
+            call, sample = verdict.first
+            words += f"; the first in {call}, sample {sample}"
+        if verdict.foreign:
+            words += f"; PyTorch made other calls: {', '.join(verdict.foreign[:SHOWN])}"
+        mark = "○" if verdict.holds and not verdict.compared else "✓≠"[not verdict.holds]
+        rows.append((mark, f"{verdict.machine}:", words))
+    return ["PyTorch itself, forced to each level on this machine", *aligned(rows)]
+
+
+def _notes(report: Report) -> list[str]:
+    lines = []
+    if not all(runs.links.whole for runs in report.portions):
+        last = report.portions[0].nodes[-1].name
+        lines.append(
+            "The model's result is made by operations that qdbg does not record; as its output the "
+            f"values of {last} are counted."
+        )
+    if not report.unperturbed:
+        lines.append("PyTorch computed something else when it was not observed: trust neither.")
+    return lines
+
+
+def _count(number: int, what: str) -> str:
+    return f"{number} {what}" if number == 1 else f"{number} {what}s"
