@@ -9,10 +9,13 @@ import numpy as np
 from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import Kernel, NotSimulated
 from qdbg.core.stage import Values
+from qdbg.ops import _onednn_room
 from qdbg.ops._kernel import BY_HAND
 from qdbg.ops._products import never_cut
 
 VOLUME, FOUR, LINE = 3, 4, 16
+UNKNOWN = -1
+"""In `vbmi`: it was not recorded whether the processor has these instructions."""
 ONE_CHANNEL, FEW_CHANNELS = 2**16, 2**12
 """Bytes below which oneDNN may compute a convolution of groups by its GEMM."""
 MANY_GROUPS = 100
@@ -127,21 +130,30 @@ def _onednn(arithmetic: Arithmetic, values: Values, why: str) -> Kernel:
             " channel gives several and the result is one pixel wide"
         )
     if arithmetic.level == "vnni":
-        return _onednn_vnni(shape, why)
+        return _onednn_vnni(shape, values, why)
     if arithmetic.level == "avx512":
         return _onednn_avx512(shape, values, why)
     return _onednn_avx2(shape, values, why)
 
 
-def _onednn_vnni(shape: _Shape, why: str) -> Kernel:
-    """Three kernels multiply the scales in turn, the one over GEMM multiplies them first. It does
-    not take every layer whose input has the zero point 0: plain loops, which divide, take those."""
-    plain = () if shape.x_zp else ("onednn-conv-plain",)
-    if shape.depthwise and shape.axes == VOLUME and shape.dilated:
-        why += ", by its GEMM"
-        return Kernel("oneDNN", "exact", 0, "onednn-conv-gemm", why, doubt=plain)
-    doubt = ("onednn-conv-gemm", *plain) if shape.may_be_gemm else ()
-    return Kernel("oneDNN", "exact", 0, "onednn-conv", why, doubt=doubt)
+def _onednn_vnni(shape: _Shape, values: Values, why: str) -> Kernel:
+    """All kernels but two multiply the scales in turn: the one over GEMM multiplies them first, and
+    plain loops divide. It comes to them in layers of groups that no other kernel takes."""
+    volume = shape.depthwise and shape.axes == VOLUME and shape.dilated
+    if volume or (shape.groups > 1 and not shape.depthwise and not shape.by_fours):
+        layer = _onednn_room.Layer.of(values)
+        vbmi = {0: False, 1: True}.get(int(values.get("vbmi", UNKNOWN)))
+        first, *others = _onednn_room.kernels(layer, vbmi, int(values.get("threads", 1)))
+        why += BY[first]
+        return Kernel("oneDNN", "exact", 0, first, why, doubt=tuple(others))
+    return Kernel("oneDNN", "exact", 0, "onednn-conv", why)
+
+
+BY = {
+    _onednn_room.BLOCKS: "",
+    _onednn_room.GEMM: ", by its GEMM",
+    _onednn_room.PLAIN: ", by its plain loops",
+}
 
 
 def _onednn_avx512(shape: _Shape, values: Values, why: str) -> Kernel:
