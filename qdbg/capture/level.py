@@ -75,6 +75,11 @@ def forced_level(cpu: str) -> str:
     return cpu
 
 
+def machine_has(flag: str) -> bool | None:
+    """Whether the processor has the flag, in Linux's spelling; None where the system is silent."""
+    return flag in machine_flags() if _cpuinfo_lines() else None
+
+
 def machine_flags() -> frozenset[str]:
     """The processor's flags, as Linux spells them; elsewhere only those that levels need."""
     for line in _cpuinfo_lines():

@@ -13,8 +13,9 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from qdbg.capture.arguments import Arguments, copied, strides_of
+from qdbg.capture.level import machine_has
 from qdbg.core.op import Operand
-from qdbg.core.program import FIRST_CONSTANT, INPUT, UNKNOWN, Layer, Node
+from qdbg.core.program import FIRST_CONSTANT, INPUT, UNKNOWN, VBMI, Layer, Node
 from qdbg.core.quantity import Array, QTensor
 from qdbg.errors import CaptureError
 from qdbg.ops import names_of_calls
@@ -68,6 +69,8 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         self._layers = layers
         self._progress = progress
         self._line_of = line_of
+        vbmi = machine_has(VBMI)
+        self._circumstances = {} if vbmi is None else {VBMI: vbmi}
         self._reading = False
         self._overwritten = False
         self._made_by: dict[int, int] = {id(fed): INPUT}
@@ -150,6 +153,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
             names = tuple(name for name, _ in (*given.tensors, *given.unpacked))
             for part, each in enumerate(results):
                 settings = given.settings | ({"part": part} if len(results) > 1 else {})
+                settings |= self._circumstances if schema.startswith(SUSPECT) else {}
                 self._write(self._name(op), op, Given(sources, names, settings, not again), each)
         return result
 

@@ -13,6 +13,9 @@ UNKNOWN = -2
 """In `Node.inputs`: the operand is of a kind that qdbg does not record."""
 FIRST_CONSTANT = -3
 """In `Node.inputs`: this and lower numbers are `Recording.constants`, from the first one down."""
+VBMI = "avx512vbmi"
+"""In `Node.settings` of convolutions: whether the processor has these instructions, as Linux
+spells them, which no CPU level tells; missing where it is not known."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -9,10 +9,14 @@ import numpy as np
 from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import Kernel, NotSimulated
 from qdbg.core.stage import Values
+from qdbg.ops import _onednn_room
 from qdbg.ops._kernel import BY_HAND
+from qdbg.ops._onednn_layer import Layer
 from qdbg.ops._products import never_cut
 
 VOLUME, FOUR, LINE = 3, 4, 16
+UNKNOWN = -1
+"""In `vbmi`: it was not recorded whether the processor has these instructions."""
 ONE_CHANNEL, FEW_CHANNELS = 2**16, 2**12
 """Bytes below which oneDNN may compute a convolution of groups by its GEMM."""
 MANY_GROUPS = 100
@@ -65,6 +69,8 @@ def _x86(arithmetic: Arithmetic, values: Values) -> Kernel:
 def _fbgemm(arithmetic: Arithmetic, values: Values, why: str) -> Kernel:
     if overruns(arithmetic.level, values):
         raise NotSimulated(OVERRUN)
+    if too_small(values):
+        raise NotSimulated(TOO_SMALL)
     if fast_depthwise(values):
         why += ", whose depthwise kernel adds in saturating pairs on every CPU"
         return Kernel("FBGEMM", "pairs", 0, "fbgemm", why)
@@ -75,6 +81,10 @@ def _fbgemm(arithmetic: Arithmetic, values: Values, why: str) -> Kernel:
 OVERRUN = (
     "PyTorch's result is wrong and its memory may be damaged: FBGEMM's kernel for groups of 2 or 4"
     " channels writes beyond its buffers where the groups do not fill its vectors"
+)
+TOO_SMALL = (
+    "PyTorch's memory may be damaged: FBGEMM's kernel for depthwise 3-d convolutions goes beyond"
+    " images smaller than a kernel of 5 or 7"
 )
 LANES = {"avx2": 8, "avx512": 16, "vnni": 16}
 """How many int32 numbers a vector has."""
@@ -99,6 +109,14 @@ def overruns(level: str, values: Values) -> bool:
     return bool(takes and groups > together and groups % together)
 
 
+def too_small(values: Values) -> bool:
+    """Whether FBGEMM takes its kernel for depthwise 3-d convolutions where the image is too small
+    for it: measured, half of such processes die."""
+    size = np.asarray(values["kernel_size"])
+    small = (np.asarray(values["x_size"]) < size) & (size > 3)  # noqa: PLR2004 - 3 fits
+    return bool(size.size == VOLUME and np.any(small) and fast_depthwise(values))
+
+
 def fast_depthwise(values: Values) -> bool:
     """Whether FBGEMM takes its kernel for depthwise convolutions."""
     groups, size = int(values["groups"]), np.asarray(values["kernel_size"])
@@ -120,28 +138,50 @@ def _onednn(arithmetic: Arithmetic, values: Values, why: str) -> Kernel:
     if np.any(values["w_zp"]):
         raise NotSimulated("oneDNN takes no weight zero points")
     shape = _Shape.of(values)
-    wide = arithmetic.level != "avx2"
-    if wide and shape.multiplies and shape.out_width == 1 and shape.stride_width > 1:
-        raise NotSimulated(
-            "PyTorch's result is not reliable: oneDNN reads foreign memory where a group of one"
-            " channel gives several and the result is one pixel wide"
-        )
+    if arithmetic.level != "avx2":
+        _refuse_faults(values)
     if arithmetic.level == "vnni":
-        return _onednn_vnni(shape, why)
+        return _onednn_vnni(shape, values, why)
     if arithmetic.level == "avx512":
         return _onednn_avx512(shape, values, why)
     return _onednn_avx2(shape, values, why)
 
 
-def _onednn_vnni(shape: _Shape, why: str) -> Kernel:
-    """Three kernels multiply the scales in turn, the one over GEMM multiplies them first. It does
-    not take every layer whose input has the zero point 0: plain loops, which divide, take those."""
-    plain = () if shape.x_zp else ("onednn-conv-plain",)
-    if shape.depthwise and shape.axes == VOLUME and shape.dilated:
-        why += ", by its GEMM"
-        return Kernel("oneDNN", "exact", 0, "onednn-conv-gemm", why, doubt=plain)
-    doubt = ("onednn-conv-gemm", *plain) if shape.may_be_gemm else ()
-    return Kernel("oneDNN", "exact", 0, "onednn-conv", why, doubt=doubt)
+def _refuse_faults(values: Values) -> None:
+    """Raise NotSimulated where oneDNN's kernels for AVX-512 are known to be wrong."""
+    if "inside" in values and not np.all(values["inside"].any(axis=-1)):
+        raise NotSimulated(
+            "PyTorch's result is not reliable: oneDNN leaves undefined what a window gives that"
+            " lies in the padding alone"
+        )
+    reason = _onednn_room.fault(Layer.of(values), _vbmi(values))
+    if reason:
+        raise NotSimulated(reason)
+
+
+def _vbmi(values: Values) -> bool | None:
+    """Whether the processor has VBMI; None where that was not recorded."""
+    return {0: False, 1: True}.get(int(values.get("vbmi", UNKNOWN)))
+
+
+def _onednn_vnni(shape: _Shape, values: Values, why: str) -> Kernel:
+    """All kernels but two multiply the scales in turn: the one over GEMM multiplies them first, and
+    plain loops divide. It comes to them in layers of groups that no other kernel takes."""
+    volume = shape.depthwise and shape.axes == VOLUME and shape.dilated
+    if volume or (shape.groups > 1 and not shape.depthwise and not shape.by_fours):
+        layer = Layer.of(values)
+        threads = int(values.get("threads", 1))
+        first, *others = _onednn_room.kernels(layer, _vbmi(values), threads)
+        why += BY[first]
+        return Kernel("oneDNN", "exact", 0, first, why, doubt=tuple(others))
+    return Kernel("oneDNN", "exact", 0, "onednn-conv", why)
+
+
+BY = {
+    _onednn_room.BLOCKS: "",
+    _onednn_room.GEMM: ", by its GEMM",
+    _onednn_room.PLAIN: ", by its plain loops",
+}
 
 
 def _onednn_avx512(shape: _Shape, values: Values, why: str) -> Kernel:
@@ -202,8 +242,6 @@ class _Shape:
     outputs: int
     """Output channels of a group."""
     dilated: bool
-    out_width: int
-    stride_width: int
     x_zp: int
     size: int
     """Bytes of the input, the output, and the weights in vectors: it bounds oneDNN's buffers."""
@@ -217,8 +255,6 @@ class _Shape:
             channels=int(values["x_channels"]) // groups,
             outputs=values["w_q"].shape[0] // groups,
             dilated=bool(np.any(np.asarray(values["dilation"]) > 1)),
-            out_width=int(values["x_q"].shape[-3]),
-            stride_width=int(values["stride"][-1]),
             x_zp=int(values["x_zp"]),
             size=_bytes(values),
         )
@@ -234,11 +270,6 @@ class _Shape:
         margin: what such layers hold was below 7 kB with one channel, below 600 bytes with more."""
         limit = ONE_CHANNEL if self.channels == 1 else FEW_CHANNELS
         return self.groups > 1 and not self.depthwise and self.size < limit
-
-    @property
-    def multiplies(self) -> bool:
-        """One channel in and several out per group."""
-        return self.groups > 1 and self.channels == 1 and self.outputs > 1
 
     @property
     def by_fours(self) -> bool:

@@ -18,9 +18,10 @@ from qdbg.core.op import (
     output_operands,
     quantized_operand,
 )
+from qdbg.core.program import VBMI
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
-from qdbg.ops._conv_kernel import choose
+from qdbg.ops._conv_kernel import UNKNOWN, choose
 from qdbg.ops._kernel import weighted_stages
 from qdbg.ops._windows import Geometry, in_k_order, per_axis, windows
 
@@ -42,7 +43,7 @@ def operands(call: Call) -> dict[str, Array]:
     positions in rows, and at each the channels of the group. Raises NotSimulated."""
     x, weight, bias = quantized_operand(call), layer_weight(call), layer_bias(call)
     geometry, groups = geometry_of(call, weight.q.shape[2:])
-    zero = int(x.qparams.zero_point)
+    zero, vbmi = int(x.qparams.zero_point), call.setting(VBMI)
     found = {
         "x_q": in_k_order(windows(x.q, geometry, zero), groups),
         "x_scale": x.qparams.scale,
@@ -52,6 +53,8 @@ def operands(call: Call) -> dict[str, Array]:
         "w_zp": weight.qparams.zero_point,
         **output_operands(call),
         **_shape_of(geometry, groups, x.q.shape),
+        "vbmi": np.array(int(vbmi) if isinstance(vbmi, bool) else UNKNOWN),
+        "threads": np.array(call.threads),
     }
     if geometry.padded:
         image = np.ones((1, *x.q.shape[1:]), np.int8)

@@ -130,7 +130,7 @@ def raw_sum() -> Posted:
 
 
 def many_pairs() -> Posted:
-    """pytorch#50720: `quantized.functional.conv2d` is 15 off at one pixel, the other eight agree."""
+    """pytorch#50720: `quantized.functional.conv2d` is 15 off at one pixel of nine."""
     image = [[118, 123, 114, 112, 120], [119, 124, 125, 128, 117], [136, 115, 118, 125, 118],
              [126, 115, 133, 116, 122], [125, 120, 122, 118, 127]]  # fmt: skip
     by_hand = np.array([[255, 255, 226], [0, 75, 135], [193, 166, 45]])
@@ -237,8 +237,8 @@ def beyond_int32() -> Posted:
 
 
 def all_saturated() -> Posted:
-    """pytorch#92246: QNNPACK's add of two qint8 tensors that both stand for 0 gave 127 for the 0 that
-    they calculated; here it gives 0. Without the zero points the sum is 127 too."""
+    """pytorch#92246: QNNPACK's add of two qint8 tensors that both stand for 0 gave 127 for 0; here
+    it gives 0. Without the zero points the sum is 127 too."""
     return Posted(
         op="add",
         x=Quantized.of([127], 0.057, 127, "qint8"), other=Quantized.of([127], 0.008, 127, "qint8"),

@@ -9,8 +9,8 @@ import torch
 import torch.ao.nn.intrinsic.quantized as nniq
 import torch.ao.nn.quantized as nnq
 
-from qdbg.ops._conv_kernel import overruns
-from qdbg.selftest.cases._weighted import bias_near_ties, biases, output_scale, weights
+from qdbg.ops._conv_kernel import MANY_GROUPS, overruns, too_small
+from qdbg.selftest.cases._weighted import Weights, bias_near_ties, biases, output_scale, weights
 from qdbg.selftest.cases.linear import finish
 from qdbg.selftest.draw import Case, Draw
 
@@ -38,13 +38,15 @@ def channels_of(draw: Draw) -> tuple[int, int, int]:
     return draw.integer(1, 20), draw.integer(1, 20), 1
 
 
-def kills(draw: Draw, layer: Any) -> bool:
+def kills(draw: Draw, layer: Any, sizes: list[int], made: Weights) -> bool:
     """Whether PyTorch would write beyond its buffers: what comes after would be worth nothing."""
-    fbgemm = draw.engine == "fbgemm" or (draw.engine == "x86" and draw.level != "vnni")
+    left = draw.level != "vnni" or made.zero_point or layer.groups > MANY_GROUPS
+    fbgemm = draw.engine == "fbgemm" or (draw.engine == "x86" and left)
     names = ("groups", "kernel_size", "stride", "padding", "dilation")
     values = {name: np.asarray(getattr(layer, name)) for name in names}
     values |= {"x_channels": np.asarray(layer.in_channels), "w_q": np.empty(layer.out_channels)}
-    return fbgemm and overruns(draw.level, values)
+    values["x_size"] = np.asarray(sizes)
+    return bool(fbgemm) and (overruns(draw.level, values) or too_small(values))
 
 
 def conv(draw: Draw, axes: int) -> Case | None:
@@ -62,6 +64,8 @@ def conv(draw: Draw, axes: int) -> Case | None:
     mode = "reflect" if axes < 3 and draw.chance(0.1) else "zeros"
     most = {1: 30, 2: 6, 3: 3}[axes]
     sizes = [d * (k - 1) + 1 + draw.integer(0, most) for k, d in zip(kernel, dilation, strict=True)]
+    if mode == "zeros" and draw.chance(0.1):  # an image smaller than the window
+        sizes = [max(1, n - 2 * p) for n, p in zip(sizes, padding, strict=True)]
     images = 0 if mode == "zeros" and draw.chance(0.02) else int(draw.choice([1, 1, 2, 3]))
     x = draw.laid_out(draw.quantized((images, inputs, *sizes)))
     made = weights(draw, (outputs, inputs // groups, *kernel))
@@ -77,7 +81,7 @@ def conv(draw: Draw, axes: int) -> Case | None:
     layer = (fused if draw.chance(0.5) else plain)(
         inputs, outputs, kernel, stride, padding, dilation, groups, b is not None, mode
     )
-    if kills(draw, layer):
+    if kills(draw, layer, sizes, made):
         return None
     finish(draw, layer, made, b, scale)
     return Case(lambda: layer(x), {"layer": layer}, {"layer": (made.tensor, made.bias(b))})

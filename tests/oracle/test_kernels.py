@@ -1,0 +1,66 @@
+"""Where a library changes its kernel with a layer's size or numbers, qdbg follows it."""
+
+import json
+import os
+import secrets
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from qdbg.capture.level import VARIABLES, machine_has, machine_level
+from qdbg.core.program import VBMI
+from qdbg.names import LEVELS
+
+ROOT = Path(__file__).parents[2]
+KINDS = ("onednn-conv", "onednn-conv-gemm", "onednn-conv-plain")
+
+
+def run(engine, level):
+    seed = secrets.randbits(32)
+    done = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-m", "tests.oracle.kernels", engine, level, str(seed)],
+        env=os.environ | VARIABLES[level] | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr[-2000:]
+    return seed, json.loads(done.stdout.splitlines()[-1])
+
+
+@pytest.mark.parametrize("level", ["avx2", "vnni"])
+def test_qnnpacks_biases_beyond_int32(level):
+    """Which int32 stands for them depends on whether the kernel goes over windows."""
+    if level not in LEVELS[: LEVELS.index(machine_level()) + 1]:
+        pytest.skip(f"this machine has no {level}")
+    seed, found = run("qnnpack", level)
+    assert found["compared"] > 5_000
+    assert (found["refused"], found["differ"]) == (0, 0), f"seed {seed}"
+
+
+@pytest.fixture(scope="module")
+def onednn():
+    if machine_level() != "vnni" or not machine_has(VBMI):
+        pytest.skip("this machine has no VNNI or no VBMI, with which oneDNN takes all its kernels")
+    return run("onednn", "vnni")
+
+
+def test_onednns_kernel_is_the_one_that_it_says_it_ran(onednn):
+    """oneDNN leaves tiny convolutions of groups to its GEMM or its plain loops."""
+    seed, found = onednn
+    claimed = {pair: n for pair, n in found["found"].items() if "PyTorch" not in pair}
+    assert set(claimed) <= {f"{kind} / {kind}" for kind in KINDS}, f"seed {seed}"
+    assert claimed["onednn-conv-gemm / onednn-conv-gemm"] > 20
+    assert found["differ"] == 0, f"seed {seed}"
+
+
+def test_what_is_refused_as_wrong_is_wrong(onednn):
+    """Away from the exact result by more than any order of rounding explains."""
+    seed, found = onednn
+    for reason, differences, largest in found["faults"]:
+        assert reason.startswith("PyTorch's result is")
+        assert differences > 10, f"seed {seed}"
+        assert largest > 1
