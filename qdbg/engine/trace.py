@@ -124,6 +124,12 @@ class Trace:
         self._cache: OrderedDict[int, Simulation | NotSimulated] = OrderedDict()
 
     @property
+    def kept_bytes(self) -> int:
+        """What the cache of simulated calls holds."""
+        made = [m for m in self._cache.values() if isinstance(m, Simulation)]
+        return sum(int(np.asarray(v).nbytes) for m in made for v in m.values.values())
+
+    @property
     def nodes(self) -> tuple[Node, ...]:
         """The calls in the order in which they ran."""
         return self.recording.program.nodes
