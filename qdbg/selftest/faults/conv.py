@@ -15,7 +15,7 @@ from qdbg.core.stage import Values
 from qdbg.ops import _conv_kernel, _fbgemm, _onednn, _products, _qnnpack, conv, conv_add
 from qdbg.ops._windows import Geometry, in_k_order, windows
 from qdbg.selftest.faults import Fault, computing
-from qdbg.selftest.faults._wrong import half_away_32, two_roundings
+from qdbg.selftest.faults._wrong import half_away_32, product_64, two_roundings
 
 FBGEMM, ONEDNN, QNNPACK = ("fbgemm", "x86"), ("onednn",), ("qnnpack",)
 EVERY = (*FBGEMM, *ONEDNN, *QNNPACK)
@@ -246,7 +246,7 @@ FAULTS = (
         lambda z, y_zp, qmax: np.clip(z, 0, qmax),
         engines=("fbgemm",),
     ),
-    _rule("multiplies in float64", _qnnpack, "f32", f64, engines=QNNPACK),
+    _rule("multiplies in float64", _qnnpack, "mul32", product_64, engines=QNNPACK),
     _rule(
         "adds the image with two roundings",
         conv_add,
