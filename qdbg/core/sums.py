@@ -53,7 +53,7 @@ def _matrix_sums(rows: Array, weights: Array) -> Array:
     if len(rows) == 1:
         return np.asarray(rows[0] @ weights[0].T)
     sums = np.matmul(rows, weights.swapaxes(1, 2)).swapaxes(0, 1)
-    return sums.reshape(sums.shape[0], -1)
+    return sums.reshape(len(sums), weights.shape[0] * weights.shape[1])
 
 
 def _sums_of_one(rows: Array, weights: Array) -> Array:

@@ -99,6 +99,14 @@ def test_sums_stay_exact_beyond_what_float32_holds(size):
     assert np.array_equal(wide, expected * 2**12)
 
 
+@pytest.mark.parametrize("groups", [1, 3])
+def test_an_empty_batch_has_empty_sums(groups):
+    x, w = np.zeros((0, 5, groups, 4), np.uint8), np.full((6, 4), 127, np.int8)
+    for found in (sums.exact_sums(x, w), sums.saturating_pair_sums(x, w, 0)):
+        assert found.shape == (0, 5, 6)
+    assert sums.cut_pairs(x, w, 0).shape == (0, 5, 6)
+
+
 def test_the_sides_of_saturation_are_told_apart():
     x = np.full((1, 4), 255, np.uint8)
     w = np.array([[127, 127, 1, 1], [-128, -128, 1, 1], [127, 127, -128, -128], [1, 1, 1, 1]])
