@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from qdbg.core.arithmetic import INT16, INT32, cut_sides, i32, sat16
+from qdbg.core.arithmetic import BYTE, INT16, INT32, cut_sides, i32, sat16
 from qdbg.core.quantity import Array
 
 ROWS_AND_K = 2
@@ -42,7 +42,7 @@ def exact_sums(x: Array, w: Array) -> Array:
     add_up = _sums_of_one if weights.shape[1] == 1 < len(weights) else _matrix_sums
     count = -(-size // max(1, limit // most))
     edges = [size * i // count for i in range(count + 1)]
-    total = np.zeros((rows.shape[1], w.shape[0]), whole)
+    total: Array = np.zeros((rows.shape[1], w.shape[0]), whole)
     for start, end in zip(edges, edges[1:], strict=False):
         total += add_up(rows[..., start:end], weights[..., start:end]).astype(whole)
     return total.reshape(*result_shape(x), w.shape[0])
@@ -100,25 +100,30 @@ def saturating_pair_sums(x: Array, w: Array, block: int) -> Array:
     """Σᵢ sat16(pair i): int32 or int64 [n, …, C]. Exact sums, less the excess of each pair that
     leaves int16."""
     totals = exact_sums(x, w)
-    flat = totals.reshape(-1, w.shape[0])
-    for rows, pairs, starts in suspect_pairs(x, w, block):
-        flat[rows] -= np.add.reduceat(pairs - sat16(pairs), starts, axis=0)
+    flat = _by_group(totals, x)
+    for places, pairs, starts in suspect_pairs(x, w, block):
+        flat[places] -= np.add.reduceat(pairs - sat16(pairs), starts, axis=0)
     return totals
 
 
 def cut_pairs(x: Array, w: Array, block: int) -> Array:
     """Where pairs leave int16, per output, as `cut_sides` codes it: int8 [n, …, C]."""
     above, below = (np.zeros((*result_shape(x), w.shape[0]), dtype=bool) for _ in range(2))
-    for rows, pairs, starts in suspect_pairs(x, w, block):
+    for places, pairs, starts in suspect_pairs(x, w, block):
         for side, leaves in ((above, pairs > INT16[1]), (below, pairs < INT16[0])):
-            found = np.logical_or.reduceat(leaves, starts, axis=0)
-            side.reshape(-1, w.shape[0])[rows] |= found
+            _by_group(side, x)[places] |= np.logical_or.reduceat(leaves, starts, axis=0)
     return cut_sides(above, below)
 
 
+def _by_group(totals: Array, x: Array) -> Array:
+    """[n · groups, C / groups], the same memory."""
+    groups = 1 if x.ndim == ROWS_AND_K else x.shape[-2]
+    return totals.reshape(int(np.prod(totals.shape[:-1])) * groups, totals.shape[-1] // groups)
+
+
 def suspect_pairs(x: Array, w: Array, block: int) -> Iterator[tuple[Array, Array, Array]]:
-    """The pairs that may leave int16, in portions: rows, sums [m, C] of one pair each before
-    saturation, and where in them each row's own begin. No row occurs twice in a portion.
+    """The pairs that may leave int16, in portions: places in [n · groups], each once; the sums
+    [m, C / groups] of one pair each before saturation; and where in them those of a place begin.
 
     |x₁·w₁ + x₂·w₂| is at most |x₁ + x₂|·max |w| for inputs of one sign: two bytes that add up to
     255 fit whatever their weights are, since 255·128 = 32640. Most pairs are settled by that.
@@ -131,60 +136,67 @@ def suspect_pairs(x: Array, w: Array, block: int) -> Iterator[tuple[Array, Array
     members = pair_members(x.shape[-1], block)
     rows, weights = in_groups(x, w)
     if len(weights) == 1:
-        yield from _of_one_group(rows[0], w, members, reach)
+        yield from _in_rows(rows[0], w, members, reach)
     else:
-        yield from _of_groups(rows, weights, members, reach)
+        yield from _in_groups(rows, weights, members, reach)
 
 
-def _of_one_group(
+def _in_rows(
     x: Array, w: Array, members: tuple[Array, Array, Array], reach: int
 ) -> Iterator[tuple[Array, Array, Array]]:
-    """Of x [n, K] and w [C, K]: each place in the rows where a pair reaches far, with all C."""
+    """Of one group, x [n, K] and w [C, K]: row after row the pairs that reach far."""
     first, second, has_second = members
-    places = np.flatnonzero(_pair_sizes(x, first, second) > reach)
+    found = np.flatnonzero(_far_pairs(x, first, second, reach))
     room = max(1, PORTION // len(w))
-    for start in range(0, places.size, room):
-        row, pair = np.divmod(places[start : start + room], first.size)
+    for start in range(0, found.size, room):
+        row, pair = np.divmod(found[start : start + room], first.size)
         used, at = np.unique(pair, return_inverse=True)
-        head = _narrow(w[:, first[used]].T, x)
-        tail = _narrow(w[:, second[used]].T * has_second[used, None], x)
+        head = _narrow(w[:, first[used]].T, x)[at]
+        tail = _narrow(w[:, second[used]].T * has_second[used, None], x)[at]
         a, b = (_narrow(x[row, k[pair], None], x) for k in (first, second))
-        pairs = np.add(a * head[at], b * tail[at], dtype=np.int32)
         starts = np.flatnonzero(np.diff(row, prepend=-1))
-        yield row[starts], pairs, starts
+        yield row[starts], _pairs(a, head, b, tail), starts
 
 
-def _of_groups(
+def _in_groups(
     rows: Array, weights: Array, members: tuple[Array, Array, Array], reach: int
 ) -> Iterator[tuple[Array, Array, Array]]:
-    """Of x [groups, n, K] and w [groups, C / groups, K]: pair after pair, the rows in which it
-    reaches far in some group."""
-    room = max(1, PORTION // weights[..., 0].size)
+    """Of x [groups, n, K] and w [groups, C / groups, K]: pair after pair the places where it
+    reaches far."""
+    room = max(1, PORTION // weights.shape[1])
     for first, second, has_second in zip(*members, strict=True):
-        a, b = rows[..., first].T, rows[..., second].T
-        found = np.flatnonzero((_sizes(a) + _sizes(b) > reach).any(axis=1))
-        head, tail = weights[..., first], weights[..., second] * has_second
+        x, y = rows[..., first].T.ravel(), rows[..., second].T.ravel()
+        found = np.flatnonzero(_reach_far(x, y, reach))
         for start in range(0, found.size, room):
-            row = found[start : start + room]
-            left = _narrow(a[row, :, None], a) * _narrow(head, a)
-            right = _narrow(b[row, :, None], b) * _narrow(tail, b)
-            pairs = np.add(left, right, dtype=np.int32).reshape(row.size, -1)
-            yield row, pairs, np.arange(row.size)
+            places = found[start : start + room]
+            group = places % len(weights)
+            head = _narrow(weights[group, :, first], x)
+            tail = _narrow(weights[group, :, second] * has_second, x)
+            a, b = (_narrow(each[places, None], x) for each in (x, y))
+            yield places, _pairs(a, head, b, tail), np.arange(places.size)
+
+
+def _pairs(a: Array, head: Array, b: Array, tail: Array) -> Array:
+    """a·head + b·tail in int32; the products of bytes still fit into int16: 255·128 = 32640."""
+    pairs: Array = np.add(a * head, b * tail, dtype=np.int32)
+    return pairs
 
 
 def _narrow(numbers: Array, x: Array) -> Array:
-    """Contiguous, in int16 where x has bytes: 255·128 still fits."""
+    """Contiguous, in int16 where x has bytes."""
     return np.ascontiguousarray(numbers, np.int16 if x.dtype.itemsize == 1 else np.int32)
 
 
-def _sizes(x: Array) -> Array:
-    """|x|, wide enough for the sum of two."""
-    return x.astype(np.uint16) if x.dtype == np.uint8 else np.abs(i32(x))
+def _reach_far(x: Array, y: Array, reach: int) -> Array:
+    """|x| + |y| > reach; for bytes without widening them."""
+    if x.dtype == np.uint8 and reach == BYTE:
+        return np.asarray(x > BYTE - y)
+    return np.asarray(np.abs(i32(x)) + np.abs(i32(y)) > reach)
 
 
-def _pair_sizes(x: Array, first: Array, second: Array) -> Array:
-    """|x₁| + |x₂| of each pair: [n, pairs]."""
+def _far_pairs(x: Array, first: Array, second: Array, reach: int) -> Array:
+    """The same of each pair in the rows: bool [n, pairs]."""
     if x.dtype != np.uint8 or first.size * 2 != x.shape[-1] or np.any(first % 2):
-        return _sizes(x[:, first]) + _sizes(x[:, second])
+        return _reach_far(x[:, first], x[:, second], reach)
     both = np.ascontiguousarray(x).view(np.uint16)  # neighbours: both bytes at once
-    return np.asarray((both & 255) + (both >> 8))
+    return np.asarray((both & BYTE) + (both >> 8) > reach)

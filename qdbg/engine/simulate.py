@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise, takewhile
+from typing import Any
 
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, i32
-from qdbg.core.op import Call, Kernel, NotSimulated
+from qdbg.core.op import Call, Kernel, NotSimulated, Op
 from qdbg.core.program import Node
 from qdbg.core.quantity import STORAGE, Array, readonly
 from qdbg.core.stage import Stage, Values
 from qdbg.ops import registry
+
+ROOM = 2**18
+"""How many numbers a part of a call has: so few that the processor's cache holds its stages."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -31,36 +36,197 @@ class Simulation:
     result: Array
     """The last stage's integers (uint8, int8) or float32, in the shape of the call's result."""
 
+    @property
+    def bytes(self) -> int:
+        """What the numbers take."""
+        return sum(int(np.asarray(value).nbytes) for value in self.values.values())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What would be done to simulate a call; nothing is computed yet."""
+
+    node: Node
+    op: Op
+    arithmetic: Arithmetic
+    values: dict[str, Any]
+    """The operands."""
+    stages: tuple[Stage, ...]
+    """Constants among them."""
+    rivals: tuple[tuple[Stage, ...], ...]
+    """Other stages that PyTorch may have taken."""
+    kernel: Kernel | None
+
+    @property
+    def steps(self) -> tuple[Stage, ...]:
+        """The stages on the data."""
+        return tuple(stage for stage in self.stages if not stage.constant)
+
 
 UNREPEATABLE = (
     "PyTorch's result is not its own arithmetic's: it gave another one when it ran this call again"
 )
 
 
-def simulate(call: Call, arithmetic: Arithmetic) -> Simulation:
-    """Run the call's stages. Raises NotSimulated, with the reason, for what qdbg does not claim."""
+def planned(call: Call, arithmetic: Arithmetic) -> Plan:
+    """The call's stages. Raises NotSimulated, with the reason, for what qdbg does not claim."""
     node = call.node
     op = registry().get(node.op)
     if op is None:
         raise NotSimulated(f"qdbg does not know the arithmetic of {node.op}")
     if not node.repeatable:
         raise NotSimulated(UNREPEATABLE)
-    values: dict[str, Array] = op.operands(call)
-    chosen = op.stages(arithmetic, values)
-    for stage in chosen:
+    values = dict(op.operands(call))
+    return Plan(
+        node,
+        op,
+        arithmetic,
+        values,
+        op.stages(arithmetic, values),
+        () if op.rivals is None else op.rivals(arithmetic, values),
+        None if op.kernel is None else op.kernel(arithmetic, values),
+    )
+
+
+def simulate(call: Call, arithmetic: Arithmetic) -> Simulation:
+    """Run the call's stages and keep every number. Raises NotSimulated as `planned`, and where
+    PyTorch may have taken another way that leads elsewhere."""
+    plan = planned(call, arithmetic)
+    values = plan.values | {name: np.asarray(plan.values[name]) for name in _rows(plan)}
+    for stage in plan.stages:
         values[stage.output] = readonly(np.asarray(stage.run(values)))
-    last = values[chosen[-1].output]
-    if op.channels_last:
-        last = np.moveaxis(last, -1, 1)
-    dtype = np.dtype(STORAGE.get(node.dtype, node.dtype))
+    _refuse_rivals(plan, values)
+    last = values[plan.stages[-1].output]
     return Simulation(
         arithmetic,
-        stages=tuple(s for s in chosen if not s.constant),
-        constants={s.output: s for s in chosen if s.constant},
-        kernel=op.kernel(arithmetic, values) if op.kernel is not None else None,
+        stages=plan.steps,
+        constants={s.output: s for s in plan.stages if s.constant},
+        kernel=plan.kernel,
         values=values,
-        result=readonly(last.reshape(node.shape).astype(dtype)),
+        result=_as_result(plan, last.astype(_dtype(plan.node), copy=False)),
     )
+
+
+def result_of(plan: Plan) -> Array:
+    """The result alone, as `Simulation.result`: part by part where the op allows it, so that
+    nothing in between takes more memory than a part does. Raises NotSimulated as `simulate`."""
+    rows = _rows(plan)
+    shared, moving = _apart(plan.stages, rows)
+    values = dict(plan.values)
+    if not rows:
+        return _as_result(plan, _last_of(shared, values).astype(_dtype(plan.node), copy=False))
+    for stage in shared:
+        values[stage.output] = stage.run(values)
+    first = values[rows[0]]
+    shape = first.shape[: first.ndim - plan.op.inner]
+    width = max(len(values.get("w_q", "1")), int(np.prod(first.shape[len(shape) :])))
+    order = _order(first, len(shape))
+    made = None
+    for index in parts(shape, order, ROOM // width):
+        part = values | {name: _cut(values[name], index) for name in rows}
+        for stage in moving:
+            part[stage.output] = stage.run(part)
+        _refuse_rivals(plan, part)
+        last = np.asarray(part[plan.stages[-1].output])
+        if made is None:
+            made = _empty(shape, order, last.shape[len(shape) :], _dtype(plan.node))
+        made[index] = last
+    return _as_result(plan, np.asarray(made))
+
+
+def parts(
+    shape: tuple[int, ...], order: tuple[int, ...], room: int
+) -> Iterator[tuple[slice, ...]]:
+    """Slices of all axes that cut an array into parts of about `room` elements, at least one: the
+    axes that are slow in memory, which come first in `order`, are cut first."""
+    inner, place = 1, len(order)
+    while place and inner * shape[order[place - 1]] <= room:
+        place -= 1
+        inner *= shape[order[place]]
+    whole = [slice(None)] * len(shape)
+    if not place:
+        yield tuple(whole)
+        return
+    outer, axis = order[: place - 1], order[place - 1]
+    count = -(-shape[axis] // max(1, room // inner))
+    edges = [shape[axis] * i // count for i in range(count + 1)]
+    for at in np.ndindex(*(shape[i] for i in outer)):
+        for i, n in zip(outer, at, strict=True):
+            whole[i] = slice(n, n + 1)
+        for start, end in pairwise(edges):
+            whole[axis] = slice(start, end)
+            yield tuple(whole)
+
+
+def _rows(plan: Plan) -> tuple[str, ...]:
+    return tuple(name for name in plan.op.rows if name in plan.values)
+
+
+def _apart(
+    stages: tuple[Stage, ...], rows: tuple[str, ...]
+) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
+    """The stages that are the same for all rows, and those that are not."""
+    moving, shared, others = set(rows), [], []
+    for stage in stages:
+        if moving.isdisjoint(stage.parameters):
+            shared.append(stage)
+        else:
+            moving.add(stage.output)
+            others.append(stage)
+    return tuple(shared), tuple(others)
+
+
+def _last_of(stages: tuple[Stage, ...], values: dict[str, Any]) -> Array:
+    """Run the stages; what no later one needs is let go at once."""
+    for place, stage in enumerate(stages):
+        values[stage.output] = stage.run(values)
+        later = {name for other in stages[place + 1 :] for name in other.parameters}
+        for name in {*stage.parameters} - later - {stage.output}:
+            del values[name]
+    return np.asarray(values[stages[-1].output])
+
+
+def _order(operand: Array, axes: int) -> tuple[int, ...]:
+    """The axes of the rows from the slowest in memory to the fastest."""
+    steps = getattr(operand, "strides", (0,) * axes)
+    return tuple(sorted(range(axes), key=lambda axis: -steps[axis]))
+
+
+def _empty(
+    shape: tuple[int, ...], order: tuple[int, ...], inner: tuple[int, ...], dtype: np.dtype[Any]
+) -> Array:
+    """Room for rows of this shape, in this order of memory."""
+    room = np.empty((*(shape[i] for i in order), *inner), dtype)
+    back = sorted(range(len(order)), key=lambda place: order[place])
+    return room.transpose(*back, *range(len(order), room.ndim))
+
+
+def _cut(operand: Array, index: tuple[slice, ...]) -> Array:
+    """The operand's part; an axis of length 1 stands for every place."""
+    places = zip(index, operand.shape, strict=False)
+    return operand[tuple(slice(None) if size == 1 else place for place, size in places)]
+
+
+def _refuse_rivals(plan: Plan, values: Values) -> None:
+    """Raise NotSimulated where stages that PyTorch may have taken instead lead elsewhere."""
+    for stages in plan.rivals:
+        same = takewhile(lambda both: both[0] is both[1], zip(plan.stages, stages, strict=False))
+        other = dict(values)
+        for stage in stages[len(list(same)) :]:
+            other[stage.output] = stage.run(other)
+        if not np.array_equal(other[stages[-1].output], values[plan.stages[-1].output]):
+            library = plan.kernel.library if plan.kernel is not None else "PyTorch"
+            raise NotSimulated(f"which of {library}'s kernels ran is not known, and they differ here")
+
+
+def _dtype(node: Node) -> np.dtype[Any]:
+    return np.dtype(STORAGE.get(node.dtype, node.dtype))
+
+
+def _as_result(plan: Plan, last: Array) -> Array:
+    """In the shape of the call's result."""
+    found = np.moveaxis(last, -1, 1) if plan.op.channels_last else last
+    return readonly(found.reshape(plan.node.shape))
 
 
 def kernel_of(node: Node, arithmetic: Arithmetic, values: Values) -> Kernel | None:

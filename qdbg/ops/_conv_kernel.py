@@ -154,7 +154,7 @@ def _onednn_avx512(shape: _Shape, values: Values, why: str) -> Kernel:
 def _undecided(shape: _Shape, values: Values, why: str) -> Kernel:
     """Of few channels' products oneDNN pairs none, those of a row or all, as it finds profitable:
     nothing depends on it where no two of them leave int16. Raises NotSimulated where they do."""
-    if not never_cut(values["x_q"], values["w_q"]):
+    if not never_cut(np.asarray(values["x_q"]), values["w_q"]):
         raise NotSimulated(
             "how oneDNN pairs the products of so few channels here is not known, and pairs can be"
             " cut off"

@@ -95,7 +95,8 @@ def mac_pairs_blocked(x_q: Array, w_q: Array, block: int) -> Array:
 )
 def weight_sum(w_q: Array) -> Array:
     """The sum of the weights of one output channel, known before any input is."""
-    return exact_sums(np.ones((1, w_q.shape[1]), np.bool_), w_q)[0]
+    total: Array = exact_sums(np.ones((1, w_q.shape[1]), np.bool_), w_q)[0]
+    return total
 
 
 def _cut_inside(x_q: Array, inside: Array, w_q: Array, block: int) -> Array:

@@ -12,7 +12,16 @@ from qdbg.core.arithmetic import Arithmetic, f32, f64
 from qdbg.core.op import Kernel
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
-from qdbg.ops import _conv_kernel, _fbgemm, _onednn, _products, _qnnpack, conv, conv_add
+from qdbg.ops import (
+    _conv_kernel,
+    _fbgemm,
+    _onednn,
+    _products,
+    _qnnpack,
+    _windows,
+    conv,
+    conv_add,
+)
 from qdbg.ops._windows import Geometry, in_k_order, windows
 from qdbg.selftest.faults import Fault, computing
 from qdbg.selftest.faults._wrong import half_away_32, product_64, two_roundings
@@ -125,8 +134,8 @@ FAULTS = (
     _rule("turns the kernel round", conv, "windows", flipped, engines=EVERY),
     _rule("turns the kernel round", conv, "windows", flipped, "conv1d", engines=EVERY),
     _rule("pads with the byte 0", conv, "windows", padded_with_zeros, "conv3d", engines=EVERY),
-    _rule("takes the channels first", conv, "in_k_order", channels_first, engines=EVERY),
-    _rule("interleaves the groups", conv, "in_k_order", interleaved, engines=EVERY),
+    _rule("takes the channels first", _windows, "in_k_order", channels_first, engines=EVERY),
+    _rule("interleaves the groups", _windows, "in_k_order", interleaved, engines=EVERY),
     _rule("pads behind the image alone", conv, "windows", padded_behind, engines=EVERY),
     _rule("forgets the dilation", conv, "windows", undilated, engines=EVERY),
     _rule(
