@@ -133,8 +133,11 @@ def measure(name, engine, level):
             made = net.recording(tape)
             times["simulate"].append(timed(lambda made=made: net.simulate(made))[0])
     calls = [n for n in recording.program.nodes if n.op != "identity"]
-    put_out = sum(v.nbytes for n, v in zip(recording.program.nodes, recording.values, strict=True)
-                  if n.op != "identity")
+    put_out = sum(
+        v.nbytes
+        for n, v in zip(recording.program.nodes, recording.values, strict=True)
+        if n.op != "identity"
+    )
     kept = [*recording.values, *(c for c in recording.constants if hasattr(c, "nbytes"))]
     refused = Counter(c.reason for c in comparisons if c.status == "not simulated")
     return {

@@ -120,6 +120,13 @@ def saturate(x: Array, low: float, high: float) -> Array:
     return np.asarray(np.clip(x, low, high))
 
 
+def sum16(x: Array, y: Array) -> Array:
+    """sat16(sat16(x) + y) for one small integer y, in int32: x is bounded so that the sum fits."""
+    low, high = INT16
+    step = int(y)
+    return np.asarray(saturate(x, low - min(step, 0), high - max(step, 0)) + np.int32(step))
+
+
 def at_least(x: Array, low: Array) -> Array:
     """max(x, low) on integers."""
     raised: Array = np.maximum(x, low)
@@ -157,6 +164,8 @@ def i32(x: Array) -> Array:
 
 def centred(x: Array, zero_point: Array) -> Array:
     """x − zero_point: int16 for bytes, whose differences from −255 to 255 it holds."""
+    if not zero_point:
+        return x
     if x.dtype.itemsize == 1 and abs(int(zero_point)) <= BYTE:
         return np.subtract(x, np.int16(zero_point), dtype=np.int16)
     return i32(x) - i32(zero_point)

@@ -7,6 +7,8 @@ Shapes are those of every function here: x is [n, K] and w [C, K]; or with group
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
+from math import prod
 
 import numpy as np
 
@@ -42,26 +44,26 @@ def exact_sums(x: Array, w: Array) -> Array:
     add_up = _sums_of_one if weights.shape[1] == 1 < len(weights) else _matrix_sums
     count = -(-size // max(1, limit // most))
     edges = [size * i // count for i in range(count + 1)]
-    total: Array = np.zeros((rows.shape[1], w.shape[0]), whole)
-    for start, end in zip(edges, edges[1:], strict=False):
-        total += add_up(rows[..., start:end], weights[..., start:end]).astype(whole)
-    return total.reshape(*result_shape(x), w.shape[0])
+    stretches = [slice(start, end) for start, end in pairwise(edges)]
+    total: Array = add_up(rows[..., stretches[0]], weights[..., stretches[0]]).astype(whole)
+    for k in stretches[1:]:
+        np.add(total, add_up(rows[..., k], weights[..., k]).astype(whole), out=total)
+    shaped: Array = total.reshape(*result_shape(x), w.shape[0])
+    return shaped
 
 
 def _matrix_sums(rows: Array, weights: Array) -> Array:
     """[n, C] by one matrix product for each group."""
     if len(rows) == 1:
         return np.asarray(rows[0] @ weights[0].T)
-    sums = np.matmul(rows, weights.swapaxes(1, 2)).swapaxes(0, 1)
+    sums: Array = np.matmul(rows, weights.swapaxes(1, 2)).swapaxes(0, 1)
     return sums.reshape(len(sums), weights.shape[0] * weights.shape[1])
 
 
 def _sums_of_one(rows: Array, weights: Array) -> Array:
-    """[n, C] where each group has one output channel: one product at a time, for all of them."""
-    total = rows[..., 0].T * weights[:, 0, 0]
-    for k in range(1, rows.shape[-1]):
-        total += rows[..., k].T * weights[:, 0, k]
-    return total
+    """[n, C] where each group has one output channel: no matrix product, but one loop for all."""
+    sums: Array = np.einsum("gnk,kg->ng", rows, np.ascontiguousarray(weights[:, 0].T))
+    return sums
 
 
 def largest(x: Array) -> int:
@@ -118,7 +120,7 @@ def cut_pairs(x: Array, w: Array, block: int) -> Array:
 def _by_group(totals: Array, x: Array) -> Array:
     """[n · groups, C / groups], the same memory."""
     groups = 1 if x.ndim == ROWS_AND_K else x.shape[-2]
-    return totals.reshape(int(np.prod(totals.shape[:-1])) * groups, totals.shape[-1] // groups)
+    return totals.reshape(prod(totals.shape[:-1]) * groups, totals.shape[-1] // groups)
 
 
 def suspect_pairs(x: Array, w: Array, block: int) -> Iterator[tuple[Array, Array, Array]]:
@@ -166,7 +168,8 @@ def _in_groups(
     room = max(1, PORTION // weights.shape[1])
     for first, second, has_second in zip(*members, strict=True):
         x, y = rows[..., first].T.ravel(), rows[..., second].T.ravel()
-        found = np.flatnonzero(_reach_far(x, y, reach))
+        far = _reach_far(x, y, reach)
+        found = np.flatnonzero(far) if far.any() else np.arange(0)
         for start in range(0, found.size, room):
             places = found[start : start + room]
             group = places % len(weights)

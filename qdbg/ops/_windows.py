@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -37,19 +38,25 @@ def windows(image: Array, geometry: Geometry, fill: int) -> Array:
 
     A view of memory that has the channels side by side, as the image itself most often has.
     """
-    last = np.moveaxis(image, 1, -1)
-    if geometry.padded:
-        numbers = list(zip(last.shape[1:-1], geometry.padding, strict=True))
-        size = [n + 2 * p for n, p in numbers]
-        room = np.full((len(last), *size, last.shape[-1]), fill, image.dtype)
-        room[(slice(None), *(slice(p, p + n) for n, p in numbers))] = last
-    else:
-        room = np.ascontiguousarray(last)
-    axes = tuple(range(2, image.ndim))
-    views = sliding_window_view(np.moveaxis(room, -1, 1), geometry.extent, axis=axes)
+    around = surrounded(image, [(p, p) for p in geometry.padding], fill)
+    views = sliding_window_view(around, geometry.extent, axis=tuple(range(2, image.ndim)))
     steps = tuple(slice(None, None, s) for s in geometry.stride)
     taps = tuple(slice(None, None, d) for d in geometry.dilation)
     return views[(slice(None), slice(None), *steps, *taps)]
+
+
+def surrounded(image: Array, more: Sequence[tuple[int, int]], fill: int) -> Array:
+    """The image [N, C, …] with so many more pixels before and after each spatial axis, its channels
+    side by side in memory."""
+    last = image.transpose(0, *range(2, image.ndim), 1)
+    if any(map(any, more)):
+        size = [n + a + b for n, (a, b) in zip(last.shape[1:-1], more, strict=True)]
+        room = np.full((len(last), *size, last.shape[-1]), fill, image.dtype)
+        inside = (slice(a, a + n) for n, (a, _) in zip(last.shape[1:-1], more, strict=True))
+        room[(slice(None), *inside)] = last
+    else:
+        room = np.ascontiguousarray(last)
+    return room.transpose(0, -1, *range(1, room.ndim - 1))
 
 
 class Windows:
@@ -60,7 +67,7 @@ class Windows:
         self._found = found
         self._groups = groups
         spatial = (found.ndim - 2) // 2
-        size = found.shape[1] // groups * int(np.prod(found.shape[2 + spatial :]))
+        size = found.shape[1] // groups * prod(found.shape[2 + spatial :])
         self.shape = (found.shape[0], *found.shape[2 : 2 + spatial], groups, size)
         self.ndim = len(self.shape)
         self.dtype = found.dtype
@@ -86,10 +93,11 @@ def in_k_order(found: Array, groups: int) -> Array:
     split = found.reshape(n, groups, channels // groups, *found.shape[2:])
     out = tuple(range(3, 3 + spatial))
     taps = tuple(range(3 + spatial, 3 + 2 * spatial))
-    size = channels // groups * int(np.prod(found.shape[2 + spatial :]))
+    size = channels // groups * prod(found.shape[2 + spatial :])
     shape = (n, *found.shape[2 : 2 + spatial], groups)
     if groups == channels > 1:
-        return np.moveaxis(split.transpose(*taps, 2, 0, *out, 1).reshape(size, *shape), 0, -1)
+        by_k = split.transpose(*taps, 2, 0, *out, 1).reshape(size, *shape)
+        return by_k.transpose(*range(1, by_k.ndim), 0)
     return split.transpose(0, *out, 1, *taps, 2).reshape(*shape, size)
 
 

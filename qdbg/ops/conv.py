@@ -87,9 +87,7 @@ def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     return weighted_stages(kernel(arithmetic, values), values, relu=True)
 
 
-def rivals(
-    arithmetic: Arithmetic, values: Values, *, relu: bool
-) -> tuple[tuple[Stage, ...], ...]:
+def rivals(arithmetic: Arithmetic, values: Values, *, relu: bool) -> tuple[tuple[Stage, ...], ...]:
     """What else oneDNN may have done."""
     return rival_stages(kernel(arithmetic, values), values, relu=relu)
 
