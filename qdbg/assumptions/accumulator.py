@@ -12,17 +12,15 @@ from qdbg.core.arithmetic import (
     ARITHMETICS,
     INT16,
     cut_sides,
-    exact_sums,
     i32,
-    pair_members,
     sat16,
-    saturating_pair_sums,
     wrap32,
 )
 from qdbg.core.op import Kernel, NotSimulated
 from qdbg.core.quantity import Array
 from qdbg.core.roundings import wrap
 from qdbg.core.stage import Stage, stage
+from qdbg.core.sums import exact_sums, pair_members, saturating_pair_sums
 
 PAIRING = ("fbgemm-avx2", "onednn-avx512", "onednn-avx2")
 """Arithmetics whose kernels add in saturating pairs, each in its own layout."""

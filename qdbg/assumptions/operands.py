@@ -10,6 +10,7 @@ import numpy as np
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
 from qdbg.assumptions.plan import Edit, Plan, after
 from qdbg.core.arithmetic import at_least, i32, i64
+from qdbg.core.op import laid_out
 from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage
 
@@ -35,10 +36,10 @@ def _input_bytes(plan: Plan) -> Variants:
 
 
 def _weight_bytes(plan: Plan) -> Variants:
-    if plan.has("w_q"):
-        w = i32(plan.values["w_q"])
-        yield "uint8", plan.having(w_q=np.where(w < 0, w + BYTES, w))
-        yield "plus-128", plan.having(w_q=w + SIGN)
+    if plan.has("w_q", "x_q"):
+        w, x = i32(plan.values["w_q"]), i32(plan.values["x_q"])  # products of bytes no more
+        yield "uint8", plan.having(w_q=np.where(w < 0, w + BYTES, w), x_q=x)
+        yield "plus-128", plan.having(w_q=w + SIGN, x_q=x)
 
 
 def _zero_point_of(*names: str) -> Callable[[Plan], Variants]:
@@ -175,7 +176,7 @@ def _image_order(plan: Plan) -> Variants:
     for name, q in orders.items():
         moved = QTensor(np.ascontiguousarray(q), image.qparams, image.strides)
         call = replace(plan.call, inputs=(moved, *plan.call.inputs[1:]))
-        yield name, replace(plan, call=call, values=plan.op.operands(call))
+        yield name, replace(plan, call=call, values=laid_out(plan.op, call))
 
 
 def _input_order(plan: Plan) -> Variants:

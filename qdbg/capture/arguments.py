@@ -12,12 +12,14 @@ from torch.utils._pytree import tree_leaves
 from qdbg.capture.packed import unpacked
 from qdbg.capture.rebuild import parameters
 from qdbg.core.op import Operand
-from qdbg.core.quantity import STORAGE, QTensor, readonly
+from qdbg.core.quantity import Array, QTensor, readonly
 
 PLAIN = (bool, int, float, str)
 SPELLED = (torch.dtype, torch.memory_format, torch.layout, torch.device)
 NUMBERS = (torch.float32, torch.float64, torch.int64, torch.int32, torch.uint8)
 """Types of tensors that are no quantized ones and still worth keeping."""
+INTEGERS = {torch.quint8: torch.uint8, torch.qint8: torch.int8, torch.qint32: torch.int32}
+"""The types that hold the integers of quantized tensors."""
 
 
 class Arguments:
@@ -72,14 +74,25 @@ def _plain(value: Any) -> object:
 
 
 def copied(tensor: torch.Tensor) -> Operand | None:
-    """The tensor's numbers at this moment, row-major; None for a type that qdbg does not keep."""
-    dtype = str(tensor.dtype).removeprefix("torch.")
-    if tensor.is_quantized and dtype in STORAGE:
-        q = readonly(np.array(tensor.int_repr().numpy(), order="C"))
+    """The tensor's numbers at this moment, in their own order of memory; None for a type that qdbg
+    does not keep."""
+    if tensor.is_quantized and tensor.dtype in INTEGERS:
+        q = readonly(np.array(integers(tensor), order="K"))
         return QTensor(q, parameters(tensor), strides_of(tensor))
     if tensor.dtype in NUMBERS:
-        return readonly(np.array(tensor.detach().numpy(), order="C"))
+        return readonly(np.array(tensor.detach().numpy(), order="K"))
     return None
+
+
+def integers(tensor: torch.Tensor) -> Array:
+    """The integers of a quantized tensor as they lie in its own memory: no copy."""
+    storage, shape = tensor.untyped_storage(), (tensor.size(), tensor.stride())
+    found: Array = (
+        torch.empty(0, dtype=INTEGERS[tensor.dtype])
+        .set_(storage, tensor.storage_offset(), *shape)
+        .numpy()
+    )
+    return found
 
 
 def strides_of(tensor: torch.Tensor) -> tuple[int, ...] | None:

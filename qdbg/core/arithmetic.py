@@ -6,7 +6,7 @@ names that the formulas on the screen use.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,17 +16,49 @@ from qdbg.names import LEVELS, TEXTBOOK
 
 INT16 = (-(2**15), 2**15 - 1)
 INT32 = (-(2**31), 2**31 - 1)
-ROWS_AND_K = 2
-"""The axes of inputs [n, K]; with groups of channels there are more: [n, …, groups, K]."""
-PORTION = 2**24
-"""How many pairs are looked at in one go: it bounds the memory."""
+WORD = 4
+"""Bytes of an int32."""
+BYTE = 255
+TIE, BELOW_TIE = 1 << 28, (1 << 29) - 1
+"""The last 29 bits of a float64 are those that a float32 has not; this pattern lies half-way."""
+NORMAL32 = 2.0**-126
+"""Smaller float32 numbers have fewer bits."""
 
 
 def f32(x: Array | float) -> Array:
     """Round to float32, half to even. A float64 operation on float32 operands, then this, is one
     float32 operation: +, −, ·, / and their double rounding agree (53 ≥ 2·24 + 2 bits)."""
+    given = np.asarray(x)
+    if given.dtype == np.float32:
+        return given
+    if given.dtype.kind in "iu" and given.dtype.itemsize > WORD:
+        given = given.astype(np.float64)
     with np.errstate(over="ignore", invalid="ignore"):
-        return np.asarray(x, dtype=np.float64).astype(np.float32)
+        return given.astype(np.float32)
+
+
+def mul32(x: Array, y: Array) -> Array:
+    """f32(x·y), without a float64 in between where both are float32: one float32 operation."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if x.dtype == y.dtype == np.float32:
+            return np.asarray(x * y)
+        return f32(f64(x) * f64(y))
+
+
+def add32(x: Array, y: Array) -> Array:
+    """f32(x + y), without a float64 in between where both are float32: one float32 operation."""
+    with np.errstate(over="ignore", under="ignore", invalid="ignore"):
+        if x.dtype == y.dtype == np.float32:
+            return np.asarray(x + y)
+        return f32(f64(x) + f64(y))
+
+
+def div32(x: Array, y: Array) -> Array:
+    """f32(x / y), without a float64 in between where both are float32: one float32 operation."""
+    with np.errstate(all="ignore"):
+        if x.dtype == y.dtype == np.float32:
+            return np.asarray(x / y)
+        return f32(f64(x) / f64(y))
 
 
 def f16(x: Array) -> Array:
@@ -72,15 +104,27 @@ def rne(x: Array) -> Array:
 
 def rne32(x: Array) -> Array:
     """Round half to even to int32 as x86's cvtps2dq does: NaN and |x| ≥ 2³¹ give −2³¹."""
-    rounded = np.rint(f64(x))
-    inside = (rounded >= INT32[0]) & (rounded <= INT32[1])
-    return np.where(inside, rounded, INT32[0]).astype(np.int64).astype(np.int32)
+    rounded = np.rint(x if np.asarray(x).dtype == np.float32 else f64(x))
+    if rounded.size and INT32[0] <= rounded.min() and rounded.max() < -INT32[0]:
+        return np.asarray(rounded.astype(np.int32))  # nor is one of them NaN
+    wide = f64(rounded)
+    inside = (wide >= INT32[0]) & (wide <= INT32[1])
+    return np.where(inside, wide, INT32[0]).astype(np.int64).astype(np.int32)
 
 
 def saturate(x: Array, low: float, high: float) -> Array:
     """min(max(x, low), high), keeping the type; NaN goes to the low end, as maxps(low, x) does."""
-    bounded: Array = np.minimum(np.fmax(x, low), high)
-    return bounded
+    given = np.asarray(x)
+    if given.dtype.kind == "f" and not (given.size and given.min() == given.min()):
+        return np.asarray(np.minimum(np.fmax(x, low), high))
+    return np.asarray(np.clip(x, low, high))
+
+
+def sum16(x: Array, y: Array) -> Array:
+    """sat16(sat16(x) + y) for one small integer y, in int32: x is bounded so that the sum fits."""
+    low, high = INT16
+    step = int(y)
+    return np.asarray(saturate(x, low - min(step, 0), high - max(step, 0)) + np.int32(step))
 
 
 def at_least(x: Array, low: Array) -> Array:
@@ -101,12 +145,30 @@ def sat32(x: Array) -> Array:
 
 def wrap32(x: Array) -> Array:
     """Keep the lowest 32 bits, as an int32 register does."""
-    return np.asarray(x, dtype=np.int64).astype(np.int32)
+    given = np.asarray(x)
+    if given.dtype == np.int32:
+        return given
+    return np.asarray(given, dtype=np.int64).astype(np.int32)
+
+
+def wrapped_sum(x: Array, y: Array) -> Array:
+    """wrap32(x + y) of integers below 2⁶³: int32 registers lose nothing that wrap32 keeps."""
+    with np.errstate(over="ignore"):
+        return np.asarray(wrap32(x) + wrap32(y))
 
 
 def i32(x: Array) -> Array:
     """Widen integers to int32: exact for uint8 and int8."""
-    return np.asarray(x).astype(np.int32)
+    return np.asarray(x).astype(np.int32, copy=False)
+
+
+def centred(x: Array, zero_point: Array) -> Array:
+    """x − zero_point: int16 for bytes, whose differences from −255 to 255 it holds."""
+    if not zero_point:
+        return x
+    if x.dtype.itemsize == 1 and abs(int(zero_point)) <= BYTE:
+        return np.subtract(x, np.int16(zero_point), dtype=np.int16)
+    return i32(x) - i32(zero_point)
 
 
 def i64(x: Array) -> Array:
@@ -136,121 +198,47 @@ def shift_half_away(x: Array, places: int) -> Array:
 def fma32(x: Array, y: Array | float, z: Array | float) -> Array:
     """x·y + z in float32 with a single rounding.
 
-    The product of two float32 values is exact in float64. Their sum with z is rounded *to odd*
-    there (the inexact neighbour with an odd last bit), after which rounding once more to float32
-    gives what one rounding gives (Boldo and Melquiond, 2008).
+    The product of two float32 values is exact in float64. Rounding its sum with z there and then
+    to float32 gives what one rounding gives, unless the float64 sum lies half-way between two
+    float32 values: only that can hide on which side the exact sum lies.
     """
-    product = f64(x) * f64(y)
-    addend = f64(z)
     with np.errstate(over="ignore", invalid="ignore"):
+        product, addend = f64(x) * f64(y), f64(z)
         total: Array = np.asarray(product + addend)
+        made = f32(total)
+    doubtful = (total.view(np.int64) & BELOW_TIE) == TIE
+    doubtful |= np.abs(total) < NORMAL32
+    if doubtful.any():
+        parts = np.broadcast_arrays(product, addend, total)
+        made[doubtful] = f32(_rounded_to_odd(*(each[doubtful] for each in parts)))
+    return made
+
+
+def _rounded_to_odd(product: Array, addend: Array, total: Array) -> Array:
+    """The float64 sum, the inexact neighbour with an odd last bit: rounding it once more to float32
+    gives what one rounding gives (Boldo and Melquiond, 2008)."""
+    with np.errstate(over="ignore", invalid="ignore"):
         back = total - product
         lost = (product - (total - back)) + (addend - back)
         even: Array = (total.view(np.int64) & 1) == 0
         nudge = np.isfinite(total) & np.isfinite(lost) & (lost != 0) & even
         toward = np.where(lost > 0, np.inf, -np.inf)
-        odd = np.where(nudge, np.nextafter(total, toward), total)
-    return f32(odd)
+        return np.where(nudge, np.nextafter(total, toward), total)
 
 
-def exact_sums(x: Array, w: Array) -> Array:
-    """Σₖ x[…,k]·w[c,k] without loss: int64 [n, C] from integers [n, K] and [C, K]; or with groups
-    of channels [n, …, C] from [n, …, groups, K] and [C, K].
-
-    float64 BLAS is exact here: each partial sum is an integer below 2⁵³.
-    """
-    rows, weights = in_groups(x, w)
-    sums: Array = np.matmul(f64(rows), f64(weights).swapaxes(1, 2))
-    return sums.swapaxes(0, 1).reshape(*result_shape(x), w.shape[0]).astype(np.int64)
-
-
-def result_shape(x: Array) -> tuple[int, ...]:
-    """Of the sums, but for the channel axis: without k, and without the axis of groups."""
-    return tuple(x.shape[: -1 if x.ndim == ROWS_AND_K else -2])
-
-
-def in_groups(x: Array, w: Array) -> tuple[Array, Array]:
-    """x as [groups, rows, K] and w as [groups, C / groups, K]."""
-    groups = 1 if x.ndim == ROWS_AND_K else x.shape[-2]
-    rows = x.reshape(-1, groups, x.shape[-1]).swapaxes(0, 1)
-    return rows, w.reshape(groups, -1, w.shape[-1])
-
-
-def pair_members(size: int, block: int) -> tuple[Array, Array, Array]:
-    """first k, second k and whether the second exists, per pair.
-
-    Pairs start anew after every `block` inputs; 0 stands for one block. A pair at the end of a
-    block may have one member.
-    """
-    step = block or max(1, size)
-    starts = [np.arange(a, min(a + step, size), 2) for a in range(0, size, step)]
-    first = np.concatenate(starts or [np.arange(0)])
-    ends = np.minimum(first // step * step + step, size)
-    has_second = first + 1 < ends
-    return first, np.where(has_second, first + 1, first), has_second
-
-
-def _pair_sums(x: Array, w: Array, block: int) -> Array:
-    """The sum of each pair before saturation: int32 [n, C, pairs] from [n, K] and [C, K]."""
-    first, second, has_second = pair_members(x.shape[-1], block)
-    x32, w32 = i32(x), i32(w)
-    head = x32[:, None, first] * w32[None, :, first]
-    tail = x32[:, None, second] * w32[None, :, second]
-    return head + np.where(has_second, tail, 0)
-
-
-def saturating_pair_sums(x: Array, w: Array, block: int) -> Array:
-    """Σᵢ sat16(pair i), shapes as `exact_sums`. Exact sums, corrected by each saturating pair's
-    excess.
-
-    A pair can leave int16 only where two weights of one sign add up to 129 or more (255·128 =
-    32640 fits), so that channels without such a pair need no further look.
-    """
-    totals = exact_sums(x, w)
-    for rows, channels, pairs in _live_pairs(x, w, block):
-        flat = totals.reshape(-1, w.shape[0])
-        flat[rows, channels] -= (pairs - sat16(pairs)).sum(axis=-1)
-    return totals
-
-
-def cut_pairs(x: Array, w: Array, block: int) -> Array:
-    """Where pairs leave int16, per output, as `cut_sides` codes it: int8, shape of the sums."""
-    sides = np.zeros((*result_shape(x), w.shape[0]), dtype=np.int8)
-    for rows, channels, pairs in _live_pairs(x, w, block):
-        above = np.asarray((pairs > INT16[1]).any(axis=-1))
-        below = np.asarray((pairs < INT16[0]).any(axis=-1))
-        sides.reshape(-1, w.shape[0])[rows, channels] = cut_sides(above, below)
-    return sides
-
-
-def _live_pairs(x: Array, w: Array, block: int) -> Iterator[tuple[slice, Array, Array]]:
-    """rows, channels and their pairs' sums, for the channels that can saturate, in portions."""
-    groups, weights = in_groups(x, w)
-    wide = weights.shape[1]
-    room = max(1, PORTION // max(1, wide * weights.shape[2]))
-    for group, (rows, own) in enumerate(zip(groups, weights, strict=True)):
-        live = np.flatnonzero(may_saturate(own, block))
-        for start in range(0, rows.shape[0] if live.size else 0, room):
-            chosen = slice(start, start + room)
-            yield chosen, live + group * wide, _pair_sums(rows[chosen], own[live], block)
+def for_each_byte(function: Callable[[Array], Array], x: Array) -> Array:
+    """function(x), found once for each of the 256 integers where x has a byte: a look-up."""
+    if x.dtype.itemsize > 1 or x.size <= BYTE:
+        return function(x)
+    every = np.arange(BYTE + 1, dtype=np.uint8)
+    found: Array = np.take(function(every.view(x.dtype)), x.view(np.uint8))
+    return found
 
 
 def cut_sides(above: Array, below: Array) -> Array:
     """int8: 1 where a value was cut off from above, −1 from below, 2 from both sides, else 0."""
     sides: Array = np.where(above & below, 2, above.astype(np.int8) - below.astype(np.int8))
     return sides.astype(np.int8)
-
-
-def may_saturate(w: Array, block: int) -> Array:
-    """bool [C]: whether some input bytes make a pair of this channel leave int16."""
-    first, second, has_second = pair_members(w.shape[-1], block)
-    w32 = i32(w)
-    head, tail = w32[:, first], np.where(has_second, w32[:, second], 0)
-    up = np.maximum(head, 0) + np.maximum(tail, 0)
-    down = np.minimum(head, 0) + np.minimum(tail, 0)
-    outside = (up * 255 > INT16[1]) | (down * 255 < INT16[0])
-    reaches: Array = np.asarray(outside.any(axis=-1))
-    return reaches
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,6 +95,20 @@ class Op:
     """The stages' arrays have the channels on their last axis, the call's result on axis 1."""
     axes: str = ""
     """The letters of the stages' axes, but for the last one: `nhw`; empty for any."""
+    rows: tuple[str, ...] = ()
+    """Operands with as many rows as the result, each of which needs only its own: the call can be
+    simulated part by part. Empty for an op whose elements depend on all of an operand."""
+    inner: int = 0
+    """How many axes of the first of these lie inside a row: groups and k of a convolution."""
+    rivals: Callable[[Arithmetic, Values], tuple[tuple[Stage, ...], ...]] | None = None
+    """Other stages that the library may have taken: a claim needs all to agree."""
+
+
+def laid_out(op: Op, call: Call) -> dict[str, Array]:
+    """The call's operands by symbol, all of them laid out in memory: a convolution's are views of
+    the image else. Raises NotSimulated."""
+    values = op.operands(call)
+    return values | {name: np.asarray(values[name]) for name in op.rows if name in values}
 
 
 QUINT8 = ("quint8",)

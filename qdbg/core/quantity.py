@@ -22,8 +22,10 @@ STORAGE: dict[str, type[np.generic]] = {"quint8": np.uint8, "qint8": np.int8, "q
 
 
 def readonly(array: Array) -> Array:
-    """The same data, contiguous and locked against writing."""
-    locked = np.require(array, requirements="C").view()
+    """The same data without gaps, its axes in the same order of memory, locked against writing."""
+    order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
+    dense = array.transpose(order).flags.c_contiguous
+    locked = array.view() if dense else np.array(array, order="C")
     locked.flags.writeable = False
     return locked
 

@@ -112,6 +112,8 @@ def split(where: str, yes: Stage, no: Stage) -> Stage:
 
     def compute(*operands: Any) -> Array:
         values = dict(zip((*parameters, where), operands, strict=True))
+        if np.all(values[where]):
+            return yes.run(values)
         return np.where(values[where], yes.run(values), no.run(values))
 
     return replace(yes, parameters=(*parameters, where), compute=compute, variants=(yes, no))

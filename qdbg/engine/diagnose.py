@@ -12,7 +12,7 @@ import numpy as np
 from qdbg.assumptions import Plan, changed, registry
 from qdbg.assumptions.hypothesis import Hypothesis, named
 from qdbg.assumptions.plan import Known
-from qdbg.core.op import NotSimulated
+from qdbg.core.op import NotSimulated, laid_out
 from qdbg.core.quantity import Array
 from qdbg.engine.trace import Trace
 from qdbg.ops import registry as ops
@@ -183,7 +183,7 @@ def _layer(trace: Trace, call: int, target: Array) -> _Layer:
     if op is None:
         raise NotSimulated(f"qdbg does not know the arithmetic of {node.op}")
     made = trace.call(call)
-    plan = Plan.of(op, made, trace.arithmetic, op.operands(made))
+    plan = Plan.of(op, made, trace.arithmetic, laid_out(op, made))
     plan = changed(plan, trace.arithmetic.changes)
     plan.stages  # noqa: B018 - raises NotSimulated
     return _Layer(plan, np.moveaxis(target, 1, -1) if op.channels_last else target)

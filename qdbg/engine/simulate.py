@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from itertools import pairwise, takewhile
+from math import prod
+from typing import Any
 
 import numpy as np
 
-from qdbg.assumptions import Plan, changed
+from qdbg import assumptions
 from qdbg.core.arithmetic import Arithmetic, i32
-from qdbg.core.op import Call, Kernel, NotSimulated
+from qdbg.core.op import Call, Kernel, NotSimulated, Op, laid_out
 from qdbg.core.program import Node
 from qdbg.core.quantity import STORAGE, Array, readonly
 from qdbg.core.stage import Stage, Values
 from qdbg.ops import registry
+
+ROOM = 2**18
+"""How many numbers a part of a call has: so few that the processor's cache holds its stages."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -32,41 +38,202 @@ class Simulation:
     result: Array
     """The last stage's integers (uint8, int8) or float32, in the shape of the call's result."""
 
+    @property
+    def bytes(self) -> int:
+        """What the numbers take."""
+        return sum(int(np.asarray(value).nbytes) for value in self.values.values())
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Plan:
+    """What would be done to simulate a call; nothing is computed yet."""
+
+    node: Node
+    op: Op
+    arithmetic: Arithmetic
+    values: dict[str, Any]
+    """The operands."""
+    stages: tuple[Stage, ...]
+    """Constants among them."""
+    rivals: tuple[tuple[Stage, ...], ...]
+    """Other stages that PyTorch may have taken."""
+    kernel: Kernel | None
+
+    @property
+    def steps(self) -> tuple[Stage, ...]:
+        """The stages on the data."""
+        return tuple(stage for stage in self.stages if not stage.constant)
+
 
 UNREPEATABLE = (
     "PyTorch's result is not its own arithmetic's: it gave another one when it ran this call again"
 )
 
 
-def simulate(call: Call, arithmetic: Arithmetic) -> Simulation:
-    """Run the call's stages. Raises NotSimulated, with the reason, for what qdbg does not claim."""
+def planned(call: Call, arithmetic: Arithmetic) -> Plan:
+    """The call's stages. Raises NotSimulated, with the reason, for what qdbg does not claim."""
     node = call.node
     op = registry().get(node.op)
     if op is None:
         raise NotSimulated(f"qdbg does not know the arithmetic of {node.op}")
     if not node.repeatable:
         raise NotSimulated(UNREPEATABLE)
-    values: dict[str, Array] = op.operands(call)
-    kernel = op.kernel(arithmetic, values) if op.kernel is not None else None
     if arithmetic.changes:
-        plan = changed(Plan.of(op, call, arithmetic, values), arithmetic.changes)
-        values, chosen, kernel = dict(plan.values), plan.stages, plan.kernel or kernel
-    else:
-        chosen = op.stages(arithmetic, values)
-    for stage in chosen:
+        return _changed(call, op, arithmetic, laid_out(op, call))
+    values = dict(op.operands(call))
+    stages = op.stages(arithmetic, values)
+    kernel = None if op.kernel is None else op.kernel(arithmetic, values)
+    doubtful = op.rivals is not None and kernel is not None and kernel.doubt
+    rivals = op.rivals(arithmetic, values) if op.rivals is not None and doubtful else ()
+    return Plan(node, op, arithmetic, values, stages, rivals, kernel)
+
+
+def _changed(call: Call, op: Op, arithmetic: Arithmetic, values: dict[str, Any]) -> Plan:
+    """The same with the assumptions changed that the arithmetic names."""
+    made = assumptions.Plan.of(op, call, arithmetic, values)
+    plan = assumptions.changed(made, arithmetic.changes)
+    kernel = None if op.kernel is None else op.kernel(arithmetic, values)
+    chosen = plan.kernel or kernel
+    return Plan(call.node, op, arithmetic, dict(plan.values), plan.stages, (), chosen)
+
+
+def simulate(call: Call, arithmetic: Arithmetic) -> Simulation:
+    """Run the call's stages and keep every number. Raises NotSimulated as `planned`, and where
+    PyTorch may have taken another way that leads elsewhere."""
+    plan = planned(call, arithmetic)
+    values = plan.values | {name: np.asarray(plan.values[name]) for name in _rows(plan)}
+    for stage in plan.stages:
         values[stage.output] = readonly(np.asarray(stage.run(values)))
-    last = values[chosen[-1].output]
-    if op.channels_last:
-        last = np.moveaxis(last, -1, 1)
-    dtype = np.dtype(STORAGE.get(node.dtype, node.dtype))
+    _refuse_rivals(plan, values)
+    last = values[plan.stages[-1].output]
     return Simulation(
         arithmetic,
-        stages=tuple(s for s in chosen if not s.constant),
-        constants={s.output: s for s in chosen if s.constant},
-        kernel=kernel,
+        stages=plan.steps,
+        constants={s.output: s for s in plan.stages if s.constant},
+        kernel=plan.kernel,
         values=values,
-        result=readonly(last.reshape(node.shape).astype(dtype)),
+        result=_as_result(plan, last.astype(_dtype(plan.node), copy=False)),
     )
+
+
+def result_of(plan: Plan) -> Array:
+    """The result alone, as `Simulation.result`: part by part where the op allows it, so that
+    nothing in between takes more memory than a part does. Raises NotSimulated as `simulate`."""
+    rows = _rows(plan)
+    shared, moving = _apart(plan.stages, rows)
+    values, dtype = dict(plan.values), _dtype(plan.node)
+    if not rows:
+        return _as_result(plan, _last_of(shared, values).astype(dtype, copy=False))
+    for stage in shared:
+        values[stage.output] = stage.run(values)
+    order = _order(values[rows[0]], plan.op.inner)
+    for name in rows:
+        values[name] = _in_order(values[name], order)
+    first = values[rows[0]]
+    shape = first.shape[: len(order)]
+    width = max(len(values.get("w_q", "1")), prod(first.shape[len(order) :]))
+    made: Array = np.empty(0)
+    for index in parts(shape, ROOM // width):
+        part = values | {name: _cut(values[name], index) for name in rows}
+        for stage in moving:
+            part[stage.output] = stage.run(part)
+        _refuse_rivals(plan, part)
+        last = np.asarray(part[plan.stages[-1].output])
+        if not made.size:
+            made = np.empty((*shape, *last.shape[len(shape) :]), dtype)
+        made[index] = last
+    return _as_result(plan, _in_order(made, tuple(np.argsort(order))))
+
+
+def parts(shape: tuple[int, ...], room: int) -> Iterator[tuple[slice, ...]]:
+    """Slices of the axes that cut an array into parts of about `room` elements, at least one."""
+    inner, axis = 1, len(shape)
+    while axis and inner * shape[axis - 1] <= room:
+        axis -= 1
+        inner *= shape[axis]
+    whole = (slice(None),) * len(shape)
+    if not axis:
+        yield whole
+        return
+    size = shape[axis - 1]
+    count = -(-size // max(1, room // inner))
+    edges = [size * i // count for i in range(count + 1)]
+    for at in np.ndindex(shape[: axis - 1]):
+        before = tuple(slice(n, n + 1) for n in at)
+        for start, end in pairwise(edges):
+            yield (*before, slice(start, end), *whole[axis:])
+
+
+def _rows(plan: Plan) -> tuple[str, ...]:
+    return tuple(name for name in plan.op.rows if name in plan.values)
+
+
+def _apart(
+    stages: tuple[Stage, ...], rows: tuple[str, ...]
+) -> tuple[tuple[Stage, ...], tuple[Stage, ...]]:
+    """The stages that are the same for all rows, and those that are not."""
+    moving, shared, others = set(rows), [], []
+    for stage in stages:
+        if moving.isdisjoint(stage.parameters):
+            shared.append(stage)
+        else:
+            moving.add(stage.output)
+            others.append(stage)
+    return tuple(shared), tuple(others)
+
+
+def _last_of(stages: tuple[Stage, ...], values: dict[str, Any]) -> Array:
+    """Run the stages; what no later one needs is let go at once."""
+    for place, stage in enumerate(stages):
+        values[stage.output] = stage.run(values)
+        later = {name for other in stages[place + 1 :] for name in other.parameters}
+        for name in {*stage.parameters} - later - {stage.output}:
+            del values[name]
+    return np.asarray(values[stages[-1].output])
+
+
+def _order(operand: Array, inner: int) -> tuple[int, ...]:
+    """The axes of the rows from the slowest in memory to the fastest. Windows have no memory."""
+    axes = range(operand.ndim - inner)
+    steps = getattr(operand, "strides", None)
+    return tuple(axes) if steps is None else tuple(sorted(axes, key=lambda axis: -steps[axis]))
+
+
+def _in_order(operand: Array, order: tuple[int, ...]) -> Array:
+    """The same memory with the axes of the rows in another order."""
+    if order == tuple(range(len(order))) or operand.ndim < len(order):
+        return operand
+    return operand.transpose(*order, *range(len(order), operand.ndim))
+
+
+def _cut(operand: Array, index: tuple[slice, ...]) -> Array:
+    """The operand's part; an axis of length 1 stands for every place."""
+    places = zip(index, operand.shape, strict=False)
+    return operand[tuple(slice(None) if size == 1 else place for place, size in places)]
+
+
+def _refuse_rivals(plan: Plan, values: Values) -> None:
+    """Raise NotSimulated where stages that PyTorch may have taken instead lead elsewhere."""
+    for stages in plan.rivals:
+        same = takewhile(lambda both: both[0] is both[1], zip(plan.stages, stages, strict=False))
+        other = dict(values)
+        for stage in stages[len(list(same)) :]:
+            other[stage.output] = stage.run(other)
+        if not np.array_equal(other[stages[-1].output], values[plan.stages[-1].output]):
+            library = plan.kernel.library if plan.kernel is not None else "PyTorch"
+            raise NotSimulated(
+                f"which of {library}'s kernels ran is not known, and they differ here"
+            )
+
+
+def _dtype(node: Node) -> np.dtype[Any]:
+    return np.dtype(STORAGE.get(node.dtype, node.dtype))
+
+
+def _as_result(plan: Plan, last: Array) -> Array:
+    """In the shape of the call's result."""
+    found = last.transpose(0, -1, *range(1, last.ndim - 1)) if plan.op.channels_last else last
+    return readonly(found.reshape(plan.node.shape))
 
 
 def kernel_of(node: Node, arithmetic: Arithmetic, values: Values) -> Kernel | None:

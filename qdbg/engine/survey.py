@@ -52,8 +52,10 @@ def same_arithmetics(recording: Recording) -> tuple[tuple[str, ...], ...]:
 
 
 def _stages(node: Node, arithmetic: Arithmetic, made: Simulation) -> object:
+    op = registry()[node.op]
     try:
-        return registry()[node.op].stages(arithmetic, made.values)
+        rivals = () if op.rivals is None else op.rivals(arithmetic, made.values)
+        return op.stages(arithmetic, made.values), rivals
     except NotSimulated as reason:
         return str(reason)
 

@@ -6,10 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qdbg.core.arithmetic import INT32, Arithmetic, i32, pair_members, sat16
+from qdbg.core.arithmetic import INT32, Arithmetic, i32, sat16
 from qdbg.core.op import Kernel
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
+from qdbg.core.sums import pair_members
 from qdbg.engine.simulate import group_of, kernel_of, window
 from qdbg.engine.trace import Step
 

@@ -16,13 +16,13 @@ from qdbg.core.program import Layer, Node, Recording
 from qdbg.core.quantity import Array, QParams
 from qdbg.core.stage import Stage
 from qdbg.engine.compare import Comparison, compare, delta, differs
-from qdbg.engine.simulate import Simulation, simulate
+from qdbg.engine.simulate import Simulation, planned, result_of, simulate
 from qdbg.ops import registry
 
 OF_INPUTS = frozenset({"x_c", "x_q"})
 """The symbols of stages whose elements are inputs: the centred ones, the quantized ones."""
-KEPT_CALLS = 64
-"""How many simulated calls are kept at a time; the others are computed again when needed."""
+KEPT_BYTES = 2**26
+"""How much the simulated calls that are kept may hold; others are computed again when needed."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -123,6 +123,15 @@ class Trace:
         self.arithmetic = arithmetic
         self.feed = feed
         self._cache: OrderedDict[int, Simulation | NotSimulated] = OrderedDict()
+        self._results: dict[int, Array] = {}
+
+    @property
+    def kept_bytes(self) -> int:
+        """What the simulated calls and results hold that are kept."""
+        return self._held() + sum(result.nbytes for result in self._results.values())
+
+    def _held(self) -> int:
+        return sum(made.bytes for made in self._cache.values() if isinstance(made, Simulation))
 
     @property
     def nodes(self) -> tuple[Node, ...]:
@@ -134,10 +143,10 @@ class Trace:
         return self.recording.program.layers.get(self.nodes[call].layer)
 
     def simulation(self, call: int) -> Simulation | NotSimulated:
-        """The call under this arithmetic, or why it is not simulated."""
+        """The call under this arithmetic with all its numbers, or why it is not simulated."""
         if call not in self._cache:
             self._cache[call] = self._simulate(call)
-            while len(self._cache) > KEPT_CALLS:
+            while len(self._cache) > 1 and self._held() > KEPT_BYTES:
                 self._cache.popitem(last=False)
         self._cache.move_to_end(call)
         return self._cache[call]
@@ -170,24 +179,39 @@ class Trace:
         return tuple(found.values())
 
     def _operand(self, source: int) -> Operand:
-        made = self.simulation(source) if self.feed == "simulated" and source >= 0 else None
-        value = made.result if isinstance(made, Simulation) else None
-        operand = self.recording.operand(source, value)
+        fed = self.feed == "simulated" and source >= 0
+        operand = self.recording.operand(source, self._fed(source) if fed else None)
         if operand is None:
             raise NotSimulated("one of its operands is of a kind that qdbg does not record")
         return operand
 
+    def _fed(self, call: int) -> Array | None:
+        """The call's own result for the calls after it; None where it is not simulated."""
+        if call not in self._results and self._looked_at(call)[1].status == "not simulated":
+            return None
+        return self._results[call]
+
+    def _looked_at(self, call: int) -> tuple[tuple[str, ...], Comparison]:
+        """The names of the call's steps, and how its result compares; the numbers in between are
+        not kept, and its result only where later calls are fed with it."""
+        captured = self.recording.values[call]
+        try:
+            plan = planned(self.call(call), self.arithmetic)
+            result = result_of(plan)
+        except NotSimulated as reason:
+            return ("result",), Comparison("not simulated", str(reason), 0, captured.size, 0)
+        if self.feed == "simulated":
+            self._results[call] = result
+        return tuple(stage.name for stage in plan.steps), compare(result, captured)
+
+    @cached_property
+    def _all(self) -> tuple[tuple[tuple[str, ...], Comparison], ...]:
+        return tuple(self._looked_at(call) for call in range(len(self.nodes)))
+
     @cached_property
     def comparisons(self) -> tuple[Comparison, ...]:
         """Per call how its simulated result compares with the captured one."""
-        return tuple(self._compare(call) for call in range(len(self.nodes)))
-
-    def _compare(self, call: int) -> Comparison:
-        captured = self.recording.values[call]
-        made = self.simulation(call)
-        if isinstance(made, NotSimulated):
-            return Comparison("not simulated", str(made), 0, captured.size, 0)
-        return compare(made.result, captured)
+        return tuple(comparison for _, comparison in self._all)
 
     @property
     def differences(self) -> int:
@@ -209,13 +233,7 @@ class Trace:
     @cached_property
     def stage_names(self) -> tuple[tuple[str, ...], ...]:
         """Per call the names of its steps."""
-        return tuple(self._stage_names(call) for call in range(len(self.nodes)))
-
-    def _stage_names(self, call: int) -> tuple[str, ...]:
-        made = self.simulation(call)
-        if isinstance(made, NotSimulated):
-            return ("result",)
-        return tuple(stage.name for stage in made.stages)
+        return tuple(names for names, _ in self._all)
 
     @cached_property
     def first_steps(self) -> tuple[int, ...]:

@@ -6,11 +6,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qdbg.core.arithmetic import INT16, i32, in_groups, pair_members
-from qdbg.core.op import Call, Kernel, NotSimulated
+from qdbg.core.arithmetic import INT16, i32
+from qdbg.core.op import Call, Kernel, NotSimulated, laid_out
 from qdbg.core.program import INPUT, Node, Recording
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
+from qdbg.core.sums import in_groups, pair_members
 from qdbg.engine.simulate import UNREPEATABLE
 from qdbg.fleet.feed import Machine
 from qdbg.fleet.ranges import Range, ends
@@ -111,11 +112,11 @@ def _inputs(
         operands = [recording.operand(source) for source in node.inputs]
         if first is None or any(o is None for o in operands):
             raise NotSimulated("one of its operands is of a kind that qdbg does not record")
-        values = op.operands(Call(node, layer, tuple(o for o in operands if o is not None)))
+        values = laid_out(op, Call(node, layer, tuple(o for o in operands if o is not None)))
         size = values["w_q"].shape[-1]
         top = min(BYTES[1], int(values["top"]) + 1)  # a tie may round one step beyond
         return values, np.zeros((1, 1, size), np.uint8), np.full((1, 1, size), top, np.uint8)
-    under, over = (op.operands(end) for end in ends(recording, machine, node, known))
+    under, over = (laid_out(op, end) for end in ends(recording, machine, node, known))
     w = over["w_q"]
     low, high = (in_groups(each["x_q"], w)[0].swapaxes(0, 1) for each in (under, over))
     return over, low, high

@@ -7,18 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qdbg.core.arithmetic import (
-    INT16,
-    PORTION,
-    Arithmetic,
-    i32,
-    in_groups,
-    may_saturate,
-    pair_members,
-)
-from qdbg.core.op import Kernel, NotSimulated
+from qdbg.core.arithmetic import INT16, Arithmetic, i32
+from qdbg.core.op import Kernel, NotSimulated, laid_out
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
+from qdbg.core.sums import PORTION, in_groups, pair_members
 from qdbg.fleet.stack import Job
 
 Key = tuple[int, int]
@@ -70,9 +63,21 @@ def cuts(job: Job, arithmetic: Arithmetic) -> dict[Key, Cut]:
     return found
 
 
+def may_saturate(w: Array, block: int) -> Array:
+    """bool [C]: whether some input bytes make a pair of this channel leave int16."""
+    first, second, has_second = pair_members(w.shape[-1], block)
+    w32 = i32(w)
+    head, tail = w32[:, first], np.where(has_second, w32[:, second], 0)
+    up = np.maximum(head, 0) + np.maximum(tail, 0)
+    down = np.minimum(head, 0) + np.minimum(tail, 0)
+    outside = (up * 255 > INT16[1]) | (down * 255 < INT16[0])
+    reaches: Array = np.asarray(outside.any(axis=-1))
+    return reaches
+
+
 def _look_alone(job: Job, arithmetic: Arithmetic, run: int, found: dict[Key, Cut]) -> None:
     op = job.op
-    values = op.operands(job.call(run))
+    values = laid_out(op, job.call(run))
     for stage in op.stages(arithmetic, values):
         if "x_q" in values:
             break

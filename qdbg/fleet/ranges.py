@@ -11,11 +11,12 @@ from itertools import zip_longest
 
 import numpy as np
 
-from qdbg.core.arithmetic import INT16, INT32, exact_sums, i32, i64
-from qdbg.core.op import Call, NotSimulated, Operand
+from qdbg.core.arithmetic import INT16, INT32, i32, i64
+from qdbg.core.op import Call, NotSimulated, Operand, laid_out
 from qdbg.core.program import FIRST_CONSTANT, INPUT, UNKNOWN, Node, Recording
 from qdbg.core.quantity import STORAGE, Array, QTensor
 from qdbg.core.stage import Stage, Values
+from qdbg.core.sums import exact_sums
 from qdbg.engine.simulate import simulate
 from qdbg.fleet.feed import Machine
 from qdbg.fleet.stack import FIXED, IMAGES, MERGED, MOVED, POOLS
@@ -134,7 +135,7 @@ def _tame(call: Call) -> bool:
 def _weighted(low: Call, high: Call, machine: Machine) -> Range | None:
     """From the least and the largest accumulator: what follows it never gives less for more."""
     op = registry()[low.node.op]
-    under, over = op.operands(low), op.operands(high)
+    under, over = laid_out(op, low), laid_out(op, high)
     if op.kernel is None or not np.all(under["x_q"] <= over["x_q"]):
         return None
     kernel = op.kernel(machine.arithmetic, over)

@@ -14,7 +14,7 @@ from typing import TypeAlias
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic
-from qdbg.core.op import Call, NotSimulated, Op, Operand
+from qdbg.core.op import Call, NotSimulated, Op, Operand, laid_out
 from qdbg.core.program import Layer, Node
 from qdbg.core.quantity import STORAGE, Array, QParams, QTensor, readonly
 from qdbg.core.stage import Stage
@@ -115,7 +115,7 @@ class Job:
     def single(self) -> dict[str, Array]:
         """The operands of the first run by symbol. Raises NotSimulated."""
         if self._single is None:
-            self._single = self.op.operands(self.call(0))
+            self._single = laid_out(self.op, self.call(0))
         return self._single
 
     def under(self, arithmetics: Sequence[Arithmetic]) -> list[Made]:
@@ -148,7 +148,7 @@ class Job:
         """The results of one run; arithmetics that take the same stages share them."""
         try:
             op = self.op
-            operands = op.operands(self.call(run))
+            operands = laid_out(op, self.call(run))
         except NotSimulated as reason:
             return [reason] * len(arithmetics)
         made: dict[tuple[Stage, ...], Array] = {}
@@ -230,7 +230,7 @@ class Job:
             return {"x_q": x.reshape(count, *single["x_q"].shape)}
         shape = (count * self.node.shape[0], *self.node.shape[1:])
         call = Call(replace(self.node, shape=shape), self.layer, inputs, self.threads)
-        found = op.operands(call)
+        found = laid_out(op, call)
         if self.node.op in MERGED | IMAGES:
             return {symbol: found[symbol] for symbol in self.symbols}
         return {s: found[s].reshape(count, *single[s].shape) for s in self.symbols}

@@ -10,6 +10,8 @@ from qdbg.ops._elementwise import BLOCK
 from qdbg.ops._lanes import block_lanes, row_major, strides_of
 
 OPERANDS = 2
+ROWS = ("a_q", "b_q", BLOCK)
+"""The operands that have an element for each one of the result."""
 
 
 def operands(call: Call) -> dict[str, Array]:

@@ -119,18 +119,21 @@ def too_small(values: Values) -> bool:
 
 def fast_depthwise(values: Values) -> bool:
     """Whether FBGEMM takes its kernel for depthwise convolutions."""
-    groups, size = int(values["groups"]), np.asarray(values["kernel_size"])
-    outputs = values["w_q"].shape[0]
+    groups, outputs = int(values["groups"]), values["w_q"].shape[0]
+    size, stride, dilation, padding = (
+        tuple(np.asarray(values[name]).tolist())
+        for name in ("kernel_size", "stride", "dilation", "padding")
+    )
     return bool(
-        size.size > 1
+        len(size) > 1
         and groups == values["x_channels"]
         and outputs in {groups, 2 * groups}
         and groups % 8 == 0
         and size[-1] == size[-2]
-        and np.all(np.isin(size, (3, 5, 7)))
-        and np.all(np.isin(values["stride"], (1, 2)))
-        and np.all(np.asarray(values["dilation"]) == 1)
-        and np.all(np.asarray(values["padding"]) == (size - 1) // 2)
+        and set(size) <= {3, 5, 7}
+        and set(stride) <= {1, 2}
+        and set(dilation) == {1}
+        and padding == tuple((n - 1) // 2 for n in size)
     )
 
 
@@ -149,7 +152,7 @@ def _onednn(arithmetic: Arithmetic, values: Values, why: str) -> Kernel:
 
 def _refuse_faults(values: Values) -> None:
     """Raise NotSimulated where oneDNN's kernels for AVX-512 are known to be wrong."""
-    if "inside" in values and not np.all(values["inside"].any(axis=-1)):
+    if "inside" in values and not np.all(np.asarray(values["inside"]).any(axis=-1)):
         raise NotSimulated(
             "PyTorch's result is not reliable: oneDNN leaves undefined what a window gives that"
             " lies in the padding alone"
@@ -200,7 +203,7 @@ def _onednn_avx512(shape: _Shape, values: Values, why: str) -> Kernel:
 def _undecided(shape: _Shape, values: Values, why: str) -> Kernel:
     """Of few channels' products oneDNN pairs none, those of a row or all, as it finds profitable:
     nothing depends on it where no two of them leave int16. Raises NotSimulated where they do."""
-    if not never_cut(values["x_q"], values["w_q"]):
+    if not never_cut(np.asarray(values["x_q"]), values["w_q"]):
         raise NotSimulated(
             "how oneDNN pairs the products of so few channels here is not known, and pairs can be"
             " cut off"

@@ -11,16 +11,18 @@ import numpy as np
 
 from qdbg.core.arithmetic import (
     Arithmetic,
+    add32,
     f32,
     f64,
     fma32,
-    i64,
+    for_each_byte,
+    mul32,
     neighbours,
     rne,
     rne32,
     sat32,
     saturate,
-    wrap32,
+    wrapped_sum,
 )
 from qdbg.core.op import BYTES, Call, NotSimulated, output_operands, quantized_operand
 from qdbg.core.quantity import Array
@@ -42,14 +44,16 @@ def dequantize_block(x_scale: Array, x_q: Array, x_zp: Array) -> Array:
     """The real value of the integer. This element lies in a whole vector block: the kernel takes
     the zero point off in one operation with the product."""
     scale = f32(x_scale)
-    return fma32(scale, f64(x_q), f32(f64(scale) * -f64(x_zp)))
+    less = f32(f64(scale) * -f64(x_zp))
+    return for_each_byte(lambda q: fma32(scale, q, less), x_q)
 
 
 @stage("dequantize", output="d float32 [I]", formula="d[i] = f32(f32(x_scale)·(x_q[i] − x_zp))")
 def dequantize_tail(x_scale: Array, x_q: Array, x_zp: Array) -> Array:
     """The real value of the integer. This element is left over at the end of a row, where no whole
     vector block fits: the zero point is subtracted first."""
-    return f32(f64(f32(x_scale)) * (f64(x_q) - f64(x_zp)))
+    scale, less = f64(f32(x_scale)), f64(x_zp)
+    return for_each_byte(lambda q: f32(scale * (f64(q) - less)), x_q)
 
 
 dequantize = split(BLOCK, dequantize_block, dequantize_tail)
@@ -81,9 +85,9 @@ def reciprocal_double(y_scale: Array) -> Array:
 def quantize_block(u: Array, inv: Array, y_zp: Array) -> Array:
     """Back to output steps. In a whole vector block the value is rounded first, and the zero point
     is added as an integer."""
-    scaled = f32(f64(u) * inv)
+    scaled = mul32(u, inv)
     bounded = np.where(scaled < LARGEST, scaled, LARGEST)
-    return wrap32(i64(rne32(bounded)) + i64(y_zp))
+    return wrapped_sum(rne32(bounded), y_zp)
 
 
 @stage(
@@ -94,7 +98,7 @@ def quantize_block(u: Array, inv: Array, y_zp: Array) -> Array:
 def quantize_tail(u: Array, y_scale: Array, y_zp: Array) -> Array:
     """Back to output steps. An element that is left over gets the zero point before it is rounded:
     a tie can go to the other neighbour than in a vector block."""
-    total = f32(f64(y_zp) + f64(f32(f64(u) * f32(1 / f64(f32(y_scale))))))
+    total = add32(f32(y_zp), mul32(u, f32(1 / f64(f32(y_scale)))))
     return np.where(np.isnan(total), 0, sat32(rne(total)))
 
 

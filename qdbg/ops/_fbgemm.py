@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qdbg.core.arithmetic import f32, f64, fma32, i32, rne32, sat16
+from qdbg.core.arithmetic import add32, f32, f64, fma32, mul32, rne32, sum16
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, stage
 from qdbg.ops._clamp import clamp, relu_clamp
@@ -34,7 +34,7 @@ def fbgemm_multiplier(a: Array, y_scale: Array) -> Array:
 def fbgemm_bias(acc: Array, b: Array, a: Array) -> Array:
     """Add the bias in units of the accumulator. FBGEMM keeps it in float32: it is not rounded to
     an integer first."""
-    return f32(f64(f32(acc)) + f32(f64(b) / a))
+    return add32(f32(acc), f32(f64(b) / a))
 
 
 @stage("bias", output="v float32 [C]", formula="v[c] = fma32(b[c], f32(1 / a), f32(acc[c]))")
@@ -53,7 +53,7 @@ def no_float_bias(acc: Array) -> Array:
 @stage("requantize", output="s float32 [C]", formula="s[c] = f32(v[c]·M[c])")
 def requantize(v: Array, M: Array) -> Array:
     """Bring the accumulator to the scale of the output, in float32."""
-    return f32(f64(v) * M)
+    return mul32(v, M)
 
 
 @stage("round", output="r int32 [C]", formula="r[c] = rne(s[c])")
@@ -68,7 +68,7 @@ def round_half_even(s: Array) -> Array:
 @stage("zero point", output="z int32 [C]", formula="z[c] = sat16(sat16(r[c]) + y_zp)")
 def add_zero_point(r: Array, y_zp: Array) -> Array:
     """Add the output's zero point. The sum is packed through int16, which saturates."""
-    return sat16(sat16(r) + i32(y_zp))
+    return sum16(r, y_zp)
 
 
 def way_back(*, bias: bool, relu: bool, per_channel: bool) -> tuple[Stage, ...]:

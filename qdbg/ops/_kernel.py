@@ -6,8 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from qdbg.core.op import Kernel, NotSimulated
-from qdbg.core.quantity import Array
+from qdbg.core.op import Kernel
 from qdbg.core.stage import Stage, Values
 from qdbg.ops import _fbgemm, _onednn, _qnnpack, _textbook
 from qdbg.ops._products import products
@@ -39,28 +38,8 @@ def onednn_block(size: int) -> int:
     return -(-size // 2) if size < HALVES else BLOCK
 
 
-def _result(kernel: Kernel, values: Values, relu: bool) -> Array:
-    made = dict(values)
-    stages = weighted_stages(kernel, values, relu=relu)
-    for stage in stages:
-        made[stage.output] = stage.run(made)
-    return np.asarray(made[stages[-1].output])
-
-
 def weighted_stages(kernel: Kernel, values: Values, *, relu: bool) -> tuple[Stage, ...]:
-    """The stages from `x_q` and `w_q` to `y_q`.
-
-    Raises NotSimulated where the library may have taken another way with another result.
-    """
-    if kernel.doubt:
-        ways = (kernel.way_back, *kernel.doubt)
-        first, *others = (
-            _result(replace(kernel, way_back=way, doubt=()), values, relu) for way in ways
-        )
-        if not all(np.array_equal(first, other) for other in others):
-            raise NotSimulated(
-                f"which of {kernel.library}'s kernels ran is not known, and they differ here"
-            )
+    """The stages from `x_q` and `w_q` to `y_q`."""
     choice = {"bias": "b" in values, "relu": relu, "per_channel": np.ndim(values["w_scale"]) > 0}
     match kernel.way_back:
         case "fbgemm":
@@ -74,3 +53,9 @@ def weighted_stages(kernel: Kernel, values: Values, *, relu: bool) -> tuple[Stag
             back = _textbook.way_back(**choice)
     zero_points = bool(np.any(values["w_zp"]))
     return (*products(kernel, weight_zero_points=zero_points), *back)
+
+
+def rival_stages(kernel: Kernel, values: Values, *, relu: bool) -> tuple[tuple[Stage, ...], ...]:
+    """The same for each other way that the library may have taken."""
+    ways = (replace(kernel, way_back=way) for way in kernel.doubt)
+    return tuple(weighted_stages(way, values, relu=relu) for way in ways)

@@ -61,11 +61,14 @@ def block_lanes(
             break
         row.append(axis)
         length *= shape[axis]
+    alone = threads == 1 or size < GRAIN
+    if alone and length == size:
+        return _in_order(np.arange(size) < length // BLOCK * BLOCK, shape, strides[0])
     place = np.zeros(shape, dtype=np.int64)
     for axis in row:
         steps = np.arange(shape[axis]) * strides[0][axis]
         place += steps.reshape([-1 if i == axis else 1 for i in range(len(shape))])
-    if threads == 1 or size < GRAIN:
+    if alone:
         return place < length // BLOCK * BLOCK
     if length < size:
         raise NotSimulated(f"{threads} threads share its {size} elements, which are not in one row")
@@ -73,3 +76,10 @@ def block_lanes(
     left = size - place // chunk * chunk
     within = np.where(left < chunk, left, chunk)
     return place % chunk < within // BLOCK * BLOCK
+
+
+def _in_order(flat: Array, shape: tuple[int, ...], strides: tuple[int, ...]) -> Array:
+    """What belongs to the elements one after the other in memory, in their shape."""
+    order = sorted(range(len(shape)), key=lambda axis: (-strides[axis], axis))
+    back = sorted(range(len(shape)), key=lambda place: order[place])
+    return flat.reshape([shape[axis] for axis in order]).transpose(back)

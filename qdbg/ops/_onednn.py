@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import f32, f64, rne32, saturate
+from qdbg.core.arithmetic import add32, div32, f32, f64, mul32, rne32, saturate
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, stage
 from qdbg.ops._clamp import outside
@@ -59,20 +59,20 @@ def onednn_multiplier(y_scale: Array) -> Array:
 def onednn_dequantize(acc: Array, x_s: Array, w_s: Array) -> Array:
     """oneDNN turns the accumulator into a real value first: times the input's scale, then times
     the weights' scale."""
-    return f32(f64(f32(f64(f32(acc)) * x_s)) * w_s)
+    return mul32(mul32(f32(acc), x_s), w_s)
 
 
 @stage("dequantize", output="d float32 [C]", formula="d[c] = f32(f32(acc[c])·f32(x_s·w_s[c]))")
 def onednn_dequantize_avx2(acc: Array, x_s: Array, w_s: Array) -> Array:
     """oneDNN turns the accumulator into a real value first. On AVX2, and in oneDNN's
     convolutions over GEMM, the two scales are multiplied with each other before."""
-    return f32(f64(f32(acc)) * f32(f64(x_s) * w_s))
+    return mul32(f32(acc), mul32(x_s, w_s))
 
 
 @stage("bias", output="v float32 [C]", formula="v[c] = f32(d[c] + b[c])")
 def onednn_bias(d: Array, b: Array) -> Array:
     """Add the bias in real units, in float32: it is never rounded to an integer."""
-    return f32(f64(d) + b)
+    return add32(d, b)
 
 
 @stage("bias", output="v float32 [C]", formula="v[c] = d[c]")
@@ -90,13 +90,13 @@ def onednn_relu(v: Array) -> Array:
 @stage("requantize", output="s float32 [C]", formula="s[c] = f32(u[c]·M)")
 def onednn_requantize_relu(u: Array, M: Array) -> Array:
     """Bring the real value to the scale of the output."""
-    return f32(f64(u) * M)
+    return mul32(u, M)
 
 
 @stage("requantize", output="s float32 [C]", formula="s[c] = f32(v[c]·M)")
 def onednn_requantize(v: Array, M: Array) -> Array:
     """Bring the real value to the scale of the output."""
-    return f32(f64(v) * M)
+    return mul32(v, M)
 
 
 @stage("unit", output="y_s float32", formula="y_s = f32(1 / f32(1 / y_scale))", constant=True)
@@ -108,20 +108,20 @@ def onednn_output_scale(y_scale: Array) -> Array:
 @stage("requantize", output="s float32 [C]", formula="s[c] = f32(u[c] / y_s)")
 def onednn_divide_relu(u: Array, y_s: Array) -> Array:
     """Bring the real value to the scale of the output: oneDNN's plain loops divide."""
-    return f32(f64(u) / y_s)
+    return div32(u, y_s)
 
 
 @stage("requantize", output="s float32 [C]", formula="s[c] = f32(v[c] / y_s)")
 def onednn_divide(v: Array, y_s: Array) -> Array:
     """Bring the real value to the scale of the output: oneDNN's plain loops divide."""
-    return f32(f64(v) / y_s)
+    return div32(v, y_s)
 
 
 @stage("relu", output="u float32 [C]", formula="u[c] = v[c] if v[c] > 0 else v[c]·0")
 def onednn_plain_relu(v: Array) -> Array:
     """The fused ReLU, on the real value: oneDNN's plain loops multiply what is not above 0 by 0."""
     with np.errstate(invalid="ignore"):
-        return f32(np.where(v > 0, v, f64(v) * 0))
+        return np.where(v > 0, v, v * f32(0))
 
 
 def _requantize(relu: bool, plain: bool) -> tuple[Stage, ...]:
@@ -136,7 +136,7 @@ def _requantize(relu: bool, plain: bool) -> tuple[Stage, ...]:
 def onednn_zero_point(s: Array, y_zp: Array) -> Array:
     """Add the output's zero point before rounding: with an odd zero point, a tie goes to the
     other neighbour than it would after rounding."""
-    return f32(f64(s) + y_zp)
+    return add32(s, f32(y_zp))
 
 
 @stage(

@@ -6,29 +6,28 @@ from functools import cache
 
 import numpy as np
 
-from qdbg.core.arithmetic import (
-    INT16,
-    PORTION,
-    cut_pairs,
-    exact_sums,
-    i32,
-    in_groups,
-    saturating_pair_sums,
-    wrap32,
-)
+from qdbg.core.arithmetic import INT16, centred, i32, wrap32, wrapped_sum
 from qdbg.core.op import Kernel
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, stage
+from qdbg.core.sums import (
+    PORTION,
+    cut_pairs,
+    exact_sums,
+    in_groups,
+    largest,
+    saturating_pair_sums,
+)
 
 
-@stage("centre", output="x_c int32 [K]", formula="x_c[k] = x_q[k] − x_zp")
+@stage("centre", output="x_c int16 [K]", formula="x_c[k] = x_q[k] − x_zp")
 def centre(x_q: Array, x_zp: Array) -> Array:
     """Subtract the input's zero point: the integer 0 then stands for the real value 0.
 
     The kernel itself multiplies the raw bytes and takes the zero point off the sum afterwards.
     Where nothing saturates that gives the same integer.
     """
-    return i32(x_q) - i32(x_zp)
+    return centred(x_q, x_zp)
 
 
 @stage("mac", output="acc int32 [C]", formula="acc[c] = Σₖ x_c[k]·w_q[c,k]")
@@ -96,17 +95,17 @@ def mac_pairs_blocked(x_q: Array, w_q: Array, block: int) -> Array:
 )
 def weight_sum(w_q: Array) -> Array:
     """The sum of the weights of one output channel, known before any input is."""
-    total: Array = i32(w_q).sum(axis=1, dtype=np.int64)
+    total: Array = exact_sums(np.ones((1, w_q.shape[1]), np.bool_), w_q)[0]
     return total
 
 
 def _cut_inside(x_q: Array, inside: Array, w_q: Array, block: int) -> Array:
-    return cut_pairs(i32(x_q) * inside, w_q, int(block))
+    return cut_pairs(np.where(inside, x_q, 0), w_q, int(block))
 
 
 def _whole_inside(x_q: Array, inside: Array, w_q: Array, block: int) -> Array:
     del block
-    return exact_sums(i32(x_q) * inside, w_q)
+    return exact_sums(np.where(inside, x_q, 0), w_q)
 
 
 @stage(
@@ -123,18 +122,21 @@ def mac_pairs_inside(x_q: Array, inside: Array, w_q: Array, block: Array) -> Arr
     oneDNN leaves out the positions that lie in the padding (inside is 0 there), and starts its
     pairs anew at each position of the kernel. ↑ and ↓ mark the channels where a pair was cut off.
     """
-    return wrap32(saturating_pair_sums(i32(x_q) * inside, w_q, int(block)))
+    return wrap32(saturating_pair_sums(np.where(inside, x_q, 0), w_q, int(block)))
 
 
 @stage(
     "sum of weights",
     output="w_sum int64 [C]",
-    formula="w_sum[c] = Σₖ inside[k]·w_q[c,k]",
+    formula="w_sum[c] = Σₖ inside[k]·w_q[c,k], k over kernel_size and channels",
     constant=True,
 )
-def weight_sum_inside(inside: Array, w_q: Array) -> Array:
-    """The sum of the weights of one output channel that meet the image, not its padding."""
-    return exact_sums(inside, w_q)
+def weight_sum_inside(inside: Array, w_q: Array, kernel_size: Array) -> Array:
+    """The sum of the weights of one output channel that meet the image, not its padding. All the
+    channels at a position of the kernel lie inside or none does."""
+    taps = int(np.prod(kernel_size))
+    each = inside[..., :: inside.shape[-1] // taps]
+    return exact_sums(each, i32(w_q).reshape(len(w_q), taps, -1).sum(axis=-1))
 
 
 @stage(
@@ -166,7 +168,7 @@ def centre_sum(dot: Array, x_zp: Array, w_sum: Array) -> Array:
 
     The sum of the weights is exact, so what a pair lost by saturation stays lost.
     """
-    return wrap32(dot - np.int64(x_zp) * w_sum)
+    return wrapped_sum(dot, -np.int64(x_zp) * w_sum)
 
 
 @stage(
@@ -180,7 +182,7 @@ def centre_sums(dot: Array, x_zp: Array, w_sum: Array, w_zp: Array, x_sum: Array
     The sums of the weights and of the inputs are exact, so what a pair lost by saturation stays
     lost.
     """
-    return wrap32(dot - np.int64(x_zp) * w_sum - w_zp * x_sum)
+    return wrapped_sum(dot, -np.int64(x_zp) * w_sum - np.int64(w_zp) * x_sum)
 
 
 @cache
@@ -209,7 +211,8 @@ def never_cut(x: Array, w: Array) -> bool:
     """Whether no two products of one output leave int16 together, in whatever order a kernel pairs
     them. Shapes as in `exact_sums`."""
     groups, weights = in_groups(x, w)
-    if w.shape[-1] < 2:  # noqa: PLR2004 - a pair
+    two = 2 * max(-int(x.min(initial=0)), int(x.max(initial=0)))
+    if w.shape[-1] < 2 or two * largest(w) <= INT16[1]:  # noqa: PLR2004 - a pair
         return True
     room = max(1, PORTION // max(1, weights.shape[1] * weights.shape[2]))
     for rows, own in zip(groups, weights, strict=True):

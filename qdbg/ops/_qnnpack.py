@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qdbg.core.arithmetic import f32, f64, rne, rne32, sat32
+from qdbg.core.arithmetic import f32, f64, mul32, rne, rne32, sat32
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, stage
 from qdbg.ops._clamp import clamp, relu_clamp
@@ -55,7 +55,7 @@ def qnnpack_multiplier(w_scale: Array, x_scale: Array, y_scale: Array) -> Array:
 @stage("requantize", output="s float32 [C]", formula="s[c] = f32(f32(v[c])·M[c])")
 def qnnpack_requantize(v: Array, M: Array) -> Array:
     """Bring the accumulator to the scale of the output, in float32."""
-    return f32(f64(f32(v)) * M)
+    return mul32(f32(v), M)
 
 
 @stage("requantize", output="s float64 [C]", formula="s[c] = f32(v[c])·M[c]")

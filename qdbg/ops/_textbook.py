@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import numpy as np
-
-from qdbg.core.arithmetic import f64, rne, sat32, wrap32
+from qdbg.core.arithmetic import f64, rne, sat32, wrapped_sum
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, stage
 from qdbg.ops._clamp import clamp, relu_clamp
@@ -35,7 +33,7 @@ def textbook_multiplier(x_scale: Array, w_scale: Array, y_scale: Array) -> Array
 @stage("bias", output="v int32 [C]", formula="v[c] = acc[c] + b_q[c]")
 def add_int_bias(acc: Array, b_q: Array) -> Array:
     """Add the bias, an integer in units of the accumulator."""
-    return wrap32(np.int64(acc) + b_q)
+    return wrapped_sum(acc, b_q)
 
 
 @stage("bias", output="v int32 [C]", formula="v[c] = acc[c]")

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
@@ -32,27 +34,71 @@ class Geometry:
 
 
 def windows(image: Array, geometry: Geometry, fill: int) -> Array:
-    """The pixels [N, C, out …, kernel …] of an image [N, C, …]; outside it there is `fill`."""
-    around = [(0, 0), (0, 0), *((p, p) for p in geometry.padding)]
-    padded = np.pad(image, around, constant_values=fill) if geometry.padded else image
-    axes = tuple(range(2, image.ndim))
-    views = sliding_window_view(padded, geometry.extent, axis=axes)
+    """The pixels [N, C, out …, kernel …] of an image [N, C, …]; outside it there is `fill`.
+
+    A view of memory that has the channels side by side, as the image itself most often has.
+    """
+    around = surrounded(image, [(p, p) for p in geometry.padding], fill)
+    views = sliding_window_view(around, geometry.extent, axis=tuple(range(2, image.ndim)))
     steps = tuple(slice(None, None, s) for s in geometry.stride)
     taps = tuple(slice(None, None, d) for d in geometry.dilation)
     return views[(slice(None), slice(None), *steps, *taps)]
 
 
+def surrounded(image: Array, more: Sequence[tuple[int, int]], fill: int) -> Array:
+    """The image [N, C, …] with so many more pixels before and after each spatial axis, its channels
+    side by side in memory."""
+    last = image.transpose(0, *range(2, image.ndim), 1)
+    if any(map(any, more)):
+        size = [n + a + b for n, (a, b) in zip(last.shape[1:-1], more, strict=True)]
+        room = np.full((len(last), *size, last.shape[-1]), fill, image.dtype)
+        inside = (slice(a, a + n) for n, (a, _) in zip(last.shape[1:-1], more, strict=True))
+        room[(slice(None), *inside)] = last
+    else:
+        room = np.ascontiguousarray(last)
+    return room.transpose(0, -1, *range(1, room.ndim - 1))
+
+
+class Windows:
+    """An array [N, out …, groups, K] of which only parts are laid out, when they are asked for: as
+    a whole it is as many times larger than the image as the kernel has positions."""
+
+    def __init__(self, found: Array, groups: int) -> None:
+        self._found = found
+        self._groups = groups
+        spatial = (found.ndim - 2) // 2
+        size = found.shape[1] // groups * prod(found.shape[2 + spatial :])
+        self.shape = (found.shape[0], *found.shape[2 : 2 + spatial], groups, size)
+        self.ndim = len(self.shape)
+        self.dtype = found.dtype
+
+    def __getitem__(self, index: tuple[slice, ...]) -> Array:
+        """The windows of some samples and some positions."""
+        first, *places = (*index, slice(None))
+        return in_k_order(self._found[(first, slice(None), *places)], self._groups)
+
+    def __array__(self, dtype: Any = None, copy: bool | None = None) -> Array:
+        return np.asarray(in_k_order(self._found, self._groups), dtype)
+
+
 def in_k_order(found: Array, groups: int) -> Array:
     """[N, out …, groups, K] from [N, C, out …, kernel …]: k goes over the kernel's positions in
-    rows, and at each over the channels of the group."""
+    rows, and at each over the channels of the group.
+
+    Where groups have one channel each, k is the slowest axis in memory: such sums are made of one
+    product for all groups at a time.
+    """
     spatial = (found.ndim - 2) // 2
     n, channels = found.shape[:2]
     split = found.reshape(n, groups, channels // groups, *found.shape[2:])
-    out = range(3, 3 + spatial)
-    taps = range(3 + spatial, 3 + 2 * spatial)
-    moved = split.transpose(0, *out, 1, *taps, 2)
-    size = int(np.prod(moved.shape[spatial + 2 :]))
-    return moved.reshape(*moved.shape[: spatial + 2], size)
+    out = tuple(range(3, 3 + spatial))
+    taps = tuple(range(3 + spatial, 3 + 2 * spatial))
+    size = channels // groups * prod(found.shape[2 + spatial :])
+    shape = (n, *found.shape[2 : 2 + spatial], groups)
+    if groups == channels > 1:
+        by_k = split.transpose(*taps, 2, 0, *out, 1).reshape(size, *shape)
+        return by_k.transpose(*range(1, by_k.ndim), 0)
+    return split.transpose(0, *out, 1, *taps, 2).reshape(*shape, size)
 
 
 def per_axis(value: object, axes: int) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, at_least, f32, f64, fma32
+from qdbg.core.arithmetic import Arithmetic, add32, at_least, f32, f64, fma32, for_each_byte
 from qdbg.core.op import Call, Example, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
@@ -19,11 +19,13 @@ ZERO = np.zeros((), np.float32)
 
 def _vector(scale: Array, q: Array, zero_point: Array) -> Array:
     narrow = f32(scale)
-    return fma32(narrow, f64(q), f32(f64(narrow) * -f64(zero_point)))
+    less = f32(f64(narrow) * -f64(zero_point))
+    return for_each_byte(lambda each: fma32(narrow, each, less), q)
 
 
 def _single(scale: Array, q: Array, zero_point: Array) -> Array:
-    return f32(f64(f32(scale)) * (f64(q) - f64(zero_point)))
+    less = f64(zero_point)
+    return for_each_byte(lambda each: f32(f64(f32(scale)) * (f64(each) - less)), q)
 
 
 @stage(
@@ -75,13 +77,13 @@ def second_textbook(b_scale: Array, b_q: Array, b_zp: Array) -> Array:
 @stage("add", output="u float32 [I]", formula="u[i] = f32(a[i] + b[i])")
 def add(a: Array, b: Array) -> Array:
     """Add the two real values."""
-    return f32(f64(a) + f64(b))
+    return add32(a, b)
 
 
 @stage("add", output="u float32 [I]", formula="u[i] = max(f32(a[i] + b[i]), 0)")
 def add_relu(a: Array, b: Array) -> Array:
     """Add the two real values; the fused ReLU keeps nothing below 0."""
-    return at_least(f32(f64(a) + f64(b)), ZERO)
+    return at_least(add32(a, b), ZERO)
 
 
 @stage("add", output="u float64 [I]", formula="u[i] = a[i] + b[i]")
@@ -153,7 +155,15 @@ EXAMPLES = (
 )
 
 OPS = (
-    Op("add", "Add", operands, stages_of(relu=False), EXAMPLES, ("quantized::add",)),
+    Op(
+        "add",
+        "Add",
+        operands,
+        stages_of(relu=False),
+        EXAMPLES,
+        ("quantized::add",),
+        rows=_binary.ROWS,
+    ),
     Op(
         "add_relu",
         "Add + ReLU",
@@ -161,5 +171,6 @@ OPS = (
         stages_of(relu=True),
         EXAMPLES,
         ("quantized::add_relu",),
+        rows=_binary.ROWS,
     ),
 )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,8 +23,8 @@ from qdbg.core.program import VBMI
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
 from qdbg.ops._conv_kernel import UNKNOWN, choose
-from qdbg.ops._kernel import weighted_stages
-from qdbg.ops._windows import Geometry, in_k_order, per_axis, windows
+from qdbg.ops._kernel import rival_stages, weighted_stages
+from qdbg.ops._windows import Geometry, Windows, per_axis, windows
 
 
 def geometry_of(call: Call, kernel: tuple[int, ...]) -> tuple[Geometry, int]:
@@ -38,14 +39,14 @@ def geometry_of(call: Call, kernel: tuple[int, ...]) -> tuple[Geometry, int]:
     return Geometry(kernel, *numbers), int(given["groups"])
 
 
-def operands(call: Call) -> dict[str, Array]:
+def operands(call: Call) -> dict[str, Any]:
     """x_q [N, out …, groups, K]: the windows; w_q [C, K], both in the kernel's order of k: its
     positions in rows, and at each the channels of the group. Raises NotSimulated."""
     x, weight, bias = quantized_operand(call), layer_weight(call), layer_bias(call)
     geometry, groups = geometry_of(call, weight.q.shape[2:])
     zero, vbmi = int(x.qparams.zero_point), call.setting(VBMI)
-    found = {
-        "x_q": in_k_order(windows(x.q, geometry, zero), groups),
+    found: dict[str, Any] = {
+        "x_q": Windows(windows(x.q, geometry, zero), groups),
         "x_scale": x.qparams.scale,
         "x_zp": x.qparams.zero_point,
         "w_q": np.moveaxis(weight.q, 1, -1).reshape(weight.q.shape[0], -1),
@@ -58,7 +59,7 @@ def operands(call: Call) -> dict[str, Array]:
     }
     if geometry.padded:
         image = np.ones((1, *x.q.shape[1:]), np.int8)
-        found["inside"] = in_k_order(windows(image, geometry, 0), groups)
+        found["inside"] = Windows(windows(image, geometry, 0), groups)
     return found if bias is None else found | {"b": bias}
 
 
@@ -87,6 +88,11 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
 def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     """The stages of a convolution with a fused ReLU."""
     return weighted_stages(kernel(arithmetic, values), values, relu=True)
+
+
+def rivals(arithmetic: Arithmetic, values: Values, *, relu: bool) -> tuple[tuple[Stage, ...], ...]:
+    """What else oneDNN may have done."""
+    return rival_stages(kernel(arithmetic, values), values, relu=relu)
 
 
 def example(axes: int) -> tuple[Example, ...]:
@@ -119,6 +125,9 @@ def _op(axes: str, relu: bool) -> Op:
         kernel,
         channels_last=True,
         axes=axes,
+        rows=("x_q", "inside"),
+        inner=2,
+        rivals=partial(rivals, relu=relu),
     )
 
 

@@ -22,7 +22,7 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
 from qdbg.ops._conv_kernel import MANY_GROUPS
 from qdbg.ops._kernel import BY_HAND, weighted_stages
-from qdbg.ops._windows import Geometry, in_k_order, per_axis, windows
+from qdbg.ops._windows import Geometry, Windows, per_axis, windows
 from qdbg.ops.conv import example
 
 FAULT = "PyTorch's result differs from its own arithmetic: "
@@ -56,7 +56,7 @@ def reached(x: Array, numbers: dict[str, tuple[int, ...]], fill: int) -> Array:
     return np.flip(found, tuple(range(-len(kernel), 0)))
 
 
-def operands(call: Call) -> dict[str, Array]:
+def operands(call: Call) -> dict[str, Any]:
     """x_q [N, out …, groups, K] and w_q [C, K], k over the kernel's positions in rows and at each
     over the channels of the group. Raises NotSimulated."""
     x, weight, bias = quantized_operand(call), layer_weight(call), layer_bias(call)
@@ -70,7 +70,7 @@ def operands(call: Call) -> dict[str, Array]:
     inputs, outputs = weight.q.shape[:2]
     by_group = weight.q.reshape(groups, inputs // groups, outputs, *kernel)
     found = {
-        "x_q": in_k_order(reached(x.q, numbers, int(x.qparams.zero_point)), groups),
+        "x_q": Windows(reached(x.q, numbers, int(x.qparams.zero_point)), groups),
         "x_scale": x.qparams.scale,
         "x_zp": x.qparams.zero_point,
         "w_q": np.moveaxis(by_group, 1, -1).reshape(groups * outputs, -1),
@@ -152,6 +152,8 @@ def _op(axes: str, relu: bool) -> Op:
         kernel,
         channels_last=True,
         axes=axes,
+        rows=("x_q",),
+        inner=2,
     )
 
 

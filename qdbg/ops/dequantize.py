@@ -77,4 +77,14 @@ EXAMPLE = Example(
     (0.5, -0.5),
 )
 
-OPS = (Op("dequantize", "Dequantize", operands, stages, (EXAMPLE,), ("aten::dequantize",)),)
+OPS = (
+    Op(
+        "dequantize",
+        "Dequantize",
+        operands,
+        stages,
+        (EXAMPLE,),
+        ("aten::dequantize",),
+        rows=("x_q", "x_scale", "x_zp"),
+    ),
+)

@@ -72,7 +72,15 @@ EXAMPLE = Example(
 RELU = Example("fbgemm-avx2", EXAMPLE.operands, (4, 1))
 
 OPS = (
-    Op("mul", "Multiply", _binary.operands, stages_of(relu=False), (EXAMPLE,), ("quantized::mul",)),
+    Op(
+        "mul",
+        "Multiply",
+        _binary.operands,
+        stages_of(relu=False),
+        (EXAMPLE,),
+        ("quantized::mul",),
+        rows=_binary.ROWS,
+    ),
     Op(
         "mul_relu",
         "Multiply + ReLU",
@@ -80,5 +88,6 @@ OPS = (
         stages_of(relu=True),
         (RELU,),
         ("quantized::mul_relu",),
+        rows=_binary.ROWS,
     ),
 )

@@ -146,6 +146,8 @@ PER_CHANNEL = Example(
     (5, 4),
 )
 
+ROWS = ("x", "y_scale", "y_zp")
+
 OPS = (
     Op(
         "quantize",
@@ -154,6 +156,7 @@ OPS = (
         stages,
         (_example("fbgemm-avx2", 118), _example("qnnpack-vnni", 118)),
         ("aten::quantize_per_tensor",),
+        rows=ROWS,
     ),
     Op(
         "quantize_per_channel",
@@ -162,6 +165,7 @@ OPS = (
         stages,
         (PER_CHANNEL,),
         ("aten::quantize_per_channel",),
+        rows=ROWS,
     ),
     Op(
         "quantize_dynamic",
@@ -170,5 +174,6 @@ OPS = (
         stages,
         (_example("fbgemm-avx2", 118),),
         ("aten::quantize_per_tensor_dynamic",),
+        rows=ROWS,
     ),
 )

@@ -34,4 +34,6 @@ EXAMPLE = Example(
     "textbook", {"x_q": np.array([3, 128, 200], np.uint8), "x_zp": 128}, (128, 128, 200)
 )
 
-OPS = (Op("relu", "ReLU", operands, stages, (EXAMPLE,), ("aten::relu", "aten::relu_")),)
+OPS = (
+    Op("relu", "ReLU", operands, stages, (EXAMPLE,), ("aten::relu", "aten::relu_"), rows=("x_q",)),
+)

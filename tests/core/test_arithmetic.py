@@ -8,19 +8,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdbg.core import arithmetic as a
-from qdbg.ops._kernel import onednn_block
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
-BYTES = st.integers(0, 255)
-WEIGHTS = st.integers(-128, 127)
 
 
 def float32_neighbours(value: np.float32) -> list[Fraction]:
-    around = [
-        value,
-        np.nextafter(value, np.float32(np.inf)),
-        np.nextafter(value, np.float32(-np.inf)),
-    ]
+    with np.errstate(over="ignore"):  # beyond the largest number lies infinity
+        below, above = (np.nextafter(value, np.float32(end)) for end in (-np.inf, np.inf))
+    around = [value, above, below]
     return [Fraction(float(v)) for v in around if np.isfinite(v)]
 
 
@@ -50,6 +45,49 @@ def test_fma32_breaks_a_double_rounding_tie_as_one_rounding_does():
     assert a.fma32(x, y, z) == np.float32(2**24 + 2)
 
 
+def odd(x, y, z):
+    """x·y + z as `fma32` computes a doubtful element, for every element."""
+    product, addend = a.f64(x) * a.f64(y), a.f64(z)
+    return a.f32(a._rounded_to_odd(product, addend, np.asarray(product + addend)))
+
+
+def test_fma32_gives_the_same_with_and_without_its_short_cut():
+    random = np.random.default_rng(1)
+    bits = random.integers(0, 2**32, (3, 100_000), dtype=np.uint32)
+    anything = bits.view(np.float32)  # subnormal, infinite and NaN ones among them
+    near = random.integers(1, 2**24, 30_000).astype(np.float32) * 2.0 ** random.integers(-20, 20)
+    tie = near.astype(np.float64) * 2.0**-24
+    for x, y, z in (anything, (near, 1.0, tie), (near, 1.0, np.nextafter(np.float32(tie), 1))):
+        operands = [np.asarray(each, np.float32) for each in (x, y, z)]
+        with np.errstate(all="ignore"):
+            found, wanted = a.fma32(*operands), odd(*operands)
+        assert np.array_equal(found.view(np.int32), wanted.view(np.int32))
+
+
+@pytest.mark.parametrize(
+    ("short", "wide"),
+    [(a.mul32, np.multiply), (a.add32, np.add), (a.div32, np.divide)],
+    ids=["mul32", "add32", "div32"],
+)
+def test_a_float32_operation_is_the_float64_one_rounded(short, wide):
+    bits = np.random.default_rng(2).integers(0, 2**32, (2, 200_000), dtype=np.uint32)
+    x, y = bits.view(np.float32)
+    with np.errstate(all="ignore"):
+        found, wanted = short(x, y), wide(x.astype(np.float64), y).astype(np.float32)
+        exact = short(x.astype(np.float64), y.astype(np.float64))
+    same = (found.view(np.int32) == wanted.view(np.int32)) | (np.isnan(found) & np.isnan(wanted))
+    assert same.all()
+    assert np.array_equal(exact, wanted, equal_nan=True)
+
+
+@given(st.lists(st.integers(0, 255), min_size=1, max_size=400), st.integers(-128, 255))
+def test_a_look_up_gives_what_the_function_gives(numbers, zero_point):
+    x = np.array(numbers, np.uint8)
+    for each in (x, x.view(np.int8)):
+        found = a.for_each_byte(lambda q: a.f32(0.1) * a.f32(a.centred(q, zero_point)), each)
+        assert np.array_equal(found, np.float32(0.1) * (each.astype(np.float32) - zero_point))
+
+
 def test_rounding_goes_to_the_even_neighbour():
     assert a.rne(np.array([0.5, 1.5, 2.5, -0.5, -1.5])).tolist() == [0, 2, 2, 0, -2]
 
@@ -64,67 +102,14 @@ def test_wrap32_keeps_the_lowest_bits(value):
     assert int(a.wrap32(np.array([value]))[0]) % 2**32 == value % 2**32
 
 
-def naive_pairs(x, w, blocks):
-    total = 0
-    for start, end in blocks:
-        for k in range(start, end, 2):
-            pair = sum(int(x[j]) * int(w[j]) for j in range(k, min(k + 2, end)))
-            total += min(max(pair, -32768), 32767)
-    return total
-
-
-@given(st.lists(st.tuples(BYTES, WEIGHTS), min_size=1, max_size=9))
-def test_saturating_pairs_equal_the_loop_that_an_engineer_would_write(products):
-    x = np.array([[p[0] for p in products]], np.uint8)
-    w = np.array([[p[1] for p in products]], np.int8)
-    found = a.saturating_pair_sums(x, w, 0)[0, 0]
-    assert found == naive_pairs(x[0], w[0], [(0, len(products))])
-
-
-@pytest.mark.parametrize("size", [1, 255, 256, 257, 259, 511, 513, 767, 768, 769, 1153])
-def test_blocked_pairs_start_anew_in_each_block(size):
-    random = np.random.default_rng(size)
-    x = random.integers(128, 256, (3, size)).astype(np.uint8)
-    w = random.choice(np.array([127, -128], np.int8), (5, size))
-    block = onednn_block(size) or size
-    blocks = [(start, min(start + block, size)) for start in range(0, size, block)]
-    found = a.saturating_pair_sums(x, w, block)
-    expected = [[naive_pairs(row, channel, blocks) for channel in w] for row in x]
-    assert found.tolist() == expected
-
-
-@given(st.lists(WEIGHTS, min_size=1, max_size=7))
-def test_a_channel_that_cannot_saturate_never_does(weights):
-    w = np.array([weights], np.int8)
-    if a.may_saturate(w, 0)[0]:
-        worst = np.where(w > 0, 255, 0), np.where(w < 0, 255, 0)
-        cuts = [a.cut_pairs(x.astype(np.uint8), w, 0)[0, 0] for x in worst]
-        assert any(cuts)
-    else:
-        x = np.random.default_rng(0).integers(0, 256, (50, len(weights))).astype(np.uint8)
-        assert not a.cut_pairs(x, w, 0).any()
-
-
-def test_with_groups_each_channel_meets_the_inputs_of_its_group():
-    random = np.random.default_rng(3)
-    x = random.integers(0, 256, (2, 5, 3, 7)).astype(np.uint8)
-    w = random.choice(np.array([127, -128, 5], np.int8), (6, 7))
-    sums, pairs, cuts = a.exact_sums(x, w), a.saturating_pair_sums(x, w, 0), a.cut_pairs(x, w, 0)
-    assert sums.shape == pairs.shape == cuts.shape == (2, 5, 6)
-    for c in range(6):
-        own = x[:, :, c // 2].reshape(10, 7)
-        assert np.array_equal(sums[..., c].ravel(), own.astype(int) @ w[c].astype(int))
-        assert pairs[..., c].ravel().tolist() == [naive_pairs(r, w[c], [(0, 7)]) for r in own]
-        assert np.array_equal(pairs[..., c] != sums[..., c], cuts[..., c] != 0)
-
-
-def test_the_sides_of_saturation_are_told_apart():
-    x = np.full((1, 4), 255, np.uint8)
-    w = np.array([[127, 127, 1, 1], [-128, -128, 1, 1], [127, 127, -128, -128], [1, 1, 1, 1]])
-    assert a.cut_pairs(x, w.astype(np.int8), 0).tolist() == [[1, -1, 2, 0]]
-
-
 def test_each_engine_and_level_has_an_arithmetic():
     levels = ("avx2", "avx512", "vnni")
     names = {f"{e}-{c}" for e in ("fbgemm", "x86", "onednn", "qnnpack") for c in levels}
     assert set(a.ARITHMETICS) == names | {"textbook"}
+
+
+@pytest.mark.parametrize("step", [-255, -1, 0, 1, 117, 255])
+def test_a_sum_through_int16_saturates_twice(step):
+    edges = [e + d for e in (-(2**31), -32768, 0, 32767, 2**31 - 1) for d in range(-260, 261)]
+    x = np.array([e for e in edges if -(2**31) <= e < 2**31], np.int32)
+    assert np.array_equal(a.sum16(x, np.array(step)), a.sat16(a.sat16(x) + np.int32(step)))

@@ -5,10 +5,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS, exact_sums, saturating_pair_sums
-from qdbg.core.op import Call
+from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.op import Call, laid_out
 from qdbg.core.program import INPUT, Environment, Layer, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
+from qdbg.core.sums import exact_sums, saturating_pair_sums
 from qdbg.fleet.bounds import EXACT, POSSIBLE, PROVED, REACHED, UNKNOWN, bounds
 from qdbg.fleet.feed import Machine
 from qdbg.fleet.ranges import ranges
@@ -101,8 +102,8 @@ def cut(made, machine, call, found):
     before = made.program.nodes[node.inputs[0]]
     layer, op = made.program.layers[node.layer], registry()[node.op]
     x = QTensor(found[node.inputs[0]].reshape(-1, *before.shape[1:]), before.output)
-    values = op.operands(Call(replace(node, shape=(len(x.q), *node.shape[1:])), layer, (x,)))
-    one = op.operands(Call(node, layer, (QTensor(x.q[:1], before.output),)))
+    values = laid_out(op, Call(replace(node, shape=(len(x.q), *node.shape[1:])), layer, (x,)))
+    one = laid_out(op, Call(node, layer, (QTensor(x.q[:1], before.output),)))
     kernel = op.kernel(machine.arithmetic, one)
     if kernel.accumulator == "exact":
         return False

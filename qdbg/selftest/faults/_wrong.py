@@ -13,6 +13,11 @@ def two_roundings(x: Array, y: Array | float, z: Array | float) -> Array:
     return f32(f64(f32(f64(x) * f64(y))) + f64(z))
 
 
+def product_64(x: Array, y: Array) -> Array:
+    """x·y without rounding to float32."""
+    return np.asarray(f64(x) * f64(y))
+
+
 def half_away(x: Array) -> Array:
     """Round half away from zero, keeping the type."""
     wide = f64(x)

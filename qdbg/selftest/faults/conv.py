@@ -12,10 +12,19 @@ from qdbg.core.arithmetic import Arithmetic, f32, f64
 from qdbg.core.op import Kernel
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
-from qdbg.ops import _conv_kernel, _fbgemm, _onednn, _products, _qnnpack, conv, conv_add
+from qdbg.ops import (
+    _conv_kernel,
+    _fbgemm,
+    _onednn,
+    _products,
+    _qnnpack,
+    _windows,
+    conv,
+    conv_add,
+)
 from qdbg.ops._windows import Geometry, in_k_order, windows
 from qdbg.selftest.faults import Fault, computing
-from qdbg.selftest.faults._wrong import half_away_32, two_roundings
+from qdbg.selftest.faults._wrong import half_away_32, product_64, two_roundings
 
 FBGEMM, ONEDNN, QNNPACK = ("fbgemm", "x86"), ("onednn",), ("qnnpack",)
 EVERY = (*FBGEMM, *ONEDNN, *QNNPACK)
@@ -98,7 +107,7 @@ def channels_first(found: Array, groups: int) -> Array:
     spatial = (found.ndim - 2) // 2
     made = in_k_order(found, groups)
     taps = int(np.prod(found.shape[-spatial:]))
-    split = made.reshape(*made.shape[:-1], taps, -1)
+    split = made.reshape(*made.shape[:-1], taps, made.shape[-1] // taps)
     return np.ascontiguousarray(split.swapaxes(-1, -2)).reshape(made.shape)
 
 
@@ -125,8 +134,8 @@ FAULTS = (
     _rule("turns the kernel round", conv, "windows", flipped, engines=EVERY),
     _rule("turns the kernel round", conv, "windows", flipped, "conv1d", engines=EVERY),
     _rule("pads with the byte 0", conv, "windows", padded_with_zeros, "conv3d", engines=EVERY),
-    _rule("takes the channels first", conv, "in_k_order", channels_first, engines=EVERY),
-    _rule("interleaves the groups", conv, "in_k_order", interleaved, engines=EVERY),
+    _rule("takes the channels first", _windows, "in_k_order", channels_first, engines=EVERY),
+    _rule("interleaves the groups", _windows, "in_k_order", interleaved, engines=EVERY),
     _rule("pads behind the image alone", conv, "windows", padded_behind, engines=EVERY),
     _rule("forgets the dilation", conv, "windows", undilated, engines=EVERY),
     _rule(
@@ -246,7 +255,7 @@ FAULTS = (
         lambda z, y_zp, qmax: np.clip(z, 0, qmax),
         engines=("fbgemm",),
     ),
-    _rule("multiplies in float64", _qnnpack, "f32", f64, engines=QNNPACK),
+    _rule("multiplies in float64", _qnnpack, "mul32", product_64, engines=QNNPACK),
     _rule(
         "adds the image with two roundings",
         conv_add,

@@ -12,7 +12,14 @@ from qdbg.core.arithmetic import f32, f64
 from qdbg.core.op import Kernel
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
-from qdbg.ops import _fbgemm, _qnnpack, conv_transpose, linear_leaky_relu, linear_tanh
+from qdbg.ops import (
+    _fbgemm,
+    _qnnpack,
+    _windows,
+    conv_transpose,
+    linear_leaky_relu,
+    linear_tanh,
+)
 from qdbg.selftest.faults import Fault, computing
 from qdbg.selftest.faults._wrong import downward, half_away_32
 from qdbg.selftest.faults.conv import channels_first, flipped, interleaved
@@ -25,6 +32,11 @@ def _rule(
     name: str, attribute: str, wrong: Any, case: str = "conv_transpose2d", **where: tuple[str, ...]
 ) -> Fault:
     return Fault(f"{case}: {name}", case, ((conv_transpose, attribute, wrong),), **where)
+
+
+def _order(name: str, wrong: Any, **where: tuple[str, ...]) -> Fault:
+    changes = ((_windows, "in_k_order", wrong),)
+    return Fault(f"conv_transpose2d: {name}", "conv_transpose2d", changes, **where)
 
 
 def _stage(
@@ -64,8 +76,8 @@ FAULTS = (
     _rule("turns the kernel round", "windows", flipped, engines=(*FBGEMM, *QNNPACK)),
     _rule("fills gaps with the byte 0", "reached", filled_with_zeros, engines=(*FBGEMM, *QNNPACK)),
     _rule("is one pixel late", "reached", one_pixel_late, "conv_transpose1d", engines=QNNPACK),
-    _rule("interleaves the groups", "in_k_order", interleaved, engines=(*FBGEMM, *QNNPACK)),
-    _rule("takes the channels first", "in_k_order", channels_first, engines=FBGEMM),
+    _order("interleaves the groups", interleaved, engines=(*FBGEMM, *QNNPACK)),
+    _order("takes the channels first", channels_first, engines=FBGEMM),
     _rule(
         "adds exactly where pairs saturate",
         "_fbgemm",

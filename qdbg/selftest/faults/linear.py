@@ -8,14 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from qdbg.core import arithmetic as primitives
+from qdbg.core import sums
 from qdbg.core.arithmetic import Arithmetic, f32, f64
 from qdbg.core.op import Kernel
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
 from qdbg.ops import _fbgemm, _onednn, _products, _qnnpack, linear
 from qdbg.selftest.faults import Fault, computing
-from qdbg.selftest.faults._wrong import downward, half_away_32, two_roundings
+from qdbg.selftest.faults._wrong import downward, half_away_32, product_64, two_roundings
 
 FBGEMM, ONEDNN, QNNPACK = ("fbgemm", "x86"), ("onednn",), ("qnnpack",)
 PAIRS, EXACT = ("avx2", "avx512"), ("vnni",)
@@ -81,7 +81,7 @@ FAULTS = (
     ),
     fault(
         "linear starts pairs at the second input",
-        primitives,
+        sums,
         "pair_members",
         shifted_pairs,
         engines=(*FBGEMM, *ONEDNN),
@@ -98,7 +98,7 @@ FAULTS = (
     fault(
         "fbgemm adds the bias with two roundings", _fbgemm, "fma32", two_roundings, engines=FBGEMM
     ),
-    fault("fbgemm multiplies in float64", _fbgemm, "f32", f64, engines=FBGEMM),
+    fault("fbgemm multiplies in float64", _fbgemm, "mul32", product_64, engines=FBGEMM),
     stage_fault(
         "fbgemm multiplies by the reciprocal of the output's scale",
         _fbgemm,
@@ -145,7 +145,7 @@ FAULTS = (
         engines=FBGEMM,
     ),
     fault("qnnpack does not round the bias", _qnnpack, "rne", downward, engines=QNNPACK),
-    fault("qnnpack multiplies in float64", _qnnpack, "f32", f64, engines=QNNPACK),
+    fault("qnnpack multiplies in float64", _qnnpack, "mul32", product_64, engines=QNNPACK),
     stage_fault(
         "onednn adds the zero point after rounding",
         _onednn,

@@ -1,0 +1,202 @@
+"""What it costs to debug a whole net: ResNet-18 and MobileNetV2 at 224×224, one image, one thread.
+
+    python -m tests.benchmark_nets [resnet18|mobilenetv2] [ENGINE-LEVEL …]
+
+Every row is a process of its own, with the engine and the CPU level that PyTorch is kept to. Times
+are medians, as multiples of PyTorch's plain quantized forward in the same process: running on
+tape, simulating every call and comparing every integer, and both together. Memory is the peak of
+the process above what it held with the model loaded and run, and the bytes that stay afterwards
+as a multiple of what the layers put out. Run it on a quiet machine.
+"""
+
+import json
+import os
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+import warnings
+from collections import Counter
+from pathlib import Path
+
+from qdbg.capture.level import VARIABLES, machine_level
+from qdbg.names import LEVELS
+
+ROOT = Path(__file__).parents[1]
+SOURCE = ROOT / "models" / "imagenet_shapes.py"
+NETS = ("resnet18", "mobilenetv2")
+CELLS = ("fbgemm-avx2", "fbgemm-vnni", "full-avx2", "onednn-avx2", "onednn-vnni", "qnnpack-vnni")
+"""`full` is fbgemm without reduce_range: bytes up to 255, so that pairs do saturate."""
+THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
+RUNS = 3
+STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
+
+
+def resident(field):
+    """Bytes of the process: `VmRSS` now, `VmHWM` the most since `reset`."""
+    line = next(each for each in STATUS.read_text().splitlines() if each.startswith(field))
+    return int(line.split()[1]) * 1024
+
+
+def held(arrays):
+    """Bytes of the arrays, memory that several share counted once."""
+    return sum({a.__array_interface__["data"][0]: a.nbytes for a in arrays}.values())
+
+
+class Net:
+    """A quantized net in this process, live and as qdbg reads it from its file."""
+
+    def __init__(self, name, engine, level):
+        import torch  # noqa: PLC0415 - after the level is set
+
+        from models import imagenet_shapes  # noqa: PLC0415
+        from qdbg.capture import isa, run  # noqa: PLC0415
+        from qdbg.core.arithmetic import ARITHMETICS  # noqa: PLC0415
+        from qdbg.reader import find_forward, read_model  # noqa: PLC0415
+
+        self.torch = torch
+        torch.set_num_threads(1)
+        isa.force(level)
+        own = "fbgemm" if engine == "full" else engine
+        self.live = imagenet_shapes.quantized(name, own, full_range=engine == "full")
+        self.x = imagenet_shapes.image()
+        self.arithmetic = ARITHMETICS[f"{own}-{level}"]
+        self.engine, self.level = own, level
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "net.pth"
+            torch.save(self.live, path)
+            self.model = read_model(path)
+            forward = find_forward(self.model, SOURCE)
+            self.backend, self.modules, self.run, self.line_of = run.prepare(self.model, forward)
+
+    def plain(self):
+        """One forward of the live module."""
+        return self.live(self.x)
+
+    def capture(self):
+        """One forward on tape."""
+        from qdbg.capture.tape import Tape  # noqa: PLC0415
+
+        tape = Tape(self.modules, self.x, lambda _: None, self.line_of, self.model.layers)
+        self.backend.tape = tape
+        try:
+            with tape:
+                self.run(self.x)
+        finally:
+            self.backend.tape = None
+        return tape
+
+    def recording(self, tape):
+        """What a capture process hands to the debugger."""
+        from qdbg.core.program import Environment, Program, Recording  # noqa: PLC0415
+        from qdbg.core.quantity import readonly  # noqa: PLC0415
+
+        environment = Environment(self.engine, self.level, "", "", "", True)
+        program = Program(tuple(tape.nodes), self.model.layers)
+        fed = readonly(self.x.numpy())
+        values, constants = tuple(tape.values), tuple(tape.constants)
+        return Recording("net", "", "random", fed, environment, program, values, constants)
+
+    def simulate(self, recording):
+        """Every call simulated and compared."""
+        from qdbg.engine.trace import Trace  # noqa: PLC0415
+
+        trace = Trace(recording, self.arithmetic)
+        return trace, trace.comparisons
+
+
+def timed(work):
+    """Seconds, and what it gave."""
+    start = time.perf_counter()
+    made = work()
+    return time.perf_counter() - start, made
+
+
+def measure(name, engine, level):
+    """One row, as plain data."""
+    net = Net(name, engine, level)
+    times = {"plain": [], "capture": [], "simulate": []}
+    with net.torch.inference_mode():
+        for _ in range(3):
+            net.plain()
+        recording = trace = comparisons = None
+        before = resident("VmRSS")
+        RESET.write_text("5")
+        recording = net.recording(net.capture())
+        trace, comparisons = net.simulate(recording)
+        peak = resident("VmHWM") - before
+        for _ in range(RUNS):
+            times["plain"].append(timed(net.plain)[0])
+            took, tape = timed(net.capture)
+            times["capture"].append(took)
+            made = net.recording(tape)
+            times["simulate"].append(timed(lambda made=made: net.simulate(made))[0])
+    calls = [n for n in recording.program.nodes if n.op != "identity"]
+    put_out = sum(
+        v.nbytes
+        for n, v in zip(recording.program.nodes, recording.values, strict=True)
+        if n.op != "identity"
+    )
+    kept = [*recording.values, *(c for c in recording.constants if hasattr(c, "nbytes"))]
+    refused = Counter(c.reason for c in comparisons if c.status == "not simulated")
+    return {
+        **{key: statistics.median(value) for key, value in times.items()},
+        "peak": peak,
+        "kept": (held(kept) + trace.kept_bytes) / put_out,
+        "outputs": put_out,
+        "calls": len(calls),
+        "elements": sum(c.elements for c in comparisons if c.status != "not simulated"),
+        "differences": sum(c.differences for c in comparisons),
+        "refused": dict(refused),
+    }
+
+
+def row(name, cell):
+    """Measure in a child that is kept to the level."""
+    level = cell.rpartition("-")[2]
+    done = subprocess.run(  # noqa: S603 - this very file
+        [sys.executable, "-m", "tests.benchmark_nets", "--child", name, cell],
+        env=os.environ | VARIABLES[level] | THREADS | {"PYTHONWARNINGS": "ignore"},
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    if done.returncode:
+        sys.stdout.write(f"{name:<12}{cell:<14}{done.stderr.strip()[-300:]}\n")
+        return
+    found = json.loads(done.stdout.splitlines()[-1])
+    plain = found["plain"]
+    capture, simulate = found["capture"] / plain, found["simulate"] / plain
+    sys.stdout.write(
+        f"{name:<12}{cell:<14}{plain * 1000:7.1f} ms{capture:8.2f} ×{simulate:8.2f} ×"
+        f"{capture + simulate:8.2f} ×{found['peak'] / 1e6:8.0f} MB{found['kept']:7.2f} ×"
+        f"{found['elements']:>12,}{found['differences']:>8}\n"
+    )
+    for reason, count in found["refused"].items():
+        sys.stdout.write(f"{'':<12}not simulated: {count} of {found['calls']} calls, {reason}\n")
+
+
+def main(arguments):
+    """Print the table."""
+    if arguments[:1] == ["--child"]:
+        warnings.simplefilter("ignore")
+        engine, _, level = arguments[2].rpartition("-")
+        sys.stdout.write(json.dumps(measure(arguments[1], engine, level)) + "\n")
+        return
+    reached = LEVELS[: LEVELS.index(machine_level()) + 1]
+    cells = [a for a in arguments if a not in NETS] or CELLS
+    sys.stdout.write(
+        f"{'net':<12}{'engine-level':<14}{'plain':>10}{'tape':>10}{'simulate':>10}{'both':>10}"
+        f"{'peak':>11}{'kept':>9}{'compared':>12}{'differ':>8}\n"
+    )
+    for name in [a for a in arguments if a in NETS] or NETS:
+        for cell in cells:
+            if cell.rpartition("-")[2] in reached:
+                row(name, cell)
+                sys.stdout.flush()
+
+
+if __name__ == "__main__":
+    main(sys.argv[1:])
