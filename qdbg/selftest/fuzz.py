@@ -67,10 +67,10 @@ class Fuzz:
             self._say({"faults": {fault.name: self._caught(fault, limit)}})
 
     def _caught(self, fault: Fault, limit: float) -> bool:
-        end = time.process_time() + limit
+        end = time.thread_time() + limit
         seed = self.task.seed
         with fault.seeded():
-            while time.process_time() < end:
+            while time.thread_time() < end:
                 seed += 1
                 made = self._made(fault.case, seed, 1.0)
                 if made is not None and any(c.differences for _, c in compared(made)):

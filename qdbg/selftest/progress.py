@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 MILLION = 10**6
-LEAST_CASES = 150
+LEAST_CASES = 200
 """So many cases each generator draws, whatever its ops have: small cases bring odd shapes."""
 DEAR = 3.0
 """A slow generator, or a slow op, may take this many times an even share of the budget before the

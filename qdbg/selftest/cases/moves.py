@@ -11,6 +11,8 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from qdbg.selftest.draw import Case, Draw
 
 BROAD: Any = torch.atleast_3d
+ELEMENTS = 60_000
+"""How many elements a large tensor has at most."""
 MANY = 24
 """An axis that is longer is not cut into single places."""
 Move = Callable[[Draw, torch.Tensor], Callable[[], Any]]
@@ -21,7 +23,7 @@ def tensor(draw: Draw, axes: int | None = None) -> torch.Tensor:
     dtype = str(draw.choice(["quint8", "quint8", "qint8", "qint32"]))
     count = draw.integer(1, 5) if axes is None else axes
     shape = [int(draw.random.integers(1, 13 if count < 4 else 7)) for _ in range(count)]
-    return laid_out(draw, draw.quantized(draw.lengthened(shape), dtype))
+    return laid_out(draw, draw.quantized(draw.lengthened(shape, most=ELEMENTS), dtype))
 
 
 def laid_out(draw: Draw, x: torch.Tensor) -> torch.Tensor:
@@ -90,6 +92,8 @@ def turned(draw: Draw, x: Any) -> Callable[[], Any]:
     ]
     if x.ndim > 1:
         ways += [lambda: x.rot90(b, (0, 1)), lambda: x.mT, lambda: x.diagonal(a, 0, 1)]
+        short = sorted(range(x.ndim), key=lambda each: x.shape[each])[:2]
+        ways += [lambda: x.diagonal(0, *short)] * (1 + draw.large)
     return one(draw, ways)
 
 
@@ -186,6 +190,10 @@ def pixels(draw: Draw) -> Case:
 def pad(draw: Draw) -> Case:
     """A frame of any value, also one that crops; or the edges mirrored."""
     x = image(draw)
+    if draw.chance(0.1):
+        line = x.flatten(2)
+        ends = [some(draw, min(3, line.shape[2] - 1)) for _ in range(2)]
+        return either_mode(draw, lambda: F.pad(line, ends, mode="reflect"))
     if draw.chance(0.3):
         most = min(x.shape[2:]) - 1
         around = [some(draw, min(3, most)) for _ in range(4)]
