@@ -117,7 +117,8 @@ def run_task(
                 found.ended = f"{error.found} at {found.running or 'the start'}"
                 return found
             now = time.monotonic()
-            tell(task, now - start)
+            found.seconds = now - start
+            tell(task, found.seconds)
             if message is None:
                 if now - heard > SILENT:
                     found.ended = f"it hung at {found.running}"

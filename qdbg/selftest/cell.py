@@ -83,6 +83,8 @@ class Findings:
     """How the child died; empty where it came to its end."""
     refused: int = 0
     """Cases that PyTorch itself refused."""
+    seconds: float = 0.0
+    """How long the child ran."""
     torch: str = ""
     processor: str = ""
 

@@ -9,6 +9,7 @@ import torch
 import torch.ao.nn.intrinsic.quantized as nniq
 import torch.ao.nn.quantized as nnq
 
+from qdbg.ops.group_norm import FLOATS
 from qdbg.selftest.cases.pools import image
 from qdbg.selftest.draw import Case, Draw
 
@@ -115,7 +116,8 @@ def group_norm(draw: Draw, axes: int) -> Case:
     channels = groups * int(draw.choice([1, 2, 5, 8, 16, 32]) if draw.size > 0.5 else 2)
     sizes = [draw.integer(1, 3), channels, *(draw.integer(1, 8) for _ in range(axes))]
     shape = draw.lengthened(sizes, range(2, axes + 2))
-    x = two_values(draw, draw.laid_out(draw.quantized(shape, kind)))
+    x = draw.quantized(shape, kind)
+    x = two_values(draw, draw.laid_out(x) if np.prod(shape[2:]) < FLOATS else x)
     weight, bias = affine(draw, [channels])
     rest = (weight, bias, eps_of(draw), draw.scale(1e-3, 1), draw.zero_point(kind))
     if draw.chance(0.4):
