@@ -115,7 +115,7 @@ def rne32(x: Array) -> Array:
 def saturate(x: Array, low: float, high: float) -> Array:
     """min(max(x, low), high), keeping the type; NaN goes to the low end, as maxps(low, x) does."""
     given = np.asarray(x)
-    if given.dtype.kind == "f" and not (given.size and given.min() == given.min()):  # noqa: PLR0124
+    if given.dtype.kind == "f" and not (given.size and given.min() == given.min()):
         return np.asarray(np.minimum(np.fmax(x, low), high))
     return np.asarray(np.clip(x, low, high))
 
