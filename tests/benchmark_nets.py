@@ -29,7 +29,7 @@ NETS = ("resnet18", "mobilenetv2")
 CELLS = ("fbgemm-avx2", "fbgemm-vnni", "full-avx2", "onednn-avx2", "onednn-vnni", "qnnpack-vnni")
 """`full` is fbgemm without reduce_range: bytes up to 255, so that pairs do saturate."""
 THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-RUNS = 3
+RUNS = 5
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -133,8 +133,11 @@ def measure(name, engine, level):
             made = net.recording(tape)
             times["simulate"].append(timed(lambda made=made: net.simulate(made))[0])
     calls = [n for n in recording.program.nodes if n.op != "identity"]
-    put_out = sum(v.nbytes for n, v in zip(recording.program.nodes, recording.values, strict=True)
-                  if n.op != "identity")
+    put_out = sum(
+        v.nbytes
+        for n, v in zip(recording.program.nodes, recording.values, strict=True)
+        if n.op != "identity"
+    )
     kept = [*recording.values, *(c for c in recording.constants if hasattr(c, "nbytes"))]
     refused = Counter(c.reason for c in comparisons if c.status == "not simulated")
     return {

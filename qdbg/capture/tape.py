@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
+import numpy as np
 import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from qdbg.capture.arguments import Arguments, copied, strides_of
+from qdbg.capture.arguments import Arguments, copied, integers, strides_of
 from qdbg.core.op import Operand
 from qdbg.core.program import FIRST_CONSTANT, INPUT, UNKNOWN, Layer, Node
 from qdbg.core.quantity import Array, QTensor
@@ -172,12 +173,10 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         """Run the call once more: whether it gives the same integers."""
         repeated = self._quietly(lambda: func(*args, **kwargs))
         other = [leaf for leaf in tree_leaves(repeated) if isinstance(leaf, torch.Tensor)]
-        return self._quietly(
-            lambda: all(
-                torch.equal(a.int_repr(), b.int_repr())
-                for a, b in zip(results, other, strict=True)
-                if a.is_quantized and b.is_quantized
-            )
+        return all(
+            np.array_equal(integers(a), integers(b))
+            for a, b in zip(results, other, strict=True)
+            if a.is_quantized and b.is_quantized
         )
 
     def _sources(self, given: Arguments) -> tuple[int, ...]:
@@ -213,8 +212,13 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         return now.shape != kept.shape or now.tobytes() != kept.tobytes()
 
     def _write_passed(self, result: torch.Tensor) -> None:
-        given = Given((self._source(result),), ("input",), {})
-        self._write(self._name(PASSED_ON), PASSED_ON, given, result)
+        source = self._source(result)
+        kept = None
+        if source >= 0:
+            value, output = self.values[source], self.nodes[source].output
+            kept = value if output is None else QTensor(value, output)
+        given = Given((source,), ("input",), {})
+        self._write(self._name(PASSED_ON), PASSED_ON, given, result, kept)
 
     def _quietly(self, read: Callable[[], T]) -> T:
         """Read a value off the record: hooks run on tape too, and reading is no call of the
@@ -233,8 +237,16 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
             name = f"{base}#{again}"
         return name
 
-    def _write(self, name: str, op: str, given: Given, result: torch.Tensor) -> None:
-        operand = self._quietly(lambda: copied(result))
+    def _write(
+        self,
+        name: str,
+        op: str,
+        given: Given,
+        result: torch.Tensor,
+        kept: Operand | None = None,
+    ) -> None:
+        """One more node; `kept` has the numbers where they are known already."""
+        operand = self._quietly(lambda: copied(result)) if kept is None else kept
         if operand is None:
             dtype = str(result.dtype).removeprefix("torch.")
             raise CaptureError(f"{name} gives {dtype} numbers", expected="quint8, qint8 or float32")

@@ -115,9 +115,23 @@ def rne32(x: Array) -> Array:
 def saturate(x: Array, low: float, high: float) -> Array:
     """min(max(x, low), high), keeping the type; NaN goes to the low end, as maxps(low, x) does."""
     given = np.asarray(x)
-    if given.dtype.kind == "f" and not (given.size and given.min() == given.min()):  # noqa: PLR0124
+    if given.dtype.kind == "f" and np.isnan(given.min(initial=0)):
         return np.asarray(np.minimum(np.fmax(x, low), high))
     return np.asarray(np.clip(x, low, high))
+
+
+def not_above(x: Array, high: np.float32) -> Array:
+    """x where it is below `high`, else `high`: also where x is not a number."""
+    if x.max(initial=0) < high:
+        return x
+    return np.where(x < high, x, high)
+
+
+def sum16(x: Array, y: Array) -> Array:
+    """sat16(sat16(x) + y) for one small integer y, in int32: x is bounded so that the sum fits."""
+    low, high = INT16
+    step = int(y)
+    return np.asarray(saturate(x, low - min(step, 0), high - max(step, 0)) + np.int32(step))
 
 
 def at_least(x: Array, low: Array) -> Array:
@@ -157,6 +171,8 @@ def i32(x: Array) -> Array:
 
 def centred(x: Array, zero_point: Array) -> Array:
     """x − zero_point: int16 for bytes, whose differences from −255 to 255 it holds."""
+    if not zero_point:
+        return x
     if x.dtype.itemsize == 1 and abs(int(zero_point)) <= BYTE:
         return np.subtract(x, np.int16(zero_point), dtype=np.int16)
     return i32(x) - i32(zero_point)

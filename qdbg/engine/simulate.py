@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from itertools import pairwise, takewhile
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -16,7 +17,7 @@ from qdbg.core.quantity import STORAGE, Array, readonly
 from qdbg.core.stage import Stage, Values
 from qdbg.ops import registry
 
-ROOM = 2**18
+ROOM = 2**20
 """How many numbers a part of a call has: so few that the processor's cache holds its stages."""
 
 
@@ -77,15 +78,11 @@ def planned(call: Call, arithmetic: Arithmetic) -> Plan:
     if not node.repeatable:
         raise NotSimulated(UNREPEATABLE)
     values = dict(op.operands(call))
-    return Plan(
-        node,
-        op,
-        arithmetic,
-        values,
-        op.stages(arithmetic, values),
-        () if op.rivals is None else op.rivals(arithmetic, values),
-        None if op.kernel is None else op.kernel(arithmetic, values),
-    )
+    stages = op.stages(arithmetic, values)
+    kernel = None if op.kernel is None else op.kernel(arithmetic, values)
+    doubtful = op.rivals is not None and kernel is not None and kernel.doubt
+    rivals = op.rivals(arithmetic, values) if op.rivals is not None and doubtful else ()
+    return Plan(node, op, arithmetic, values, stages, rivals, kernel)
 
 
 def simulate(call: Call, arithmetic: Arithmetic) -> Simulation:
@@ -112,50 +109,47 @@ def result_of(plan: Plan) -> Array:
     nothing in between takes more memory than a part does. Raises NotSimulated as `simulate`."""
     rows = _rows(plan)
     shared, moving = _apart(plan.stages, rows)
-    values = dict(plan.values)
+    values, dtype = dict(plan.values), _dtype(plan.node)
     if not rows:
-        return _as_result(plan, _last_of(shared, values).astype(_dtype(plan.node), copy=False))
+        return _as_result(plan, _last_of(shared, values).astype(dtype, copy=False))
     for stage in shared:
         values[stage.output] = stage.run(values)
+    order = _order(values[rows[0]], plan.op.inner)
+    for name in rows:
+        values[name] = _in_order(values[name], order)
     first = values[rows[0]]
-    shape = first.shape[: first.ndim - plan.op.inner]
-    width = max(len(values.get("w_q", "1")), int(np.prod(first.shape[len(shape) :])))
-    order = _order(first, len(shape))
-    made = None
-    for index in parts(shape, order, ROOM // width):
+    shape = first.shape[: len(order)]
+    width = max(len(values.get("w_q", "1")), prod(first.shape[len(order) :]))
+    made: Array = np.empty(0)
+    for index in parts(shape, ROOM // width):
         part = values | {name: _cut(values[name], index) for name in rows}
         for stage in moving:
             part[stage.output] = stage.run(part)
         _refuse_rivals(plan, part)
         last = np.asarray(part[plan.stages[-1].output])
-        if made is None:
-            made = _empty(shape, order, last.shape[len(shape) :], _dtype(plan.node))
+        if not made.size:
+            made = np.empty((*shape, *last.shape[len(shape) :]), dtype)
         made[index] = last
-    return _as_result(plan, np.asarray(made))
+    return _as_result(plan, _in_order(made, tuple(np.argsort(order))))
 
 
-def parts(
-    shape: tuple[int, ...], order: tuple[int, ...], room: int
-) -> Iterator[tuple[slice, ...]]:
-    """Slices of all axes that cut an array into parts of about `room` elements, at least one: the
-    axes that are slow in memory, which come first in `order`, are cut first."""
-    inner, place = 1, len(order)
-    while place and inner * shape[order[place - 1]] <= room:
-        place -= 1
-        inner *= shape[order[place]]
-    whole = [slice(None)] * len(shape)
-    if not place:
-        yield tuple(whole)
+def parts(shape: tuple[int, ...], room: int) -> Iterator[tuple[slice, ...]]:
+    """Slices of the axes that cut an array into parts of about `room` elements, at least one."""
+    inner, axis = 1, len(shape)
+    while axis and inner * shape[axis - 1] <= room:
+        axis -= 1
+        inner *= shape[axis]
+    whole = (slice(None),) * len(shape)
+    if not axis:
+        yield whole
         return
-    outer, axis = order[: place - 1], order[place - 1]
-    count = -(-shape[axis] // max(1, room // inner))
-    edges = [shape[axis] * i // count for i in range(count + 1)]
-    for at in np.ndindex(*(shape[i] for i in outer)):
-        for i, n in zip(outer, at, strict=True):
-            whole[i] = slice(n, n + 1)
+    size = shape[axis - 1]
+    count = -(-size // max(1, room // inner))
+    edges = [size * i // count for i in range(count + 1)]
+    for at in np.ndindex(shape[: axis - 1]):
+        before = tuple(slice(n, n + 1) for n in at)
         for start, end in pairwise(edges):
-            whole[axis] = slice(start, end)
-            yield tuple(whole)
+            yield (*before, slice(start, end), *whole[axis:])
 
 
 def _rows(plan: Plan) -> tuple[str, ...]:
@@ -186,19 +180,18 @@ def _last_of(stages: tuple[Stage, ...], values: dict[str, Any]) -> Array:
     return np.asarray(values[stages[-1].output])
 
 
-def _order(operand: Array, axes: int) -> tuple[int, ...]:
-    """The axes of the rows from the slowest in memory to the fastest."""
-    steps = getattr(operand, "strides", (0,) * axes)
-    return tuple(sorted(range(axes), key=lambda axis: -steps[axis]))
+def _order(operand: Array, inner: int) -> tuple[int, ...]:
+    """The axes of the rows from the slowest in memory to the fastest. Windows have no memory."""
+    axes = range(operand.ndim - inner)
+    steps = getattr(operand, "strides", None)
+    return tuple(axes) if steps is None else tuple(sorted(axes, key=lambda axis: -steps[axis]))
 
 
-def _empty(
-    shape: tuple[int, ...], order: tuple[int, ...], inner: tuple[int, ...], dtype: np.dtype[Any]
-) -> Array:
-    """Room for rows of this shape, in this order of memory."""
-    room = np.empty((*(shape[i] for i in order), *inner), dtype)
-    back = sorted(range(len(order)), key=lambda place: order[place])
-    return room.transpose(*back, *range(len(order), room.ndim))
+def _in_order(operand: Array, order: tuple[int, ...]) -> Array:
+    """The same memory with the axes of the rows in another order."""
+    if order == tuple(range(len(order))) or operand.ndim < len(order):
+        return operand
+    return operand.transpose(*order, *range(len(order), operand.ndim))
 
 
 def _cut(operand: Array, index: tuple[slice, ...]) -> Array:
@@ -216,7 +209,9 @@ def _refuse_rivals(plan: Plan, values: Values) -> None:
             other[stage.output] = stage.run(other)
         if not np.array_equal(other[stages[-1].output], values[plan.stages[-1].output]):
             library = plan.kernel.library if plan.kernel is not None else "PyTorch"
-            raise NotSimulated(f"which of {library}'s kernels ran is not known, and they differ here")
+            raise NotSimulated(
+                f"which of {library}'s kernels ran is not known, and they differ here"
+            )
 
 
 def _dtype(node: Node) -> np.dtype[Any]:
@@ -225,7 +220,7 @@ def _dtype(node: Node) -> np.dtype[Any]:
 
 def _as_result(plan: Plan, last: Array) -> Array:
     """In the shape of the call's result."""
-    found = np.moveaxis(last, -1, 1) if plan.op.channels_last else last
+    found = last.transpose(0, -1, *range(1, last.ndim - 1)) if plan.op.channels_last else last
     return readonly(found.reshape(plan.node.shape))
 
 

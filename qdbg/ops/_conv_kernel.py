@@ -95,18 +95,21 @@ def overruns(level: str, values: Values) -> bool:
 
 def fast_depthwise(values: Values) -> bool:
     """Whether FBGEMM takes its kernel for depthwise convolutions."""
-    groups, size = int(values["groups"]), np.asarray(values["kernel_size"])
-    outputs = values["w_q"].shape[0]
+    groups, outputs = int(values["groups"]), values["w_q"].shape[0]
+    size, stride, dilation, padding = (
+        tuple(np.asarray(values[name]).tolist())
+        for name in ("kernel_size", "stride", "dilation", "padding")
+    )
     return bool(
-        size.size > 1
+        len(size) > 1
         and groups == values["x_channels"]
         and outputs in {groups, 2 * groups}
         and groups % 8 == 0
         and size[-1] == size[-2]
-        and np.all(np.isin(size, (3, 5, 7)))
-        and np.all(np.isin(values["stride"], (1, 2)))
-        and np.all(np.asarray(values["dilation"]) == 1)
-        and np.all(np.asarray(values["padding"]) == (size - 1) // 2)
+        and set(size) <= {3, 5, 7}
+        and set(stride) <= {1, 2}
+        and set(dilation) == {1}
+        and padding == tuple((n - 1) // 2 for n in size)
     )
 
 

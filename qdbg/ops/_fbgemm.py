@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from qdbg.core.arithmetic import add32, f32, f64, fma32, i32, mul32, rne32, sat16
+from qdbg.core.arithmetic import add32, f32, f64, fma32, mul32, rne32, sum16
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, stage
 from qdbg.ops._clamp import clamp, relu_clamp
@@ -68,7 +68,7 @@ def round_half_even(s: Array) -> Array:
 @stage("zero point", output="z int32 [C]", formula="z[c] = sat16(sat16(r[c]) + y_zp)")
 def add_zero_point(r: Array, y_zp: Array) -> Array:
     """Add the output's zero point. The sum is packed through int16, which saturates."""
-    return sat16(sat16(r) + i32(y_zp))
+    return sum16(r, y_zp)
 
 
 def way_back(*, bias: bool, relu: bool, per_channel: bool) -> tuple[Stage, ...]:

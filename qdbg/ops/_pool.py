@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import numpy as np
+from math import prod
 
 from qdbg.core.op import Call
 from qdbg.core.quantity import Array, QTensor
 from qdbg.ops._lanes import row_major
-from qdbg.ops._windows import Geometry, per_axis, windows
+from qdbg.ops._windows import Geometry, per_axis, surrounded, windows
 
 
 def pooled(call: Call, x: Array, axes: int, *, dilates: bool = False) -> tuple[Array, Geometry]:
@@ -21,16 +21,19 @@ def pooled(call: Call, x: Array, axes: int, *, dilates: bool = False) -> tuple[A
 
 
 def pool_windows(image: Array, geometry: Geometry, out: tuple[int, ...], fill: int) -> Array:
-    """[N, C, out …, taps]: `fill` outside the image, also where ceil_mode reaches beyond it."""
-    more = [(0, 0), (0, 0)]
+    """[N, C, out …, taps]: `fill` outside the image, also where ceil_mode reaches beyond it. The
+    taps are the slowest axis in memory, the channels the fastest."""
+    more = []
     moves = (geometry.stride, geometry.extent, geometry.padding)
     for size, n, stride, extent, padding in zip(image.shape[2:], out, *moves, strict=True):
         more.append((padding, max(padding, (n - 1) * stride + extent - size - padding)))
-    padded = np.pad(image, more, constant_values=fill)
     flat = Geometry(geometry.kernel, geometry.stride, (0,) * len(out), geometry.dilation)
-    found = windows(padded, flat, fill)
+    found = windows(surrounded(image, more, fill), flat, fill)
     cut = found[(slice(None), slice(None), *(slice(0, n) for n in out))]
-    return cut.reshape(*image.shape[:2], *out, -1)
+    axes = tuple(range(2, image.ndim))
+    taps = cut.transpose(*(axis + len(out) for axis in axes), 0, *axes, 1)
+    by_tap = taps.reshape(prod(geometry.kernel), len(image), *out, image.shape[1])
+    return by_tap.transpose(1, -1, *axes, 0)
 
 
 def channels_are_last(tensor: QTensor) -> bool:

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from qdbg.core.arithmetic import f64, rne, sat32, wrapped_sum
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, stage

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from qdbg.core.quantity import Array
+from qdbg.core.quantity import Array, QTensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,19 +39,25 @@ def windows(image: Array, geometry: Geometry, fill: int) -> Array:
 
     A view of memory that has the channels side by side, as the image itself most often has.
     """
-    last = np.moveaxis(image, 1, -1)
-    if geometry.padded:
-        numbers = list(zip(last.shape[1:-1], geometry.padding, strict=True))
-        size = [n + 2 * p for n, p in numbers]
-        room = np.full((len(last), *size, last.shape[-1]), fill, image.dtype)
-        room[(slice(None), *(slice(p, p + n) for n, p in numbers))] = last
-    else:
-        room = np.ascontiguousarray(last)
-    axes = tuple(range(2, image.ndim))
-    views = sliding_window_view(np.moveaxis(room, -1, 1), geometry.extent, axis=axes)
+    around = surrounded(image, [(p, p) for p in geometry.padding], fill)
+    views = sliding_window_view(around, geometry.extent, axis=tuple(range(2, image.ndim)))
     steps = tuple(slice(None, None, s) for s in geometry.stride)
     taps = tuple(slice(None, None, d) for d in geometry.dilation)
     return views[(slice(None), slice(None), *steps, *taps)]
+
+
+def surrounded(image: Array, more: Sequence[tuple[int, int]], fill: int) -> Array:
+    """The image [N, C, …] with so many more pixels before and after each spatial axis, its channels
+    side by side in memory."""
+    last = image.transpose(0, *range(2, image.ndim), 1)
+    if any(map(any, more)):
+        size = [n + a + b for n, (a, b) in zip(last.shape[1:-1], more, strict=True)]
+        room = np.full((len(last), *size, last.shape[-1]), fill, image.dtype)
+        inside = (slice(a, a + n) for n, (a, _) in zip(last.shape[1:-1], more, strict=True))
+        room[(slice(None), *inside)] = last
+    else:
+        room = np.ascontiguousarray(last)
+    return room.transpose(0, -1, *range(1, room.ndim - 1))
 
 
 class Windows:
@@ -60,7 +68,7 @@ class Windows:
         self._found = found
         self._groups = groups
         spatial = (found.ndim - 2) // 2
-        size = found.shape[1] // groups * int(np.prod(found.shape[2 + spatial :]))
+        size = found.shape[1] // groups * prod(found.shape[2 + spatial :])
         self.shape = (found.shape[0], *found.shape[2 : 2 + spatial], groups, size)
         self.ndim = len(self.shape)
         self.dtype = found.dtype
@@ -86,11 +94,26 @@ def in_k_order(found: Array, groups: int) -> Array:
     split = found.reshape(n, groups, channels // groups, *found.shape[2:])
     out = tuple(range(3, 3 + spatial))
     taps = tuple(range(3 + spatial, 3 + 2 * spatial))
-    size = channels // groups * int(np.prod(found.shape[2 + spatial :]))
+    size = channels // groups * prod(found.shape[2 + spatial :])
     shape = (n, *found.shape[2 : 2 + spatial], groups)
     if groups == channels > 1:
-        return np.moveaxis(split.transpose(*taps, 2, 0, *out, 1).reshape(size, *shape), 0, -1)
+        by_k = split.transpose(*taps, 2, 0, *out, 1).reshape(size, *shape)
+        return by_k.transpose(*range(1, by_k.ndim), 0)
     return split.transpose(0, *out, 1, *taps, 2).reshape(*shape, size)
+
+
+_IN_ROWS: WeakKeyDictionary[QTensor, Array] = WeakKeyDictionary()
+
+
+def in_rows(weight: QTensor) -> Array:
+    """Weights [C, K] from [C, channels, kernel …], k as `in_k_order` has it. Where that takes a
+    copy it is kept as long as the weights are: a net's weights are many."""
+    found = _IN_ROWS.get(weight)
+    if found is None:
+        q = weight.q
+        found = q.transpose(0, *range(2, q.ndim), 1).reshape(len(q), prod(q.shape[1:]))
+        _IN_ROWS[weight] = found
+    return found
 
 
 def per_axis(value: object, axes: int) -> tuple[int, ...]:

@@ -106,3 +106,10 @@ def test_each_engine_and_level_has_an_arithmetic():
     levels = ("avx2", "avx512", "vnni")
     names = {f"{e}-{c}" for e in ("fbgemm", "x86", "onednn", "qnnpack") for c in levels}
     assert set(a.ARITHMETICS) == names | {"textbook"}
+
+
+@pytest.mark.parametrize("step", [-255, -1, 0, 1, 117, 255])
+def test_a_sum_through_int16_saturates_twice(step):
+    edges = [e + d for e in (-(2**31), -32768, 0, 32767, 2**31 - 1) for d in range(-260, 261)]
+    x = np.array([e for e in edges if -(2**31) <= e < 2**31], np.int32)
+    assert np.array_equal(a.sum16(x, np.array(step)), a.sat16(a.sat16(x) + np.int32(step)))

@@ -107,7 +107,7 @@ def channels_first(found: Array, groups: int) -> Array:
     spatial = (found.ndim - 2) // 2
     made = in_k_order(found, groups)
     taps = int(np.prod(found.shape[-spatial:]))
-    split = made.reshape(*made.shape[:-1], taps, -1)
+    split = made.reshape(*made.shape[:-1], taps, made.shape[-1] // taps)
     return np.ascontiguousarray(split.swapaxes(-1, -2)).reshape(made.shape)
 
 
