@@ -29,7 +29,7 @@ NETS = ("resnet18", "mobilenetv2")
 CELLS = ("fbgemm-avx2", "fbgemm-vnni", "full-avx2", "onednn-avx2", "onednn-vnni", "qnnpack-vnni")
 """`full` is fbgemm without reduce_range: bytes up to 255, so that pairs do saturate."""
 THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-RUNS = 3
+RUNS = 5
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 

@@ -7,7 +7,8 @@ import json
 import sys
 from pathlib import Path
 
-from qdbg.headless.coverage import short
+from qdbg.headless.coverage import EXHAUSTIVE, PARAMETERS, exhausted, reached, short
+from qdbg.selftest.cell import Count
 
 TABLE = Path(__file__).parents[1] / "qdbg" / "selftest" / "coverage.md"
 
@@ -17,8 +18,33 @@ def cell(count):
         return "·"
     if count["differences"]:
         return f"≠ {count['differences']}"
-    refused = "○" if count["refused"] else ""
-    return f"{refused} {short(count['compared'])}".strip() if count["compared"] else "○"
+    if not count["compared"]:
+        return "○"
+    marks = [
+        "○" if count["refused"] else "",
+        EXHAUSTIVE if exhausted(Count(**count)) else "",
+        short(count["compared"]),
+    ]
+    return " ".join(mark for mark in marks if mark)
+
+
+def claimed(data):
+    """Engine and level, op and what was counted, wherever something was simulated."""
+    return [
+        (f"{each['engine']} {each['cpu']}", op, Count(**count))
+        for each in data["cells"]
+        for op, count in each["ops"].items()
+        if count["compared"]
+    ]
+
+
+def behind(data):
+    """The cells that have too few integers, by op."""
+    found = {}
+    for cell_name, op, count in claimed(data):
+        if not reached(count):
+            found.setdefault(op, []).append(f"{cell_name} {short(count.compared)}")
+    return "\n".join(f"- {op}: {', '.join(cells)}" for op, cells in sorted(found.items()))
 
 
 def table(data):
@@ -46,6 +72,11 @@ def main():
     caught = sum(sum(each["faults"].values()) for each in data["cells"])
     different = sum(c["differences"] for each in data["cells"] for c in each["ops"].values())
     compared = sum(c["compared"] for each in data["cells"] for c in each["ops"].values())
+    cells = claimed(data)
+    enough = sum(reached(count) for _, _, count in cells)
+    whole = sum(exhausted(count) for _, _, count in cells)
+    most = max(each["seconds"] for each in data["cells"])
+    less = behind(data)
     TABLE.write_text(
         f"""# Coverage
 
@@ -53,11 +84,19 @@ def main():
 {data["processor"]}: {compared:,} integers compared, {different:,} of them differ;
 {caught} of {seeded} seeded faults caught. Made by `python -m tests.coverage`.
 
-A number: integers compared, none differs. ○: calls that are captured and not simulated; some of
-them beside a number, all of them without one. ≠: integers that differ. ·: the engine has no such
-call, or it is not drawn.
+{enough:,} of {len(cells):,} claimed cells have a million integers or more, or all inputs there
+are; {whole:,} have all inputs. The longest cell took {most:.0f} seconds.
+
+A number: integers compared, none differs. {EXHAUSTIVE}: and, with {PARAMETERS} drawn parameters or
+more, every byte was met (of an op with two operands: every pair of bytes). ○: calls that are
+captured and not simulated; some of them beside a number, all of them without one. ≠: integers
+that differ. ·: the engine has no such call, or it is not drawn.
 
 {table(data)}
+
+{"Below a million:" if less else "No claimed cell is below a million."}
+
+{less}
 
 What is not simulated, and why:
 

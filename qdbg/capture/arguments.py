@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import ctypes
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -12,14 +14,12 @@ from torch.utils._pytree import tree_leaves
 from qdbg.capture.packed import unpacked
 from qdbg.capture.rebuild import parameters
 from qdbg.core.op import Operand
-from qdbg.core.quantity import Array, QTensor, readonly
+from qdbg.core.quantity import STORAGE, Array, QTensor, readonly
 
 PLAIN = (bool, int, float, str)
 SPELLED = (torch.dtype, torch.memory_format, torch.layout, torch.device)
 NUMBERS = (torch.float32, torch.float64, torch.int64, torch.int32, torch.uint8)
 """Types of tensors that are no quantized ones and still worth keeping."""
-INTEGERS = {torch.quint8: torch.uint8, torch.qint8: torch.int8, torch.qint32: torch.int32}
-"""The types that hold the integers of quantized tensors."""
 
 
 class Arguments:
@@ -32,7 +32,7 @@ class Arguments:
         """Weights that the engine packed."""
         self.unpacked: list[tuple[str, torch.Tensor]] = []
         """The tensors in them, after `unpack`."""
-        for name, value in _by_name(func._schema.arguments, args, kwargs):
+        for name, value in _by_name(_schema(func), args, kwargs):
             self._sort(name, value)
 
     def _sort(self, name: str, value: Any) -> None:
@@ -53,13 +53,18 @@ class Arguments:
             self.settings |= settings
 
 
+@cache
+def _schema(func: Any) -> tuple[tuple[str, Any], ...]:
+    """The names and defaults of an op's arguments: torch makes them anew each time it is asked."""
+    return tuple((argument.name, argument.default_value) for argument in func._schema.arguments)
+
+
 def _by_name(
-    schema: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    schema: tuple[tuple[str, Any], ...], args: tuple[Any, ...], kwargs: Mapping[str, Any]
 ) -> Iterator[tuple[str, Any]]:
-    for place, argument in enumerate(schema):
-        given = args[place] if place < len(args) else kwargs.get(argument.name)
-        left_out = place >= len(args) and argument.name not in kwargs
-        yield argument.name, argument.default_value if left_out else given
+    for place, (name, default) in enumerate(schema):
+        given = args[place] if place < len(args) else kwargs.get(name)
+        yield name, default if place >= len(args) and name not in kwargs else given
 
 
 def _plain(value: Any) -> object:
@@ -76,7 +81,8 @@ def _plain(value: Any) -> object:
 def copied(tensor: torch.Tensor) -> Operand | None:
     """The tensor's numbers at this moment, in their own order of memory; None for a type that qdbg
     does not keep."""
-    if tensor.is_quantized and tensor.dtype in INTEGERS:
+    dtype = str(tensor.dtype).removeprefix("torch.")
+    if tensor.is_quantized and dtype in STORAGE:
         q = readonly(np.array(integers(tensor), order="K"))
         return QTensor(q, parameters(tensor), strides_of(tensor))
     if tensor.dtype in NUMBERS:
@@ -85,14 +91,16 @@ def copied(tensor: torch.Tensor) -> Operand | None:
 
 
 def integers(tensor: torch.Tensor) -> Array:
-    """The integers of a quantized tensor as they lie in its own memory: no copy."""
-    storage, shape = tensor.untyped_storage(), (tensor.size(), tensor.stride())
-    found: Array = (
-        torch.empty(0, dtype=INTEGERS[tensor.dtype])
-        .set_(storage, tensor.storage_offset(), *shape)
-        .numpy()
-    )
-    return found
+    """The integers of a quantized tensor as they lie in its own memory: no copy, and no call that
+    a tape would see. They stay valid as long as the tensor lives."""
+    dtype = np.dtype(STORAGE[str(tensor.dtype).removeprefix("torch.")])
+    shape, strides = tuple(tensor.shape), tensor.stride()
+    if not tensor.numel():
+        return np.zeros(shape, dtype)
+    reach = 1 + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
+    memory = (ctypes.c_char * (reach * dtype.itemsize)).from_address(tensor.data_ptr())
+    steps = [step * dtype.itemsize for step in strides]
+    return np.ndarray(shape, dtype, memoryview(memory), strides=steps)
 
 
 def strides_of(tensor: torch.Tensor) -> tuple[int, ...] | None:

@@ -115,9 +115,16 @@ def rne32(x: Array) -> Array:
 def saturate(x: Array, low: float, high: float) -> Array:
     """min(max(x, low), high), keeping the type; NaN goes to the low end, as maxps(low, x) does."""
     given = np.asarray(x)
-    if given.dtype.kind == "f" and not (given.size and given.min() == given.min()):
+    if given.dtype.kind == "f" and np.isnan(given.min(initial=0)):
         return np.asarray(np.minimum(np.fmax(x, low), high))
     return np.asarray(np.clip(x, low, high))
+
+
+def not_above(x: Array, high: np.float32) -> Array:
+    """x where it is below `high`, else `high`: also where x is not a number."""
+    if x.max(initial=0) < high:
+        return x
+    return np.where(x < high, x, high)
 
 
 def sum16(x: Array, y: Array) -> Array:

@@ -68,7 +68,7 @@ class QParams:
         return self.axis is not None
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class QTensor:
     """Integers and their quantization parameters."""
 

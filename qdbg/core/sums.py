@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from itertools import pairwise
-from math import prod
+from typing import TypeAlias
 
 import numpy as np
 
@@ -21,8 +21,12 @@ EXACT32, EXACT64 = 2**24, 2**53
 """float32 and float64 hold every integer up to here."""
 LEAST = 16
 """Fewer products than these in one float32 sum are not worth it."""
-PORTION = 2**19
+PORTION = 2**18
 """How many sums of pairs are looked at in one go: it bounds the memory."""
+CROWD = 8
+"""From one pair in so many on it is quicker to look at all of them."""
+Members: TypeAlias = tuple[Array, Array, Array]
+"""Of pairs: first k, second k, and whether the second exists."""
 LARGEST = {np.dtype(np.bool_): 1, np.dtype(np.uint8): 255, np.dtype(np.int8): 128}
 """The largest size that a number of 8 bits can have."""
 
@@ -84,7 +88,7 @@ def in_groups(x: Array, w: Array) -> tuple[Array, Array]:
     return rows, w.reshape(groups, -1, w.shape[-1])
 
 
-def pair_members(size: int, block: int) -> tuple[Array, Array, Array]:
+def pair_members(size: int, block: int) -> Members:
     """first k, second k and whether the second exists, per pair.
 
     Pairs start anew after every `block` inputs; 0 stands for one block. A pair at the end of a
@@ -99,107 +103,110 @@ def pair_members(size: int, block: int) -> tuple[Array, Array, Array]:
 
 
 def saturating_pair_sums(x: Array, w: Array, block: int) -> Array:
-    """Σᵢ sat16(pair i): int32 or int64 [n, …, C]. Exact sums, less the excess of each pair that
-    leaves int16."""
+    """Σᵢ sat16(pair i) of bytes x and w: int32 or int64 [n, …, C]. Exact sums, less the excess of
+    each pair that leaves int16."""
     totals = exact_sums(x, w)
-    flat = _by_group(totals, x)
-    for places, pairs, starts in suspect_pairs(x, w, block):
-        flat[places] -= np.add.reduceat(pairs - sat16(pairs), starts, axis=0)
+    flat = totals.reshape(-1)
+    for places, pairs in leaving_pairs(x, w, block):
+        np.subtract.at(flat, places, (pairs - sat16(pairs)).astype(totals.dtype, copy=False))
     return totals
 
 
 def cut_pairs(x: Array, w: Array, block: int) -> Array:
     """Where pairs leave int16, per output, as `cut_sides` codes it: int8 [n, …, C]."""
     above, below = (np.zeros((*result_shape(x), w.shape[0]), dtype=bool) for _ in range(2))
-    for places, pairs, starts in suspect_pairs(x, w, block):
-        for side, leaves in ((above, pairs > INT16[1]), (below, pairs < INT16[0])):
-            _by_group(side, x)[places] |= np.logical_or.reduceat(leaves, starts, axis=0)
+    for places, pairs in leaving_pairs(x, w, block):
+        above.reshape(-1)[places[pairs > 0]] = True
+        below.reshape(-1)[places[pairs < 0]] = True
     return cut_sides(above, below)
 
 
-def _by_group(totals: Array, x: Array) -> Array:
-    """[n · groups, C / groups], the same memory."""
-    groups = 1 if x.ndim == ROWS_AND_K else x.shape[-2]
-    return totals.reshape(prod(totals.shape[:-1]) * groups, totals.shape[-1] // groups)
+def leaving_pairs(x: Array, w: Array, block: int) -> Iterator[tuple[Array, Array]]:
+    """Each pair whose sum leaves int16: the place of its output in the flat result and the sum, in
+    portions. x holds numbers from 0 to 255, w from −128 to 127.
 
-
-def suspect_pairs(x: Array, w: Array, block: int) -> Iterator[tuple[Array, Array, Array]]:
-    """The pairs that may leave int16, in portions: places in [n · groups], each once; the sums
-    [m, C / groups] of one pair each before saturation; and where in them those of a place begin.
-
-    |x₁·w₁ + x₂·w₂| is at most |x₁ + x₂|·max |w| for inputs of one sign: two bytes that add up to
-    255 fit whatever their weights are, since 255·128 = 32640. Most pairs are settled by that.
+    Most pairs are settled without their weights: two bytes that add up to 255 at most fit
+    whatever their weights are, since |x₁·w₁ + x₂·w₂| ≤ (x₁ + x₂)·128 and 255·128 = 32640.
     """
-    if not x.size or not w.size:
-        return
-    reach = INT16[1] // max(1, largest(w))
-    if x.min() >= 0 and 2 * int(x.max()) <= reach:
+    if not x.size or not w.size or 2 * int(x.max()) <= BYTE:
         return
     members = pair_members(x.shape[-1], block)
-    rows, weights = in_groups(x, w)
-    if len(weights) == 1:
-        yield from _in_rows(rows[0], w, members, reach)
-    else:
-        yield from _in_groups(rows, weights, members, reach)
-
-
-def _in_rows(
-    x: Array, w: Array, members: tuple[Array, Array, Array], reach: int
-) -> Iterator[tuple[Array, Array, Array]]:
-    """Of one group, x [n, K] and w [C, K]: row after row the pairs that reach far."""
-    first, second, has_second = members
-    found = np.flatnonzero(_far_pairs(x, first, second, reach))
+    rows, weights = in_groups(x.astype(np.uint8, copy=False), w)
+    if len(weights) > 1:
+        yield from _in_groups(rows, weights, members)
+        return
     room = max(1, PORTION // len(w))
-    for start in range(0, found.size, room):
-        row, pair = np.divmod(found[start : start + room], first.size)
-        used, at = np.unique(pair, return_inverse=True)
-        head = _narrow(w[:, first[used]].T, x)[at]
-        tail = _narrow(w[:, second[used]].T * has_second[used, None], x)[at]
-        a, b = (_narrow(x[row, k[pair], None], x) for k in (first, second))
-        starts = np.flatnonzero(np.diff(row, prepend=-1))
-        yield row[starts], _pairs(a, head, b, tail), starts
+    for start in range(0, rows.shape[1], room):
+        portion = rows[0, start : start + room]
+        far = _far_pairs(portion, members)
+        crowded = CROWD * np.count_nonzero(far) > far.size
+        found = _in_all_rows(portion, w, members) if crowded else _few(portion, w, members, far)
+        yield from ((places + start * len(w), pairs) for places, pairs in found)
 
 
-def _in_groups(
-    rows: Array, weights: Array, members: tuple[Array, Array, Array], reach: int
-) -> Iterator[tuple[Array, Array, Array]]:
-    """Of x [groups, n, K] and w [groups, C / groups, K]: pair after pair the places where it
-    reaches far."""
-    room = max(1, PORTION // weights.shape[1])
+def _far_pairs(x: Array, members: Members) -> Array:
+    """Whether two bytes add up to more than 255: bool [n, pairs]."""
+    first, second, _ = members
+    if 2 * first.size != x.shape[-1] or np.any(first % 2):
+        return np.asarray(x[:, first] > BYTE - x[:, second])
+    both = np.ascontiguousarray(x).view(np.uint16)  # neighbours: both bytes at once
+    return np.asarray((both & BYTE) + (both >> 8) > BYTE)
+
+
+def _in_all_rows(x: Array, w: Array, members: Members) -> Iterator[tuple[Array, Array]]:
+    """For many pairs that reach far: each pair of each channel whose two weights can make the
+    largest bytes of the pair leave int16, in all rows."""
+    first, second, has_second = members
+    a, b = (np.ascontiguousarray(x[:, k].T, np.int16) for k in (first, second))
+    u, v = w[:, first].astype(np.int16), w[:, second] * has_second.astype(np.int16)
+    top, next_top = i32(a.max(axis=1)), i32(b.max(axis=1))
+    most = top * np.maximum(u, 0) + next_top * np.maximum(v, 0)
+    least = top * np.minimum(u, 0) + next_top * np.minimum(v, 0)
+    channel, pair = np.nonzero((most > INT16[1]) | (least < INT16[0]))
+    room = max(1, PORTION // len(x))
+    for start in range(0, channel.size, room):
+        c, p = channel[start : start + room], pair[start : start + room]
+        at, sums = _leaving(a[p] * u[c, p, None], b[p] * v[c, p, None])
+        yield at % len(x) * len(w) + c[at // len(x)], sums
+
+
+def _few(x: Array, w: Array, members: Members, far: Array) -> Iterator[tuple[Array, Array]]:
+    """For few pairs that reach far, here and there: each with all channels."""
+    first, second, has_second = members
+    row, pair = np.divmod(np.flatnonzero(far), first.size)
+    used = np.flatnonzero(np.bincount(pair, minlength=first.size))
+    at_used = np.zeros(first.size, np.intp)
+    at_used[used] = np.arange(used.size)
+    head = np.ascontiguousarray(w[:, first[used]].T, np.int16)
+    tail = np.ascontiguousarray(w[:, second[used]].T * has_second[used, None], np.int16)
+    room = max(1, PORTION // len(w))
+    for start in range(0, row.size, room):
+        rows, pairs = row[start : start + room], pair[start : start + room]
+        a, b = (x[rows, k[pairs], None].astype(np.int16) for k in (first, second))
+        at, sums = _leaving(a * head[at_used[pairs]], b * tail[at_used[pairs]])
+        yield rows[at // len(w)] * len(w) + at % len(w), sums
+
+
+def _in_groups(rows: Array, weights: Array, members: Members) -> Iterator[tuple[Array, Array]]:
+    """Of x [groups, n, K] and w [groups, C / groups, K]: pair after pair, where it reaches far."""
+    width = weights.shape[1]
+    room = max(1, PORTION // width)
     for first, second, has_second in zip(*members, strict=True):
         x, y = rows[..., first].T.ravel(), rows[..., second].T.ravel()
-        far = _reach_far(x, y, reach)
+        far = x > BYTE - y
         found = np.flatnonzero(far) if far.any() else np.arange(0)
         for start in range(0, found.size, room):
             places = found[start : start + room]
             group = places % len(weights)
-            head = _narrow(weights[group, :, first], x)
-            tail = _narrow(weights[group, :, second] * has_second, x)
-            a, b = (_narrow(each[places, None], x) for each in (x, y))
-            yield places, _pairs(a, head, b, tail), np.arange(places.size)
+            left = x[places, None] * weights[group, :, first].astype(np.int16)
+            right = y[places, None] * (weights[group, :, second] * has_second).astype(np.int16)
+            at, sums = _leaving(left, right)
+            yield places[at // width] * width + at % width, sums
 
 
-def _pairs(a: Array, head: Array, b: Array, tail: Array) -> Array:
-    """a·head + b·tail in int32; the products of bytes still fit into int16: 255·128 = 32640."""
-    pairs: Array = np.add(a * head, b * tail, dtype=np.int32)
-    return pairs
-
-
-def _narrow(numbers: Array, x: Array) -> Array:
-    """Contiguous, in int16 where x has bytes."""
-    return np.ascontiguousarray(numbers, np.int16 if x.dtype.itemsize == 1 else np.int32)
-
-
-def _reach_far(x: Array, y: Array, reach: int) -> Array:
-    """|x| + |y| > reach; for bytes without widening them."""
-    if x.dtype == np.uint8 and reach == BYTE:
-        return np.asarray(x > BYTE - y)
-    return np.asarray(np.abs(i32(x)) + np.abs(i32(y)) > reach)
-
-
-def _far_pairs(x: Array, first: Array, second: Array, reach: int) -> Array:
-    """The same of each pair in the rows: bool [n, pairs]."""
-    if x.dtype != np.uint8 or first.size * 2 != x.shape[-1] or np.any(first % 2):
-        return _reach_far(x[:, first], x[:, second], reach)
-    both = np.ascontiguousarray(x).view(np.uint16)  # neighbours: both bytes at once
-    return np.asarray((both & BYTE) + (both >> 8) > reach)
+def _leaving(left: Array, right: Array) -> tuple[Array, Array]:
+    """Where the sum of two int16 numbers leaves int16, flat, and the sum. A product of two bytes
+    fits into int16; where a sum does not, it comes out with a sign that neither part has."""
+    total = left + right
+    found = np.flatnonzero(((left ^ total) & (right ^ total)) < 0)
+    return found, i32(left.ravel()[found]) + right.ravel()[found]

@@ -40,7 +40,8 @@ class Comparison:
 
 def compare(simulated: Array, captured: Array) -> Comparison:
     """Count the differences of one call."""
-    count = int(np.count_nonzero(differs(simulated, captured)))
+    same = simulated.__array_interface__ == captured.__array_interface__  # a call that passes on
+    count = 0 if same else int(np.count_nonzero(differs(simulated, captured)))
     largest = np.abs(delta(simulated, captured)).max(initial=0) if count else 0
     status = "differs" if count else "equal"
     return Comparison(status, None, count, captured.size, float(largest))

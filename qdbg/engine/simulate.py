@@ -18,7 +18,7 @@ from qdbg.core.quantity import STORAGE, Array, readonly
 from qdbg.core.stage import Stage, Values
 from qdbg.ops import registry
 
-ROOM = 2**18
+ROOM = 2**20
 """How many numbers a part of a call has: so few that the processor's cache holds its stages."""
 
 

@@ -9,9 +9,11 @@ from qdbg import __version__
 from qdbg.selftest.cell import Count, Findings
 
 DIFFERS, NOT_CLAIMED, OPEN = 1, 3, 2
-CLAIMED, REFUSED, ABSENT, DIFFERENT = "✓", "○", "·", "≠"
+CLAIMED, EXHAUSTIVE, REFUSED, ABSENT, DIFFERENT = "✓", "∀", "○", "·", "≠"
 MILLION, THOUSAND = 10**6, 10**3
 WIDTH = 10
+PARAMETERS = 10
+"""With so many drawn parameters must all inputs have been met where an op counts as exhausted."""
 
 
 def status_of(found: Sequence[Findings]) -> int:
@@ -38,6 +40,7 @@ def coverage_data(found: Sequence[Findings], seed: int, budget: str) -> dict[str
                 "engine": each.engine,
                 "cpu": each.level,
                 "ended": each.ended or None,
+                "seconds": round(each.seconds, 1),
                 "refused_by_pytorch": each.refused,
                 "faults": dict(sorted(each.faults.items())),
                 "ops": {op: asdict(count) for op, count in sorted(each.counts.items())},
@@ -65,8 +68,9 @@ def coverage_text(found: Sequence[Findings], seed: int) -> str:
 
 
 LEGEND = (
-    f"{CLAIMED} integers compared, none differs   {DIFFERENT} integers that differ   "
-    f"{REFUSED} captured, not simulated   {ABSENT} not drawn"
+    f"{CLAIMED} integers compared, none differs   {EXHAUSTIVE} the same, and all bytes (of two "
+    f"operands: all pairs) met with {PARAMETERS} parameters or more\n"
+    f"{DIFFERENT} integers that differ   {REFUSED} captured, not simulated   {ABSENT} not drawn"
 )
 
 
@@ -76,7 +80,18 @@ def _cell(count: Count | None) -> str:
     if count.differences:
         return f"{DIFFERENT} {short(count.differences)}"
     partly = REFUSED if count.refused else ""
-    return f"{partly}{CLAIMED} {short(count.compared)}" if count.compared else REFUSED
+    mark = EXHAUSTIVE if exhausted(count) else CLAIMED
+    return f"{partly}{mark} {short(count.compared)}" if count.compared else REFUSED
+
+
+def exhausted(count: Count) -> bool:
+    """Whether calls with several parameters each ran through all inputs of the op."""
+    return count.inputs > 0 and count.exhaustive >= PARAMETERS
+
+
+def reached(count: Count) -> bool:
+    """Whether enough was compared to claim the op: a million integers, or all inputs."""
+    return count.compared >= MILLION or exhausted(count)
 
 
 def short(number: int) -> str:
@@ -94,6 +109,11 @@ def _remarks(found: Sequence[Findings]) -> list[str]:
         lines.append(f"{each.engine} {each.level}: the fault {name!r} was not caught")
     if missed:
         lines.append("so the run proves nothing about these rules; give it a larger --budget")
+    claimed = [count for each in found for count in each.counts.values() if count.compared]
+    enough = sum(reached(count) for count in claimed)
+    lines.append(
+        f"{enough} of {len(claimed)} cells have their million integers, or all inputs there are"
+    )
     for each in found:
         if each.ended:
             lines.append(f"{each.engine} {each.level}: {each.ended}")

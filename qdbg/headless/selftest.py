@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import contextlib
+import math
 import os
 import re
 import secrets
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,17 +42,37 @@ def selftest(options: argparse.Namespace) -> int:
     cells = _cells(options)
     seed = options.seed if options.seed is not None else secrets.randbits(31)
     workers = max(1, min(len(cells), os.cpu_count() or 1))
-    budget = seconds(options.budget) * workers / len(cells)
     ops = tuple(options.op or ())
-    tasks = [Task(engine, level, ops, seed, budget) for engine, level in cells]
+    share = Shares(seconds(options.budget), len(cells), workers)
+    tasks = [Task(engine, level, ops, seed, share.first) for engine, level in cells]
     with _progress(tasks) as tell, ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(lambda task: run_task(task, tell), tasks))
+        found = list(pool.map(lambda task: run_task(task, tell, share), tasks))
     saved = [path for each in found for path in save_differences(each, seed)]
     data = coverage_data(found, seed, options.budget)
     write(json_text(data) if options.json else coverage_text(found, seed))
     for path in saved:
         write_error(f"a small layer that differs: qdbg {path}")
     return status_of(found)
+
+
+class Shares:
+    """How long each cell may take: what one leaves, because all its ops have their million, goes
+    to those that have not begun."""
+
+    def __init__(self, budget: float, cells: int, workers: int) -> None:
+        self.end = time.monotonic() + budget
+        self.first = budget / math.ceil(cells / workers)
+        """The share of a cell if none ends early."""
+        self._left = cells
+        self._workers = workers
+        self._lock = threading.Lock()
+
+    def next(self) -> float:
+        """Seconds for the cell that begins now."""
+        with self._lock:
+            rounds = math.ceil(self._left / self._workers)
+            self._left -= 1
+        return max(1.0, (self.end - time.monotonic()) / rounds)
 
 
 def seconds(text: str) -> float:
@@ -75,15 +98,18 @@ def _cells(options: argparse.Namespace) -> list[tuple[str, str]]:
     return [(engine, level) for engine in engines for level in levels]
 
 
-def run_task(task: Task, tell: Callable[[Task, float], None]) -> Findings:
-    """Run one child to its end; one that dies is part of the findings.
+def run_task(
+    task: Task, tell: Callable[[Task, float], None], share: Shares | None = None
+) -> Findings:
+    """Run one child to its end; one that dies is part of the findings. `share` says how long it
+    may take, if not the task itself.
 
     Raises CommandError for an op that no case draws.
     """
     found = Findings(task.engine, task.level)
     start = heard = time.monotonic()
     with child_process(task.level, MODULE) as child:
-        child.send(task.line())
+        child.send((task if share is None else replace(task, budget=share.next())).line())
         while True:
             try:
                 message = child.receive(POLL)
@@ -91,7 +117,8 @@ def run_task(task: Task, tell: Callable[[Task, float], None]) -> Findings:
                 found.ended = f"{error.found} at {found.running or 'the start'}"
                 return found
             now = time.monotonic()
-            tell(task, now - start)
+            found.seconds = now - start
+            tell(task, found.seconds)
             if message is None:
                 if now - heard > SILENT:
                     found.ended = f"it hung at {found.running}"
@@ -129,5 +156,5 @@ def _progress(tasks: list[Task]) -> Iterator[Callable[[Task, float], None]]:
     columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
     silent = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=silent) as bar:
-        rows = {t: bar.add_task(f"{t.engine} {t.level}", total=2 * t.budget) for t in tasks}
+        rows = {t: bar.add_task(f"{t.engine} {t.level}", total=t.budget) for t in tasks}
         yield lambda task, passed: bar.update(rows[task], completed=passed)

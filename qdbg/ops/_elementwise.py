@@ -18,6 +18,7 @@ from qdbg.core.arithmetic import (
     for_each_byte,
     mul32,
     neighbours,
+    not_above,
     rne,
     rne32,
     sat32,
@@ -86,8 +87,7 @@ def quantize_block(u: Array, inv: Array, y_zp: Array) -> Array:
     """Back to output steps. In a whole vector block the value is rounded first, and the zero point
     is added as an integer."""
     scaled = mul32(u, inv)
-    bounded = np.where(scaled < LARGEST, scaled, LARGEST)
-    return wrapped_sum(rne32(bounded), y_zp)
+    return wrapped_sum(rne32(not_above(scaled, LARGEST)), y_zp)
 
 
 @stage(

@@ -100,12 +100,12 @@ def weight_sum(w_q: Array) -> Array:
 
 
 def _cut_inside(x_q: Array, inside: Array, w_q: Array, block: int) -> Array:
-    return cut_pairs(np.where(inside, x_q, 0), w_q, int(block))
+    return cut_pairs(x_q * inside, w_q, int(block))
 
 
 def _whole_inside(x_q: Array, inside: Array, w_q: Array, block: int) -> Array:
     del block
-    return exact_sums(np.where(inside, x_q, 0), w_q)
+    return exact_sums(x_q * inside, w_q)
 
 
 @stage(
@@ -122,7 +122,7 @@ def mac_pairs_inside(x_q: Array, inside: Array, w_q: Array, block: Array) -> Arr
     oneDNN leaves out the positions that lie in the padding (inside is 0 there), and starts its
     pairs anew at each position of the kernel. ↑ and ↓ mark the channels where a pair was cut off.
     """
-    return wrap32(saturating_pair_sums(np.where(inside, x_q, 0), w_q, int(block)))
+    return wrap32(saturating_pair_sums(x_q * inside, w_q, int(block)))
 
 
 @stage(
@@ -135,8 +135,9 @@ def weight_sum_inside(inside: Array, w_q: Array, kernel_size: Array) -> Array:
     """The sum of the weights of one output channel that meet the image, not its padding. All the
     channels at a position of the kernel lie inside or none does."""
     taps = int(np.prod(kernel_size))
-    each = inside[..., :: inside.shape[-1] // taps]
-    return exact_sums(each, i32(w_q).reshape(len(w_q), taps, -1).sum(axis=-1))
+    channels = w_q.shape[1] // taps
+    of_taps = exact_sums(np.ones((1, channels), np.bool_), w_q.reshape(-1, channels))
+    return exact_sums(inside[..., ::channels], of_taps.reshape(len(w_q), taps))
 
 
 @stage(

@@ -6,11 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from math import prod
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from qdbg.core.quantity import Array
+from qdbg.core.quantity import Array, QTensor
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +100,20 @@ def in_k_order(found: Array, groups: int) -> Array:
         by_k = split.transpose(*taps, 2, 0, *out, 1).reshape(size, *shape)
         return by_k.transpose(*range(1, by_k.ndim), 0)
     return split.transpose(0, *out, 1, *taps, 2).reshape(*shape, size)
+
+
+_IN_ROWS: WeakKeyDictionary[QTensor, Array] = WeakKeyDictionary()
+
+
+def in_rows(weight: QTensor) -> Array:
+    """Weights [C, K] from [C, channels, kernel …], k as `in_k_order` has it. Where that takes a
+    copy it is kept as long as the weights are: a net's weights are many."""
+    found = _IN_ROWS.get(weight)
+    if found is None:
+        q = weight.q
+        found = q.transpose(0, *range(2, q.ndim), 1).reshape(len(q), prod(q.shape[1:]))
+        _IN_ROWS[weight] = found
+    return found
 
 
 def per_axis(value: object, axes: int) -> tuple[int, ...]:

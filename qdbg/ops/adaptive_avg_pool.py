@@ -14,6 +14,8 @@ from qdbg.ops.avg_pool import average_qnnpack, average_textbook, centred_sum, ra
 
 VECTOR = 8
 """How many channels the vector part of the kernel for channels-last images takes at once."""
+WHOLE = 2**31 - 1
+"""PyTorch multiplies places by sizes in 32 bits."""
 
 
 @stage(
@@ -60,7 +62,14 @@ average_lanes = split("block", average_block, average_tail)
 
 
 def _bounds(size: int, out: int) -> list[tuple[int, int]]:
-    return [(i * size // out, -(-(i + 1) * size // out)) for i in range(out)]
+    """Where each window starts and ends along an axis. PyTorch divides in float32: beyond 2²⁴ a
+    window may begin or end one place early or late. Raises NotSimulated where that is outside."""
+    places = np.arange(out + 1, dtype=np.int64) * size
+    share = f64(f32(f64(f32(places)) / max(1, out)))
+    starts, ends = np.floor(share[:-1]).astype(np.int64), np.ceil(share[1:]).astype(np.int64)
+    if places[-1] > WHOLE or ends.max(initial=0) > size:
+        raise NotSimulated("PyTorch's result is not reliable: it reads beyond so long an image")
+    return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
 def operands(call: Call, axes: int) -> dict[str, Array]:

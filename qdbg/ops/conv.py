@@ -24,7 +24,7 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
 from qdbg.ops._conv_kernel import UNKNOWN, choose
 from qdbg.ops._kernel import rival_stages, weighted_stages
-from qdbg.ops._windows import Geometry, Windows, per_axis, windows
+from qdbg.ops._windows import Geometry, Windows, in_rows, per_axis, windows
 
 
 def geometry_of(call: Call, kernel: tuple[int, ...]) -> tuple[Geometry, int]:
@@ -49,7 +49,7 @@ def operands(call: Call) -> dict[str, Any]:
         "x_q": Windows(windows(x.q, geometry, zero), groups),
         "x_scale": x.qparams.scale,
         "x_zp": x.qparams.zero_point,
-        "w_q": np.moveaxis(weight.q, 1, -1).reshape(weight.q.shape[0], -1),
+        "w_q": in_rows(weight),
         "w_scale": weight.qparams.scale,
         "w_zp": weight.qparams.zero_point,
         **output_operands(call),
@@ -58,8 +58,9 @@ def operands(call: Call) -> dict[str, Any]:
         "threads": np.array(call.threads),
     }
     if geometry.padded:
-        image = np.ones((1, *x.q.shape[1:]), np.int8)
-        found["inside"] = Windows(windows(image, geometry, 0), groups)
+        seen = windows(np.ones((1, 1, *x.q.shape[2:]), np.uint8), geometry, 0)
+        every = (1, x.q.shape[1], *seen.shape[2:])
+        found["inside"] = Windows(np.broadcast_to(seen, every), groups)
     return found if bias is None else found | {"b": bias}
 
 

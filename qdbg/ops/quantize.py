@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, fma32, rne, rne32, sat32
+from qdbg.core.arithmetic import Arithmetic, f32, f64, fma32, not_above, rne, rne32, sat32
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, real_operand
 from qdbg.core.quantity import RANGES, Array, QTensor
 from qdbg.core.stage import Stage, Values, stage
@@ -31,7 +31,7 @@ def scale_fused(x: Array, y_scale: Array, y_zp: Array) -> Array:
 @stage("round", output="z int32 [I]", formula="z[i] = rne(min(s[i], 2147483520))")
 def round_bounded(s: Array) -> Array:
     """Round to the nearest integer; a tie (.5) goes to the even neighbour."""
-    return rne32(np.where(s < LARGEST, s, LARGEST))
+    return rne32(not_above(s, LARGEST))
 
 
 @stage("quantize", output="s float64 [I]", formula="s[i] = x[i] / y_scale")

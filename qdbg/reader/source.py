@@ -6,7 +6,7 @@ import ast
 import warnings
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from qdbg.core.program import Model
@@ -37,13 +37,17 @@ class Source:
     """Names that the file gives to something else than an import or a class."""
     generated: bool = False
     """torch.fx wrote it, and it came inside the model file."""
+    _forwards: Known = field(default_factory=dict)
+    _sequentials: dict[str, bool] = field(default_factory=dict)
 
     def forward_of(self, name: str) -> ast.FunctionDef | None:
         """The class's forward, or the one it inherits inside the file.
 
         Raises ForwardError where the syntax does not tell which one that is.
         """
-        return self._found(name, FORWARD, {})
+        if name not in self._forwards:
+            self._forwards[name] = self._found(name, FORWARD, {})
+        return self._forwards[name]
 
     def method_of(self, name: str, method: str) -> ast.FunctionDef | None:
         """Another method of the class, by the same rules."""
@@ -125,7 +129,10 @@ class Source:
 
     def is_sequential(self, name: str) -> bool:
         """The class has no forward of its own and is an nn.Sequential."""
-        return self.forward_of(name) is None and self._sequential(name, set())
+        if name not in self._sequentials:
+            found = self.forward_of(name) is None and self._sequential(name, set())
+            self._sequentials[name] = found
+        return self._sequentials[name]
 
     def _sequential(self, name: str, seen: set[str]) -> bool:
         own = self.classes.get(name)

@@ -18,7 +18,7 @@ class Task:
     """Which generators draw; all where it is empty."""
     seed: int
     budget: float
-    """Seconds of fuzzing; proving that faults are caught comes before and may take as long."""
+    """Seconds of fuzzing; proving that faults are caught comes before and takes from them."""
     faults: tuple[str, ...] | None = None
     """Which seeded faults to prove; None for all that show on this engine and level."""
 
@@ -46,6 +46,11 @@ class Count:
     """Calls that are not simulated."""
     reason: str = ""
     """Why the last of them is not."""
+    exhaustive: int = 0
+    """Simulated calls whose operands ran through all that there is, each with parameters drawn
+    anew: the op works element by element."""
+    inputs: int = 0
+    """How many inputs that is: 256 bytes, or 65536 pairs of bytes; 0 for other ops."""
 
     def add(self, other: Count) -> None:
         """Add up."""
@@ -54,6 +59,8 @@ class Count:
         self.differences += other.differences
         self.refused += other.refused
         self.reason = other.reason or self.reason
+        self.exhaustive += other.exhaustive
+        self.inputs = other.inputs or self.inputs
 
 
 @dataclass(slots=True)
@@ -76,6 +83,8 @@ class Findings:
     """How the child died; empty where it came to its end."""
     refused: int = 0
     """Cases that PyTorch itself refused."""
+    seconds: float = 0.0
+    """How long the child ran."""
     torch: str = ""
     processor: str = ""
 

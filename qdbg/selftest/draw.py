@@ -13,6 +13,10 @@ from qdbg.core.quantity import RANGES, STORAGE, Array
 
 TIE_RICH = 0.5
 """The part of cases whose scales are powers of two, so that many results end on .5."""
+LARGE = 0.25
+"""The part of cases that are large: they bring the integers, the small ones bring odd shapes."""
+ELEMENTS = 20_000
+"""How many elements a large tensor has at most, and a quarter of it at least."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +41,7 @@ class Draw:
         self.level = level
         self.size = size
         self.tie = self.chance(TIE_RICH)
+        self.large = size >= 1 and self.chance(LARGE)
 
     def chance(self, part: float) -> bool:
         """True in this part of the draws."""
@@ -50,6 +55,20 @@ class Draw:
         """From low to high, both included; a small draw stays near low."""
         top = low + round((high - low) * self.size)
         return int(self.random.integers(low, top + 1))
+
+    def lengthened(
+        self, shape: Sequence[int], axes: Sequence[int] | None = None, most: int = ELEMENTS
+    ) -> tuple[int, ...]:
+        """The shape; in a large draw one of these axes, any if they are not given, is made so long
+        that there are up to `most` elements."""
+        made = [int(n) for n in shape]
+        rest = int(np.prod(made))
+        if not self.large or not rest:
+            return tuple(made)
+        axis = int(self.choice(range(len(made)) if axes is None else axes))
+        goal = float(np.exp(self.random.uniform(np.log(most / 4), np.log(most))))
+        made[axis] = max(made[axis], int(goal * made[axis] / rest))
+        return tuple(made)
 
     def zero_point(self, dtype: str = "quint8") -> int:
         """Anywhere in the range, often at its ends or middle."""
@@ -69,12 +88,10 @@ class Draw:
         low, high = RANGES[dtype]
         kind = self.random.random()
         if kind < 0.1:
-            found = self.random.choice([low, high], shape)
-        elif kind < 0.25:
-            found = self.random.integers((low + high + 1) // 2, high + 1, shape)
-        else:
-            found = self.random.integers(low, high + 1, shape)
-        return np.asarray(found).astype(STORAGE[dtype])
+            ends = np.array([low, high], STORAGE[dtype])
+            return np.asarray(ends[self.random.integers(0, 2, shape, np.int8)])
+        bottom = (low + high + 1) // 2 if kind < 0.25 else low
+        return np.asarray(self.random.integers(bottom, high, shape, STORAGE[dtype], endpoint=True))
 
     def quantized(
         self,

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 
 import torch
 
@@ -15,33 +16,20 @@ from qdbg.selftest.cell import Count, Task
 from qdbg.selftest.check import compared, record
 from qdbg.selftest.draw import Draw
 from qdbg.selftest.faults import Fault, faults
+from qdbg.selftest.inputs import inputs_of, runs_through_all
+from qdbg.selftest.progress import Progress
 
 Say = Callable[[Mapping[str, object]], None]
 
 FAULT_SECONDS = 20.0
-"""How long one seeded fault may go uncaught before it counts as missed."""
+"""How long one seeded fault may go uncaught before it counts as missed; of the processor's time,
+which does not pass while other programs run."""
 LEAST_FAULT_SECONDS = 10.0
 SMALLER = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 """The sizes at which a difference is looked for again, smallest first."""
 SMALLER_TRIES = 150
-MILLION = 10**6
-DEAR = 3.0
-"""A slow generator may take this many times an even share of the budget."""
 EVERY = 0.5
 """Seconds between two reports."""
-
-
-@dataclass(slots=True)
-class Work:
-    """How much was done for one generator."""
-
-    cases: int = 0
-    compared: int = 0
-    seconds: float = 0.0
-
-    def done(self, share: float) -> float:
-        """How near it is to a million integers, or to the end of the time that it may take."""
-        return max(self.compared / MILLION, self.seconds / share)
 
 
 class Fuzz:
@@ -55,6 +43,7 @@ class Fuzz:
         self._say = say
         self._said = 0.0
         self._shrunk: set[str] = set()
+        self._start = time.monotonic()
         known = generators()
         for name in task.cases:
             if name not in known:
@@ -78,10 +67,10 @@ class Fuzz:
             self._say({"faults": {fault.name: self._caught(fault, limit)}})
 
     def _caught(self, fault: Fault, limit: float) -> bool:
-        end = time.monotonic() + limit
+        end = time.thread_time() + limit
         seed = self.task.seed
         with fault.seeded():
-            while time.monotonic() < end:
+            while time.thread_time() < end:
                 seed += 1
                 made = self._made(fault.case, seed, 1.0)
                 if made is not None and any(c.differences for _, c in compared(made)):
@@ -89,25 +78,22 @@ class Fuzz:
         return False
 
     def run(self) -> None:
-        """Draw from the generator that is furthest behind, until the budget is used up."""
-        start = time.monotonic()
-        work = {name: Work() for name in self.cases}
-        share = DEAR * self.task.budget / max(1, len(work))
-        while work and time.monotonic() - start < self.task.budget:
-            name = min(work, key=lambda each: work[each].done(share))
-            self._draw(name, work[name])
+        """Draw until each op has a million integers or the budget is used up; of which proving has
+        taken its part, at most half."""
+        now = time.monotonic()
+        end = max(self._start + self.task.budget, now + self.task.budget / 2)
+        progress = Progress(self.cases, end - now)
+        while time.monotonic() < end and (name := progress.choose()) is not None:
+            before = time.monotonic()
+            compared_now = self._draw(name, self.task.seed + progress.work[name].cases + 1)
+            progress.add(name, time.monotonic() - before, compared_now)
             if time.monotonic() - self._said > EVERY:
                 self._report()
         self._report()
 
-    def _draw(self, name: str, work: Work) -> None:
-        before = time.monotonic()
-        work.cases += 1
-        seed = self.task.seed + work.cases
+    def _draw(self, name: str, seed: int) -> Counter[str]:
         made = self._made(name, seed, 1.0)
-        if made is not None:
-            work.compared += self._count(name, seed, made)
-        work.seconds += time.monotonic() - before
+        return Counter() if made is None else self._count(name, seed, made)
 
     def _made(self, name: str, seed: int, size: float) -> Recording | None:
         """The recorded case; None where PyTorch does not have it."""
@@ -119,18 +105,20 @@ class Fuzz:
             self.refused += 1
             return None
 
-    def _count(self, name: str, seed: int, made: Recording) -> int:
-        compared_now = 0
-        for op, comparison in compared(made):
-            count = self.counts.setdefault(op, Count())
+    def _count(self, name: str, seed: int, made: Recording) -> Counter[str]:
+        """Add up what became of the calls; returns the integers that were compared, by op."""
+        compared_now: Counter[str] = Counter()
+        for node, (op, comparison) in zip(made.program.nodes, compared(made), strict=True):
+            count = self.counts.setdefault(op, Count(inputs=inputs_of(op)))
             count.calls += 1
             if comparison.status == "not simulated":
                 count.refused += 1
                 count.reason = comparison.reason or ""
                 continue
-            compared_now += comparison.elements
+            compared_now[op] += comparison.elements
             count.compared += comparison.elements
             count.differences += comparison.differences
+            count.exhaustive += runs_through_all(made, node)
             if comparison.differences and op not in self._shrunk:
                 self._shrunk.add(op)
                 self._shrink(name, seed, op, made)

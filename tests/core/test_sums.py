@@ -45,10 +45,11 @@ def test_blocked_pairs_start_anew_in_each_block(size):
     assert found.tolist() == expected
 
 
-@pytest.mark.parametrize("portion", [1, 13, 2**19])
+@pytest.mark.parametrize(("portion", "crowd"), [(1, 0), (13, 8), (2**18, 10**6)])
 @pytest.mark.parametrize("seed", range(12))
-def test_portions_groups_blocks_and_types_make_no_difference(seed, portion, monkeypatch):
+def test_portions_groups_blocks_and_types_make_no_difference(seed, portion, crowd, monkeypatch):
     monkeypatch.setattr(sums, "PORTION", portion)
+    monkeypatch.setattr(sums, "CROWD", crowd)
     random = np.random.default_rng(seed)
     groups, each, size, rows = random.integers((1, 1, 1, 1), (4, 4, 20, 9))
     x = random.integers(0, 256, (size, rows, groups)).astype(random.choice([np.uint8, np.int32]))
@@ -65,13 +66,25 @@ def test_portions_groups_blocks_and_types_make_no_difference(seed, portion, monk
         assert cuts[:, c][pairs[:, c] != whole[:, c]].all()
 
 
-@pytest.mark.parametrize("w", [[1, 127, 1, 127], [-1, -127, -1, -127]])
-def test_two_bytes_that_add_up_to_255_fit_whatever_their_weights_are(w):
-    x = np.array([[a, 255 - a] * 2 for a in range(256)], np.uint8)
-    assert list(sums.suspect_pairs(x, np.array([w], np.int8), 0)) == []
-    assert list(sums.suspect_pairs(x // 2, np.full((1, 4), -128, np.int8), 0)) == []
-    one_more = np.array([[0, 0, 128, 128]], np.uint8)
-    assert len(list(sums.suspect_pairs(one_more, np.full((1, 4), -128, np.int8), 0))) == 1
+@pytest.mark.parametrize("crowd", [0, 8, 10**6], ids=["few", "mixed", "in all rows"])
+def test_exactly_the_pairs_that_leave_int16_are_found(crowd, monkeypatch):
+    monkeypatch.setattr(sums, "CROWD", crowd)
+    a, b = (each.ravel().astype(np.uint8) for each in np.mgrid[0:256, 0:256])
+    w = np.array([[127, 127], [-128, -128], [1, 127], [127, -128], [64, 65], [-1, -127]], np.int8)
+    exact = np.stack([a, b], axis=1).astype(int) @ w.T.astype(int)
+    outside = (exact > 32767) | (exact < -32768)
+    found = list(sums.leaving_pairs(np.stack([a, b], axis=1), w, 0))
+    places = np.concatenate([places for places, _ in found])
+    assert sorted(places.tolist()) == np.flatnonzero(outside).tolist()
+    pairs = np.concatenate([pairs for _, pairs in found])
+    assert np.array_equal(pairs, exact.ravel()[places])
+
+
+def test_two_bytes_that_add_up_to_255_fit_whatever_their_weights_are():
+    a = np.arange(256)
+    for u in (-128, 127):
+        for v in (-128, 127):
+            assert np.all((a * u + (255 - a) * v >= -32768) & (a * u + (255 - a) * v <= 32767))
 
 
 def test_with_groups_each_channel_meets_the_inputs_of_its_group():

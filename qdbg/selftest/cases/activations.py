@@ -25,7 +25,7 @@ def tensor(draw: Draw) -> torch.Tensor:
         shape = (draw.integer(1, 9), draw.integer(1, 90))
     else:
         shape = (draw.integer(1, 3), draw.integer(1, 20), draw.integer(1, 8), draw.integer(1, 8))
-    x = draw.quantized(shape, dtype, draw.scale(1e-3, 2))
+    x = draw.quantized(draw.lengthened(shape), dtype, draw.scale(1e-3, 2))
     return x if len(shape) == 1 else draw.laid_out(x)
 
 

@@ -11,7 +11,7 @@ import torch.ao.nn.quantized as nnq
 
 from qdbg.ops._conv_kernel import MANY_GROUPS, overruns, too_small
 from qdbg.selftest.cases._weighted import Weights, bias_near_ties, biases, output_scale, weights
-from qdbg.selftest.cases.linear import finish
+from qdbg.selftest.cases.linear import finish, most_of
 from qdbg.selftest.draw import Case, Draw
 
 LAYERS: dict[int, tuple[Any, Any]] = {
@@ -49,6 +49,12 @@ def kills(draw: Draw, layer: Any, sizes: list[int], made: Weights) -> bool:
     return bool(fbgemm) and (overruns(draw.level, values) or too_small(values))
 
 
+def larger(draw: Draw, shape: tuple[int, ...], outputs: int, products: int) -> tuple[int, ...]:
+    """Images so many, or so long along one axis, that a large layer gives many results."""
+    most = most_of(products) * shape[1] // outputs
+    return draw.lengthened(shape, [0, *range(2, len(shape))], max(1, most))
+
+
 def conv(draw: Draw, axes: int) -> Case | None:
     """One layer on one to three images."""
     inputs, outputs, groups = channels_of(draw)
@@ -67,9 +73,9 @@ def conv(draw: Draw, axes: int) -> Case | None:
     if mode == "zeros" and draw.chance(0.1):  # an image smaller than the window
         sizes = [max(1, n - 2 * p) for n, p in zip(sizes, padding, strict=True)]
     images = 0 if mode == "zeros" and draw.chance(0.02) else int(draw.choice([1, 1, 2, 3]))
-    x = draw.laid_out(draw.quantized((images, inputs, *sizes)))
-    made = weights(draw, (outputs, inputs // groups, *kernel))
     per_output = inputs // groups * int(np.prod(kernel))
+    x = draw.laid_out(draw.quantized(larger(draw, (images, inputs, *sizes), outputs, per_output)))
+    made = weights(draw, (outputs, inputs // groups, *kernel))
     scale = output_scale(draw, x, made, per_output)
     b = biases(draw, x, made) if draw.chance(0.7) else None
     if mode == "zeros" and images and draw.chance(0.4):

@@ -9,7 +9,7 @@ import torch
 import torch.ao.nn.intrinsic.quantized as nniq
 
 from qdbg.selftest.cases._weighted import bias_near_ties, biases, output_scale, weights
-from qdbg.selftest.cases.conv import channels_of
+from qdbg.selftest.cases.conv import channels_of, larger
 from qdbg.selftest.cases.linear import finish
 from qdbg.selftest.draw import Case, Draw
 
@@ -25,9 +25,11 @@ def conv2d_add(draw: Draw) -> Case | None:
     )
     padding = tuple(draw.integer(0, k - 1) for k in kernel)
     sizes = [d * (k - 1) + 1 + draw.integer(0, 6) for k, d in zip(kernel, dilation, strict=True)]
-    x = draw.laid_out(draw.quantized((int(draw.choice([1, 2])), inputs, *sizes)))
+    products = inputs // groups * int(np.prod(kernel))
+    shape = larger(draw, (int(draw.choice([1, 2])), inputs, *sizes), outputs, products)
+    x = draw.laid_out(draw.quantized(shape))
     made = weights(draw, (outputs, inputs // groups, *kernel))
-    scale = output_scale(draw, x, made, inputs // groups * int(np.prod(kernel)))
+    scale = output_scale(draw, x, made, products)
     centred = x.int_repr().double() - x.q_zero_point()
     w = torch.from_numpy(made.centred())
     acc = torch.nn.functional.conv2d(centred, w, None, stride, padding, dilation, groups)

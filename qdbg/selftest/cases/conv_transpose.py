@@ -9,7 +9,7 @@ import torch
 import torch.ao.nn.quantized as nnq
 
 from qdbg.selftest.cases._weighted import Weights, bias_near_ties, biases, output_scale, weights
-from qdbg.selftest.cases.linear import finish
+from qdbg.selftest.cases.linear import finish, most_of
 from qdbg.selftest.draw import Case, Draw, per_tensor
 
 LAYERS: dict[int, Any] = {1: nnq.ConvTranspose1d, 2: nnq.ConvTranspose2d, 3: nnq.ConvTranspose3d}
@@ -44,7 +44,11 @@ def conv_transpose(draw: Draw, axes: int) -> Case | None:
     ]
     if min(out) < 1:
         return None
-    x = draw.laid_out(draw.quantized((int(draw.choice([1, 2])), inputs, *sizes)))
+    shape = (int(draw.choice([1, 2])), inputs, *sizes)
+    most = most_of(inner * int(np.prod(kernel))) * inputs // outputs // int(np.prod(stride))
+    x = draw.laid_out(
+        draw.quantized(draw.lengthened(shape, [0, *range(2, axes + 2)], max(1, most)))
+    )
     made = one_scale(draw, weights(draw, (inputs, outputs // groups, *kernel)))
     scale = output_scale(draw, x, made, inner * int(np.prod(kernel)))
     b = biases(draw, x, made, outputs) if draw.chance(0.7) else None

@@ -31,7 +31,9 @@ def table(draw: Draw, kind: Any, **options: Any) -> tuple[Any, int]:
 def embedding(draw: Draw) -> Case:
     """Single rows."""
     layer, rows = table(draw, torch.nn.Embedding)
-    shape = (draw.integer(1, 30),) if draw.chance(0.5) else (draw.integer(1, 5), draw.integer(1, 9))
+    flat = draw.chance(0.5)
+    sizes = (draw.integer(1, 30),) if flat else (draw.integer(1, 5), draw.integer(1, 9))
+    shape = draw.lengthened(sizes, most=500)
     indices = torch.from_numpy(draw.random.integers(0, rows, shape))
     if layer.weight().dtype != torch.quint4x2 or draw.chance(0.1):
         return Case(lambda: layer(indices), {"layer": layer})
@@ -47,6 +49,7 @@ def embedding_bag(draw: Draw) -> Case:
         table_of_bags = draw.random.integers(0, rows, (draw.integer(1, 9), draw.integer(1, 9)))
         return Case(lambda: layer(torch.from_numpy(table_of_bags)), {"layer": layer})
     count, bags = draw.integer(1, 60), draw.integer(1, 20)
+    bags = draw.lengthened((bags,), most=300)[0]
     indices = torch.from_numpy(draw.random.integers(0, rows, count))
     starts = sorted([0, *draw.random.integers(0, count + 1, bags - 1).tolist()])
     offsets = torch.tensor([*starts, count] if last else starts)

@@ -9,22 +9,31 @@ import numpy as np
 import torch
 import torch.ao.nn.quantized as nnq
 
+from qdbg.core.quantity import STORAGE
 from qdbg.selftest.draw import Case, Draw, per_tensor
 
 SIZES = [1, 2, 63, 64, 65, 127, 128, 130, 255, 256, 257, 320, 1000]
 LEAST_RATIO, MOST_RATIO = 2.0**-14, 2.0**8
 """QNNPACK adds no operands whose scales are further away from the result's."""
+PAIRS = [(65536,), (256, 256), (2048, 32), (16, 128, 32), (4, 16, 32, 32)]
+"""Shapes with room for all pairs of bytes; in rows of 32 none lies in a whole vector block."""
 FUNCTIONAL: Any = torch.ops.quantized
 
 
 def shape_of(draw: Draw) -> tuple[int, ...]:
     """Flat, a table or an image, around the sizes of vector blocks."""
     kind = draw.random.random()
+    shape: tuple[int, ...] = (
+        draw.integer(1, 3),
+        draw.integer(1, 20),
+        draw.integer(1, 12),
+        draw.integer(1, 12),
+    )
     if kind < 0.4:
-        return (int(draw.choice(SIZES)) if draw.size > 0.5 else draw.integer(1, 70),)
-    if kind < 0.65:
-        return (draw.integer(1, 9), draw.integer(1, 150))
-    return (draw.integer(1, 3), draw.integer(1, 20), draw.integer(1, 12), draw.integer(1, 12))
+        shape = (int(draw.choice(SIZES)) if draw.size > 0.5 else draw.integer(1, 70),)
+    elif kind < 0.65:
+        shape = (draw.integer(1, 9), draw.integer(1, 150))
+    return draw.lengthened(shape)
 
 
 def dtype_of(draw: Draw) -> str:
@@ -40,6 +49,8 @@ def repeated(draw: Draw, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def pair(draw: Draw) -> tuple[torch.Tensor, torch.Tensor, str]:
     """Two operands and their type; now and then one of them is broadcast, strided or huge."""
+    if draw.large and draw.chance(0.5):
+        return every_pair(draw)
     dtype, shape = dtype_of(draw), shape_of(draw)
     if draw.chance(0.1):
         shape = (draw.integer(1, 3), 7 * 64 + draw.integer(0, 64), draw.integer(1, 30))
@@ -49,6 +60,22 @@ def pair(draw: Draw) -> tuple[torch.Tensor, torch.Tensor, str]:
     if draw.chance(0.3):  # QNNPACK wants its ratios within some 20 binary places
         b = per_tensor(b.int_repr().numpy(), a.q_scale() * near_one(draw), b.q_zero_point())
     return strided(draw, a), strided(draw, b), dtype
+
+
+def every_pair(draw: Draw) -> tuple[torch.Tensor, torch.Tensor, str]:
+    """Operands in which each byte meets each byte once."""
+    dtype, shape = dtype_of(draw), draw.choice(PAIRS)
+    both = draw.random.permutation(2**16)
+    first = draw.scale(1e-3, 2)
+    scales = first, first * near_one(draw) if draw.chance(0.3) else draw.scale(1e-3, 2)
+    a, b = (
+        strided(
+            draw, per_tensor(q.astype(np.uint8).view(STORAGE[dtype]), s, draw.zero_point(dtype))
+        )
+        for q, s in zip((both // 256, both % 256), scales, strict=True)
+        for q in (q.reshape(shape),)
+    )
+    return a, b, dtype
 
 
 def near_one(draw: Draw) -> float:
@@ -206,6 +233,7 @@ def stack(draw: Draw) -> Case:
     """Tensors of one shape with parameters of their own; often channels-last images."""
     images = draw.chance(0.5)
     shape = tuple(draw.integer(1, 12) for _ in range(4 if images else draw.integer(1, 4)))
+    shape = draw.lengthened(shape, most=8000)
     dtype, scale = dtype_of(draw), draw.scale(1e-3, 2)
     parts = [
         draw.quantized(shape, dtype, scale * near_one(draw)) for _ in range(draw.integer(1, 3))
@@ -220,14 +248,17 @@ def stack(draw: Draw) -> Case:
 
 
 def matmul(draw: Draw) -> Case:
-    """Matrices, in batches or not; their scales are powers of two in half of the cases."""
+    """Matrices, in batches or not; their scales are powers of two in half of the cases, and in
+    large ones always: then no order of the sums decides."""
+    draw.tie |= draw.large
     batch = tuple(draw.integer(1, 3) for _ in range(draw.integer(0, 2)))
     n, k, c = draw.integer(1, 9), draw.integer(1, 300), draw.integer(1, 9)
     if draw.chance(0.5):
         n, k, c = draw.integer(1, 30), draw.integer(1, 12), draw.integer(1, 30)
+    n, c = draw.lengthened((n, c), most=min(20_000, 10**6 // k))
     dtype = dtype_of(draw)
     a, b = draw.quantized((*batch, n, k), dtype), draw.quantized((*batch, k, c), dtype)
-    if draw.chance(0.3):
+    if draw.chance(0.3) and not draw.large:
         a = per_tensor(a.int_repr().numpy(), a.q_scale() * 3, a.q_zero_point())
     unit = a.q_scale() * b.q_scale() * 16
     scale, zero_point = parameters(draw, unit, dtype)

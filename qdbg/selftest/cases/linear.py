@@ -11,15 +11,18 @@ import torch.ao.nn.quantized as nnq
 
 from qdbg.core.quantity import Array
 from qdbg.selftest.cases._weighted import Weights, bias_near_ties, biases, output_scale, weights
-from qdbg.selftest.draw import Case, Draw
+from qdbg.selftest.draw import ELEMENTS, Case, Draw
 
 EDGES = [1, 2, 3, 4, 5, 7, 8, 31, 33, 64, 65, 130, 256, 257, 258, 261, 262, 513, 514, 768, 769]
+PRODUCTS = 2 * 10**6
+"""How many products a large layer multiplies at most."""
 
 
 def linear(draw: Draw) -> Case:
     """One layer on a few rows."""
     width = int(draw.choice(EDGES)) if draw.chance(0.4 * draw.size) else draw.integer(1, 130)
     outputs, rows = draw.integer(1, 40), int(draw.choice([1, 1, 2, 5, 17, 64]))
+    rows = draw.lengthened((rows, outputs), [0], most_of(width))[0]
     shape = [0 if draw.chance(0.02) else rows, width]
     x = draw.laid_out(draw.quantized([2, *shape] if draw.chance(0.1) else shape))
     made = weights(draw, (outputs, width))
@@ -38,6 +41,11 @@ def linear(draw: Draw) -> Case:
         call = torch.ops.quantized.linear_relu if relu else torch.ops.quantized.linear
         return Case(lambda: call(x, packed, layer.scale, layer.zero_point))
     return Case(lambda: layer(x), {"layer": layer})
+
+
+def most_of(products: int) -> int:
+    """How many results a large layer has whose results each sum so many products."""
+    return min(ELEMENTS, PRODUCTS // max(1, products))
 
 
 def finish(draw: Draw, layer: Any, made: Weights, b: Array | None, scale: float) -> None:

@@ -7,6 +7,7 @@ import torch
 
 from qdbg.core.quantity import Array
 from qdbg.selftest.cases._weighted import Weights, weights
+from qdbg.selftest.cases.linear import most_of
 from qdbg.selftest.draw import Case, Draw
 
 
@@ -36,7 +37,9 @@ def linear_dynamic(draw: Draw) -> Case | None:
     made: Weights = weights(draw, (outputs, width))
     b = draw.random.normal(0, 5, outputs).astype(np.float32) if draw.chance(0.7) else None
     packed = torch.ops.quantized.linear_prepack(made.tensor, made.bias(b))
-    x = torch.from_numpy(inputs(draw, int(draw.choice([1, 1, 2, 7, 30])), width))
+    rows = int(draw.choice([1, 1, 2, 7, 30]))
+    rows = draw.lengthened((rows, outputs), [0], most_of(width))[0]
+    x = torch.from_numpy(inputs(draw, rows, width))
     relu, reduced = draw.chance(0.4), draw.chance(0.6)
     call = torch.ops.quantized.linear_relu_dynamic if relu else torch.ops.quantized.linear_dynamic
     return Case(lambda: call(x, packed, reduced))

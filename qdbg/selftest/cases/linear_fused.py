@@ -8,7 +8,7 @@ import numpy as np
 import torch.ao.nn.intrinsic.quantized as nniq
 
 from qdbg.selftest.cases._weighted import bias_near_ties, biases, output_scale, weights
-from qdbg.selftest.cases.linear import EDGES, finish
+from qdbg.selftest.cases.linear import EDGES, finish, most_of
 from qdbg.selftest.draw import Case, Draw
 
 SLOPES = [0.01, 0.2, 0.25, 0.5, 1.0, 0.0, -0.5, 2.0]
@@ -20,6 +20,7 @@ def fused(draw: Draw, kind: str) -> Case | None:
         return None
     width = int(draw.choice(EDGES)) if draw.chance(0.4 * draw.size) else draw.integer(1, 130)
     outputs, rows = draw.integer(1, 40), int(draw.choice([1, 1, 2, 5, 17]))
+    rows = draw.lengthened((rows, outputs), [0], most_of(width))[0]
     x = draw.quantized((rows, width))
     made = weights(draw, (outputs, width))
     scale = output_scale(draw, x, made, width)

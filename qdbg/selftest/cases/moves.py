@@ -11,6 +11,10 @@ import torch.nn.functional as F  # noqa: N812 (its usual name)
 from qdbg.selftest.draw import Case, Draw
 
 BROAD: Any = torch.atleast_3d
+ELEMENTS = 60_000
+"""How many elements a large tensor has at most."""
+MANY = 24
+"""An axis that is longer is not cut into single places."""
 Move = Callable[[Draw, torch.Tensor], Callable[[], Any]]
 
 
@@ -19,7 +23,7 @@ def tensor(draw: Draw, axes: int | None = None) -> torch.Tensor:
     dtype = str(draw.choice(["quint8", "quint8", "qint8", "qint32"]))
     count = draw.integer(1, 5) if axes is None else axes
     shape = [int(draw.random.integers(1, 13 if count < 4 else 7)) for _ in range(count)]
-    return laid_out(draw, draw.quantized(shape, dtype))
+    return laid_out(draw, draw.quantized(draw.lengthened(shape, most=ELEMENTS), dtype))
 
 
 def laid_out(draw: Draw, x: torch.Tensor) -> torch.Tensor:
@@ -33,7 +37,8 @@ def laid_out(draw: Draw, x: torch.Tensor) -> torch.Tensor:
 
 def image(draw: Draw, dtypes: tuple[str, ...] = ("quint8", "qint8")) -> torch.Tensor:
     """Images of bytes with up to 24 channels."""
-    shape = (draw.integer(1, 3), draw.integer(1, 24), draw.integer(1, 9), draw.integer(1, 9))
+    sizes = (draw.integer(1, 3), draw.integer(1, 24), draw.integer(1, 9), draw.integer(1, 9))
+    shape = draw.lengthened(sizes)
     return draw.laid_out(draw.quantized(shape, str(draw.choice(dtypes))))
 
 
@@ -64,17 +69,14 @@ def parts(draw: Draw, x: Any) -> Callable[[], Any]:
     dim, n = axis(draw, x), 1 + some(draw, 4)
     length = x.shape[dim]
     first = some(draw, length)
-    return one(
-        draw,
-        [
-            lambda: x.split(n, dim),
-            lambda: x.chunk(n, dim),
-            lambda: x.tensor_split(n, dim),
-            lambda: x.tensor_split([first], dim),
-            lambda: x.split([first, length - first], dim),
-            lambda: x.unbind(dim),
-        ],
-    )
+    ways: list[Callable[[], Any]] = [
+        lambda: x.split(max(n, length // 12), dim),
+        lambda: x.chunk(n, dim),
+        lambda: x.tensor_split(n, dim),
+        lambda: x.tensor_split([first], dim),
+        lambda: x.split([first, length - first], dim),
+    ]
+    return one(draw, ways if length > MANY else [*ways, lambda: x.unbind(dim)])
 
 
 def turned(draw: Draw, x: Any) -> Callable[[], Any]:
@@ -90,6 +92,8 @@ def turned(draw: Draw, x: Any) -> Callable[[], Any]:
     ]
     if x.ndim > 1:
         ways += [lambda: x.rot90(b, (0, 1)), lambda: x.mT, lambda: x.diagonal(a, 0, 1)]
+        short = sorted(range(x.ndim), key=lambda each: x.shape[each])[:2]
+        ways += [lambda: x.diagonal(0, *short)] * (1 + draw.large)
     return one(draw, ways)
 
 
@@ -118,7 +122,7 @@ def chosen(draw: Draw, x: Any) -> Callable[[], Any]:
     place = some(draw, x.shape[dim] - 1)
     length = some(draw, x.shape[dim] - place)
     index = torch.tensor([some(draw, x.shape[dim] - 1) for _ in range(5)])
-    size = 1 + some(draw, x.shape[dim] - 1)
+    size = 1 + some(draw, min(x.shape[dim], MANY) - 1)
     return one(
         draw,
         [
@@ -134,10 +138,11 @@ def chosen(draw: Draw, x: Any) -> Callable[[], Any]:
 def again(draw: Draw, x: Any) -> Callable[[], Any]:
     """Integers several times, or once more in another order of memory."""
     n, dim = 1 + some(draw, 2), axis(draw, x)
+    times = [1 if draw.large and draw.chance(0.7) else n for _ in x.shape]
     ways: list[Callable[[], Any]] = [
         lambda: x.unsqueeze(0).expand(n, *x.shape),
         lambda: x[:1].expand(n, *x.shape[1:]),
-        lambda: x.repeat(*(n for _ in x.shape)),
+        lambda: x.repeat(*times),
         lambda: x.tile((n,)),
         lambda: x.repeat_interleave(n, dim),
         x.clone,
@@ -172,7 +177,7 @@ def pixels(draw: Draw) -> Case:
     r, kind = draw.integer(1, 3), str(draw.choice(["quint8", "qint8"]))
     sizes = (draw.integer(1, 3), draw.integer(1, 6) * r * r)
     image = (draw.integer(1, 4) * r, draw.integer(1, 4) * r)
-    x = draw.laid_out(draw.quantized((*sizes, *image), kind))
+    x = draw.laid_out(draw.quantized(draw.lengthened((*sizes, *image), [0]), kind))
     ways: list[Callable[[], Any]] = [
         lambda: F.pixel_shuffle(x, r),
         lambda: F.pixel_unshuffle(x, r),
@@ -185,6 +190,10 @@ def pixels(draw: Draw) -> Case:
 def pad(draw: Draw) -> Case:
     """A frame of any value, also one that crops; or the edges mirrored."""
     x = image(draw)
+    if draw.chance(0.1):
+        line = x.flatten(2)
+        ends = [some(draw, min(3, line.shape[2] - 1)) for _ in range(2)]
+        return either_mode(draw, lambda: F.pad(line, ends, mode="reflect"))
     if draw.chance(0.3):
         most = min(x.shape[2:]) - 1
         around = [some(draw, min(3, most)) for _ in range(4)]

@@ -9,6 +9,7 @@ import torch
 import torch.ao.nn.intrinsic.quantized as nniq
 import torch.ao.nn.quantized as nnq
 
+from qdbg.ops.group_norm import FLOATS
 from qdbg.selftest.cases.pools import image
 from qdbg.selftest.draw import Case, Draw
 
@@ -94,7 +95,7 @@ def eps_of(draw: Draw) -> float:
 def layer_norm(draw: Draw) -> Case:
     """Over the last axis or the last two."""
     width = int(draw.choice(WIDTHS)) if draw.size > 0.5 else draw.integer(1, 40)
-    shape = [draw.integer(1, 6), draw.integer(1, 4), width]
+    shape = list(draw.lengthened((draw.integer(1, 6), draw.integer(1, 4), width), [0, 1]))
     kind = "qint8" if draw.chance(0.3) else "quint8"
     x = two_values(draw, draw.laid_out(draw.quantized(shape, kind)))
     over = shape[draw.integer(1, 2) :]
@@ -113,8 +114,10 @@ def group_norm(draw: Draw, axes: int) -> Case:
     kind = "qint8" if draw.chance(0.3) else "quint8"
     groups = int(draw.choice([1, 2, 3, 4, 8])) if draw.size > 0.5 else draw.integer(1, 3)
     channels = groups * int(draw.choice([1, 2, 5, 8, 16, 32]) if draw.size > 0.5 else 2)
-    shape = [draw.integer(1, 3), channels, *(draw.integer(1, 8) for _ in range(axes))]
-    x = two_values(draw, draw.laid_out(draw.quantized(shape, kind)))
+    sizes = [draw.integer(1, 3), channels, *(draw.integer(1, 8) for _ in range(axes))]
+    shape = draw.lengthened(sizes, range(2, axes + 2))
+    x = draw.quantized(shape, kind)
+    x = two_values(draw, draw.laid_out(x) if np.prod(shape[2:]) < FLOATS else x)
     weight, bias = affine(draw, [channels])
     rest = (weight, bias, eps_of(draw), draw.scale(1e-3, 1), draw.zero_point(kind))
     if draw.chance(0.4):

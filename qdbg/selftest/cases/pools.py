@@ -6,7 +6,7 @@ from typing import Any
 
 import torch
 
-from qdbg.selftest.draw import Case, Draw
+from qdbg.selftest.draw import ELEMENTS, Case, Draw
 
 MAX: dict[int, Any] = {
     1: torch.nn.functional.max_pool1d,
@@ -26,15 +26,16 @@ def dtype_of(draw: Draw) -> str:
     return "qint8" if draw.chance(0.3) else "quint8"
 
 
-def image(draw: Draw, axes: int, least: int = 1) -> torch.Tensor:
+def image(draw: Draw, axes: int, least: int = 1, most: int = ELEMENTS) -> torch.Tensor:
     """[N, C, …] in one of its orders of memory."""
     dtype = dtype_of(draw)
     channels = int(draw.choice([1, 3, 7, 8, 9, 16, 17, 24, 33]))
     if draw.size < 0.5:
         channels = draw.integer(1, 9)
-    most = {1: 30, 2: 9, 3: 4}[axes]
-    sizes = [least + draw.integer(0, most) for _ in range(axes)]
-    x = draw.quantized((int(draw.choice([1, 1, 2, 3])), channels, *sizes), dtype)
+    longest = {1: 30, 2: 9, 3: 4}[axes]
+    sizes = [least + draw.integer(0, longest) for _ in range(axes)]
+    shape = draw.lengthened((int(draw.choice([1, 1, 2, 3])), channels, *sizes), most=most)
+    x = draw.quantized(shape, dtype)
     return x if axes == 1 else draw.laid_out(x)
 
 

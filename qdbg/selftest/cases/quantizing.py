@@ -36,11 +36,17 @@ def values(draw: Draw, scale: float, zero_point: int, shape: tuple[int, ...]) ->
 def shape_of(draw: Draw) -> tuple[int, ...]:
     """Flat, a table or an image."""
     kind = draw.random.random()
+    shape: tuple[int, ...] = (
+        draw.integer(1, 3),
+        draw.integer(1, 12),
+        draw.integer(1, 8),
+        draw.integer(1, 8),
+    )
     if kind < 0.5:
-        return (int(draw.choice(SIZES)),)
-    if kind < 0.75:
-        return (draw.integer(1, 9), draw.integer(1, 90))
-    return (draw.integer(1, 3), draw.integer(1, 12), draw.integer(1, 8), draw.integer(1, 8))
+        shape = (int(draw.choice(SIZES)),)
+    elif kind < 0.75:
+        shape = (draw.integer(1, 9), draw.integer(1, 90))
+    return draw.lengthened(shape)
 
 
 def zero_point_of(draw: Draw, dtype: str) -> int:
@@ -65,15 +71,22 @@ def quantize(draw: Draw) -> Case:
     return Case(lambda: torch.quantize_per_tensor(x, scale, zero_point, TYPES[dtype]))
 
 
+def channels(draw: Draw, dtype: str) -> tuple[tuple[int, ...], int, Array, Array]:
+    """A shape, one of its axes, and along it the scales and zero points."""
+    shape = shape_of(draw)
+    axis = int(draw.random.integers(len(shape)))
+    size = shape[axis]
+    few = [(draw.scale(1e-4, 5), zero_point_of(draw, dtype)) for _ in range(min(size, 40))]
+    scale, zero_points = (np.resize(np.array(each), size) for each in zip(*few, strict=True))
+    return shape, axis, scale, zero_points
+
+
 def quantize_per_channel(draw: Draw) -> Case:
     """Along any axis."""
     dtype = str(draw.choice(list(TYPES)))
-    shape = shape_of(draw)
-    axis = int(draw.random.integers(len(shape)))
-    scale = np.array([draw.scale(1e-4, 5) for _ in range(shape[axis])])
-    zero_points = [zero_point_of(draw, dtype) for _ in range(shape[axis])]
-    x = torch.from_numpy(values(draw, float(scale[0]), zero_points[0], shape))
-    given = torch.from_numpy(scale), torch.tensor(zero_points)
+    shape, axis, scale, zero_points = channels(draw, dtype)
+    x = torch.from_numpy(values(draw, float(scale[0]), int(zero_points[0]), shape))
+    given = torch.from_numpy(scale), torch.from_numpy(zero_points)
     x = draw.laid_out(x) if axis < 2 else x
     return Case(lambda: torch.quantize_per_channel(x, *given, axis, TYPES[dtype]))
 
@@ -89,15 +102,13 @@ def quantize_dynamic(draw: Draw) -> Case:
 def dequantize(draw: Draw) -> Case:
     """With one scale, or a scale per channel."""
     dtype = str(draw.choice(list(TYPES)))
-    shape = shape_of(draw)
-    q = draw.integers(shape, dtype)
     if draw.chance(0.5):
+        q = draw.integers(shape_of(draw), dtype)
         x = draw.laid_out(per_tensor(q, draw.scale(1e-4, 5), zero_point_of(draw, dtype)))
         return Case(x.dequantize)
-    axis = int(draw.random.integers(len(shape)))
-    scale = np.array([draw.scale(1e-4, 5) for _ in range(shape[axis])])
-    zero_points = torch.tensor([zero_point_of(draw, dtype) for _ in range(shape[axis])])
-    held = torch.from_numpy(q), torch.from_numpy(scale), zero_points
+    shape, axis, scale, zero_points = channels(draw, dtype)
+    q = draw.integers(shape, dtype)
+    held = torch.from_numpy(q), torch.from_numpy(scale), torch.from_numpy(zero_points)
     made = torch._make_per_channel_quantized_tensor(*held, axis)
     return Case(made.dequantize)
 

@@ -14,7 +14,7 @@ FACTORS = [0.4, 0.5, 0.7, 1.0, 1.1, 1.1, 1.3, 1.5, 1.7, 2.0, 2.0, 2.5, 3.0]
 
 def resize(draw: Draw, axes: int, modes: list[str]) -> Case:
     """With the factor kept for the places, or found again from the sizes."""
-    x = image(draw, axes, 2)
+    x = image(draw, axes, 2, most=4000)
     mode = draw.choice(modes)
     more: dict[str, Any] = {}
     if mode == "bilinear":
