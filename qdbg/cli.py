@@ -11,7 +11,10 @@ from qdbg.errors import QdbgError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
+
+    from qdbg.core.program import Recording
+    from qdbg.core.quantity import Array
 
 BAD_INPUT = 2
 INTERNAL = 70
@@ -101,7 +104,14 @@ def _open(options: argparse.Namespace) -> int:
         session_path=path if path.suffix == SUFFIX else None,
         arithmetic=options.arith,
         feed=options.feed,
+        golden=None if options.golden is None else lambda made: _golden(options, made),
     )
+
+
+def _golden(options: argparse.Namespace, recording: Recording) -> Mapping[int, Array]:
+    from qdbg.headless.golden import golden_columns  # noqa: PLC0415 - numpy
+
+    return golden_columns(options, recording)
 
 
 def _show(options: argparse.Namespace) -> int:

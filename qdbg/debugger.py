@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from types import MappingProxyType
 
 from qdbg.commands import BY_ID
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Recording
+from qdbg.core.quantity import Array
 from qdbg.engine.trace import Step, Trace, arithmetic_for
 from qdbg.errors import CommandError
 from qdbg.names import FEEDS
@@ -36,18 +38,26 @@ class Debugger:
     """
 
     def __init__(
-        self, recording: Recording, arithmetic: str = "auto", feed: str = "captured"
+        self,
+        recording: Recording,
+        arithmetic: str = "auto",
+        feed: str = "captured",
+        golden: Mapping[int, Array] = MappingProxyType({}),
     ) -> None:
         self.recording = recording
         self.initial_arithmetic = arithmetic
         self.initial_feed = feed
         self.arithmetic = arithmetic
-        self.trace = _trace(recording, arithmetic, feed)
+        self.trace = _trace(recording, arithmetic, feed, golden)
         self.breakpoints: list[str] = ["difference"]
         self.marks: dict[str, tuple[str, int]] = {}
         self.history: list[Executed] = []
         self.stop = Stop(Mark(0, 0), arrival(self.trace.step(0), "start"))
         self._elements: dict[tuple[int, tuple[int, ...]], int] = {}
+
+    def beside(self, golden: Mapping[int, Array]) -> None:
+        """Show these golden integers beside the others; the cursor stays."""
+        self.trace = _trace(self.recording, self.arithmetic, self.trace.feed, golden)
 
     @property
     def step(self) -> Step:
@@ -245,7 +255,7 @@ class Debugger:
     # -------------------------------------------------------------------- another simulation
 
     def _arithmetic(self, argument: str) -> Stop:
-        trace = _trace(self.recording, argument, self.trace.feed)
+        trace = _trace(self.recording, argument, self.trace.feed, self.trace.golden)
         mark = self._same_place(trace)
         self.arithmetic, self.trace = argument, trace
         reason = f"arithmetic {trace.arithmetic.name}"
@@ -256,7 +266,7 @@ class Debugger:
         feed = argument or other
         if feed not in FEEDS:
             raise CommandError(f"{feed!r} is no feed", expected=" or ".join(FEEDS))
-        trace = Trace(self.recording, self.trace.arithmetic, feed)
+        trace = Trace(self.recording, self.trace.arithmetic, feed, self.trace.golden)
         mark = self._same_place(trace)
         self.trace = trace
         return Stop(mark, arrival(trace.step(mark.step), f"fed with {feed} integers"))
@@ -275,7 +285,7 @@ def _at(stop: Stop, element: int) -> Stop:
     return Stop(Mark(stop.mark.step, element), stop.reason)
 
 
-def _trace(recording: Recording, name: str, feed: str) -> Trace:
+def _trace(recording: Recording, name: str, feed: str, golden: Mapping[int, Array]) -> Trace:
     arithmetic = arithmetic_for(recording, name)
     if arithmetic is None:
         raise CommandError(
@@ -285,7 +295,7 @@ def _trace(recording: Recording, name: str, feed: str) -> Trace:
         )
     if feed not in FEEDS:
         raise CommandError(f"{feed!r} is no feed", expected=" or ".join(FEEDS))
-    return Trace(recording, arithmetic, feed)
+    return Trace(recording, arithmetic, feed, golden)
 
 
 _HANDLERS: dict[str, Callable[[Debugger, str], Stop]] = {

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qdbg.capture import Request
+    from qdbg.core.program import Recording
+    from qdbg.core.quantity import Array
     from qdbg.session import Session
 
 
@@ -19,6 +21,7 @@ def run(
     session_path: Path | None = None,
     arithmetic: str | None = None,
     feed: str | None = None,
+    golden: Callable[[Recording], Mapping[int, Array]] | None = None,
 ) -> int:
     """Open the app on a model or a session; returns the exit status.
 
@@ -27,7 +30,7 @@ def run(
     from qdbg.app.app import QdbgApp  # noqa: PLC0415 - textual only when the app opens
     from qdbg.app.plan import Plan  # noqa: PLC0415 - likewise
 
-    app = QdbgApp(Plan(title, opening, session_path, arithmetic, feed))
+    app = QdbgApp(Plan(title, opening, session_path, arithmetic, feed, golden))
     status = app.run() or 0
     if app.problem:
         sys.stderr.write(f"{app.problem}\n")

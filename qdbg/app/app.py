@@ -218,17 +218,17 @@ class QdbgApp(App[int]):
     def _do_diagnose(self) -> None:
         from qdbg.app.diagnosis import (  # noqa: PLC0415 - loaded with the recording
             DiagnosisScreen,
-            differing_call,
+            question,
         )
 
         trace = self.debugger.trace
-        call = differing_call(trace, self.debugger.step.call)
-        if call is None:
+        asked = question(trace, self.debugger.step.call)
+        if asked is None:
             raise CommandError(
                 f"nothing differs under {trace.arithmetic.name}",
                 remedy="a chooses another arithmetic, the textbook's for example.",
             )
-        self.push_screen(DiagnosisScreen(trace, call), self._then("arithmetic"))
+        self.push_screen(DiagnosisScreen(asked), self._then("arithmetic"))
 
     def _do_breakpoints(self) -> None:
         from qdbg.app.choices import breakpoints  # noqa: PLC0415 - loaded with the recording

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from textual.app import ComposeResult
@@ -15,6 +16,7 @@ from qdbg.app import dialogs
 from qdbg.app.dialogs import Choice, Choices
 from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.widgets import Panel, Part, join, title
+from qdbg.core.quantity import Array
 from qdbg.engine.diagnose import Diagnosis, Verdict, diagnose
 from qdbg.engine.trace import Trace
 from qdbg.engine.why import Evidence, evidence
@@ -47,9 +49,9 @@ class DiagnosisScreen(ModalScreen[str | None]):
         Binding("escape,q,o,d", "leave", "leave"),
     ]
 
-    def __init__(self, trace: Trace, call: int) -> None:
+    def __init__(self, asked: Question) -> None:
         super().__init__()
-        self.trace, self.call = trace, call
+        self.asked, self.trace, self.call = asked, asked.trace, asked.call
         self.found: Diagnosis | None = None
         self.rows: tuple[Verdict, ...] = ()
         self.at = 0
@@ -66,7 +68,8 @@ class DiagnosisScreen(ModalScreen[str | None]):
     def on_mount(self) -> None:
         """Try the assumptions in a thread."""
         name = self.trace.nodes[self.call].name
-        title(self.query_one("#box"), f"why {name} differs")
+        whose = "" if self.asked.side == "PyTorch's" else "golden "
+        title(self.query_one("#box"), f"why {whose}{name} differs")
         self._say("trying one changed assumption after the other …")
         self.query_one("#hint", Static).update("esc leave")
         self.query_one("#choices", Grid).styles.height = 1
@@ -76,7 +79,7 @@ class DiagnosisScreen(ModalScreen[str | None]):
         self.query_one("#head", Static).update(words)
 
     def _diagnose(self) -> None:
-        found = diagnose(self.trace, self.call, self.trace.recording.values[self.call])
+        found = diagnose(self.trace, self.call, self.asked.target)
         self.app.call_from_thread(self._shown, found)
 
     def _shown(self, found: Diagnosis | None) -> None:
@@ -89,7 +92,7 @@ class DiagnosisScreen(ModalScreen[str | None]):
         named |= {names for verdict in causes for names in verdict.same_as}
         others = tuple(v for v in found.tried if v.names not in named)
         self.rows = (*causes, *others[: SHOWN - len(causes)])
-        self._say(headline(found, self.trace))
+        self._say(headline(found, self.asked))
         grid = self.query_one("#choices", Grid)
         grid.styles.height = min(len(self.rows) + 1, max(3, self.app.size.height // 2 - 5))
         self.query_one("#hint", Static).update(
@@ -163,12 +166,12 @@ def _verdict(verdict: Verdict, found: Diagnosis) -> str:
     return "no effect" if verdict.left == found.differences else "worse"
 
 
-def headline(found: Diagnosis, trace: Trace) -> Content:
+def headline(found: Diagnosis, asked: Question) -> Content:
     """How many elements differ, and whether anything explains them."""
     count = len(found.answers)
     parts: list[Part] = [
         (f"{found.differences} of {found.elements}", "bold"),
-        f" integers differ from PyTorch's under {trace.arithmetic.name}.\n",
+        f" of {asked.side} integers differ from those of {asked.trace.arithmetic.name}.\n",
     ]
     if count == 1:
         what = " and ".join(found.answers[0][0].ids)
@@ -222,7 +225,28 @@ def _pairs(held: Evidence) -> list[Part]:
     return parts
 
 
-def differing_call(trace: Trace, call: int) -> int | None:
-    """The call under the cursor where it differs, else the first one that does."""
-    found = [i for i, c in enumerate(trace.comparisons) if c.differences]
-    return call if call in found else next(iter(found), None)
+@dataclass(frozen=True, slots=True, eq=False)
+class Question:
+    """Whose integers are to be explained, at which call."""
+
+    trace: Trace
+    """The run under the arithmetic whose assumptions are changed."""
+    call: int
+    target: Array
+    side: str
+    """`PyTorch's` integers under an arithmetic, or `your golden` ones against PyTorch's own."""
+
+
+def question(trace: Trace, call: int) -> Question | None:
+    """The call under the cursor where something differs there, else the first that differs: the
+    simulated integers before the golden ones. None where nothing differs."""
+    simulated = [i for i, c in enumerate(trace.comparisons) if c.differences]
+    golden = list(trace.golden_differences)
+    if call in simulated or (simulated and call not in golden):
+        found = call if call in simulated else simulated[0]
+        return Question(trace, found, trace.recording.values[found], "PyTorch's")
+    if not golden:
+        return None
+    found = call if call in golden else golden[0]
+    captured = Trace(trace.recording, trace.captured_arithmetic or trace.arithmetic)
+    return Question(captured, found, trace.golden[found], "your golden")

@@ -26,6 +26,14 @@ def load(
 
         say("reading the model")
         show(read_model(Path(plan.title)))
+    debugger = _debugger(plan, say, cancelled)
+    if plan.golden is not None:
+        say("running the golden model")
+        debugger.beside(plan.golden(debugger.recording))
+    return debugger
+
+
+def _debugger(plan: Plan, say: Callable[[str], None], cancelled: Callable[[], bool]) -> Debugger:
     target = plan.opening()
     if isinstance(target, Session):
         return _opened(target, plan)

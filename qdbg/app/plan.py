@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from qdbg.capture import Request
+    from qdbg.core.program import Recording
+    from qdbg.core.quantity import Array
     from qdbg.session import Session
 
 
@@ -26,3 +28,5 @@ class Plan:
     """None for the session's own, or `auto`."""
     feed: str | None
     """None for the session's own, or `captured`."""
+    golden: Callable[[Recording], Mapping[int, Array]] | None = None
+    """Gives the golden integers of a recording, by call; slow, and may raise QdbgError."""

@@ -93,7 +93,9 @@ class Rail:
         if line.step is None:
             node = self.trace.nodes[line.call]
             text = f"{node.layer or node.name}  {layer_title(self.trace, line.call)}"
-            role = "differs" if status == "differs" else "plain"
+            mine = line.call in self.trace.golden_differences
+            role = "differs" if status == "differs" or mine else "plain"
+            text = f"{text} ≠g" if mine else text
             return GridRow((text,), MARKS[status], "", role)
         name = self.trace.stage_names[line.call][line.step - self.trace.first_steps[line.call]]
         last = line.step == self.trace.first_steps[line.call + 1] - 1

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qdbg.core.quantity import Array
+from qdbg.engine.compare import delta
 from qdbg.engine.explain import element_of, number
 from qdbg.engine.trace import Step
 from qdbg.ops import registry
@@ -87,7 +88,7 @@ class Table:
 
 def _cell(values: Array, index: tuple[int, ...], title: str) -> str:
     value = element_of(values, index)
-    if title == "Δ":
+    if title.startswith("Δ"):
         return signed(value)
     return number(value)
 
@@ -131,6 +132,18 @@ def _columns(step: Step) -> list[Column]:
         _column(own, step.simulated, operand=False, least="-255"),
         _column("captured", step.captured, operand=False),
         _column("Δ", step.delta, operand=False, least="-255"),
+        *_golden(step),
+    ]
+
+
+def _golden(step: Step) -> list[Column]:
+    """The user's own integers and how far they are from PyTorch's."""
+    if step.golden is None or step.captured is None:
+        return []
+    change = delta(step.golden, step.captured)
+    return [
+        _column("golden", step.golden, operand=False),
+        _column("Δ golden", change, operand=False, least="-255"),
     ]
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
+from types import MappingProxyType
 
 import numpy as np
 
@@ -42,6 +44,8 @@ class Step:
     """In the shape of `simulated`; None where PyTorch does not expose this stage."""
     reason: str | None
     """Why the call is not simulated."""
+    golden: Array | None = None
+    """The user's own integers, in the shape of `captured`; None where they have none."""
 
     @property
     def name(self) -> str:
@@ -117,11 +121,17 @@ class Trace:
     """A recording under one arithmetic. Raises CommandError for no arithmetic of that name."""
 
     def __init__(
-        self, recording: Recording, arithmetic: Arithmetic, feed: str = "captured"
+        self,
+        recording: Recording,
+        arithmetic: Arithmetic,
+        feed: str = "captured",
+        golden: Mapping[int, Array] = MappingProxyType({}),
     ) -> None:
         self.recording = recording
         self.arithmetic = arithmetic
         self.feed = feed
+        self.golden = golden
+        """By call the integers of the user's own golden model, in the shape of the result."""
         self._cache: OrderedDict[int, Simulation | NotSimulated] = OrderedDict()
         self._results: dict[int, Array] = {}
 
@@ -223,6 +233,15 @@ class Trace:
         """That of the engine and CPU level which PyTorch ran."""
         return arithmetic_for(self.recording)
 
+    @cached_property
+    def golden_differences(self) -> Mapping[int, int]:
+        """By call how many golden integers are not PyTorch's; only calls where some are not."""
+        counted = {
+            call: int(np.count_nonzero(golden != self.recording.values[call]))
+            for call, golden in self.golden.items()
+        }
+        return {call: count for call, count in counted.items() if count}
+
     @property
     def exit_status(self) -> int:
         """0 all equal, 1 differences, 3 nothing differs but something is not simulated."""
@@ -255,12 +274,16 @@ class Trace:
         value = self.recording.values[call]
         if isinstance(made, NotSimulated):
             layer = self.layer(call)
-            return Step(index, call, node, layer, None, None, None, value, str(made))
+            mine = self.golden.get(call)
+            return Step(index, call, node, layer, None, None, None, value, str(made), mine)
         stage = made.stages[index - self.first_steps[call]]
         simulated = made.values[stage.output]
         last = stage is made.stages[-1]
         captured = _as_stages_see_it(node, value).reshape(simulated.shape) if last else None
-        return Step(index, call, node, self.layer(call), stage, made, simulated, captured, None)
+        mine = self.golden.get(call) if last else None
+        golden = None if mine is None else _as_stages_see_it(node, mine).reshape(simulated.shape)
+        layer = self.layer(call)
+        return Step(index, call, node, layer, stage, made, simulated, captured, None, golden)
 
 
 def _as_stages_see_it(node: Node, value: Array) -> Array:

@@ -118,6 +118,7 @@ def open_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"qdbg {__version__}")
     _add_run(parser)
+    add_golden(parser)
     return parser
 
 

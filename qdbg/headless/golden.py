@@ -40,6 +40,13 @@ def golden_for(options: argparse.Namespace, recording: Recording, feed: str) -> 
     return golden
 
 
+def golden_columns(options: argparse.Namespace, recording: Recording) -> dict[int, Array]:
+    """The golden integers by call, for the app. Raises GoldenError."""
+    timeout = TIMEOUT if options.golden_timeout is None else options.golden_timeout
+    golden = load(Path(options.golden), recording, timeout=timeout)
+    return {call: column.values for call, column in golden.columns.items()}
+
+
 def _pass_on(printed: str) -> None:
     if printed.strip():
         write_error(printed.rstrip("\n"))
