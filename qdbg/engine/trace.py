@@ -15,7 +15,7 @@ from qdbg.core.program import Layer, Node, Recording
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage
 from qdbg.engine.compare import Comparison, compare, delta, differs
-from qdbg.engine.simulate import Simulation, planned, result_of, simulate
+from qdbg.engine.simulate import ROOM, Simulation, planned, result_of, simulate
 from qdbg.ops import registry
 
 OF_INPUTS = frozenset({"x_c", "x_q"})
@@ -116,11 +116,16 @@ class Trace:
     """A recording under one arithmetic. Raises CommandError for no arithmetic of that name."""
 
     def __init__(
-        self, recording: Recording, arithmetic: Arithmetic, feed: str = "captured"
+        self,
+        recording: Recording,
+        arithmetic: Arithmetic,
+        feed: str = "captured",
+        room: int = ROOM,
     ) -> None:
         self.recording = recording
         self.arithmetic = arithmetic
         self.feed = feed
+        self._room = room
         self._cache: OrderedDict[int, Simulation | NotSimulated] = OrderedDict()
         self._results: dict[int, Array] = {}
 
@@ -181,7 +186,7 @@ class Trace:
         captured = self.recording.values[call]
         try:
             plan = planned(self._call(call), self.arithmetic)
-            result = result_of(plan)
+            result = result_of(plan, self._room)
         except NotSimulated as reason:
             return ("result",), Comparison("not simulated", str(reason), 0, captured.size, 0)
         if self.feed == "simulated":
