@@ -20,7 +20,7 @@ from qdbg.core.program import (
     Program,
     Recording,
 )
-from qdbg.core.quantity import RANGES, STORAGE, Array, QParams, QTensor
+from qdbg.core.quantity import RANGES, STORAGE, Array, QParams, QTensor, memory_order
 from qdbg.names import ENGINES, LEVELS
 
 KERNELS = ("exact sums", "saturating pairs")
@@ -36,7 +36,8 @@ def pack(recording: Recording) -> tuple[dict[str, Array], dict[str, object]]:
     tensors: dict[str, Array] = {"input": recording.input}
     nodes = []
     for node, value in zip(recording.program.nodes, recording.values, strict=True):
-        tensors[f"value/{node.name}"] = value
+        order = memory_order(value)
+        tensors[f"value/{node.name}"] = value.transpose(order)
         nodes.append(
             {
                 "name": node.name,
@@ -52,6 +53,7 @@ def pack(recording: Recording) -> tuple[dict[str, Array], dict[str, object]]:
                 "repeatable": node.repeatable,
                 "strides": None if node.strides is None else list(node.strides),
             }
+            | ({} if order == tuple(range(value.ndim)) else {"order": list(order)})
         )
     metadata: dict[str, object] = {
         "model": recording.model,
@@ -78,7 +80,7 @@ def unpack(tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> Reco
     for index, entry in enumerate(list_in(metadata, "nodes")):
         node = _get_node(tensors, entry, index, len(constants))
         nodes.append(node)
-        values.append(_value(tensors, node))
+        values.append(_value(tensors, node, mapping_in(entry)))
     check(len({node.name for node in nodes}) == len(nodes), "two calls have the same name")
     layers = [_get_layer(tensors, entry) for entry in list_in(metadata, "layers")]
     check(len({layer.path for layer in layers}) == len(layers), "two layers have the same path")
@@ -191,9 +193,15 @@ def _get_node(
     )
 
 
-def _value(tensors: Mapping[str, Array], node: Node) -> Array:
+def _value(tensors: Mapping[str, Array], node: Node, entry: Mapping[str, Any]) -> Array:
+    """The file holds it in the order of PyTorch's memory, in which it is quickest to work with."""
     key = f"value/{node.name}"
     value = tensor_in(tensors, key)
+    if entry.get("order") is not None:
+        order = integers_in(entry, "order")
+        fits = sorted(order) == list(range(value.ndim))
+        check(fits, f"{describe(key)} have their axes in no order")
+        value = value.transpose(np.argsort(order))
     dtype = np.dtype(STORAGE.get(node.dtype, node.dtype))
     check(value.dtype == dtype, f"{describe(key)} are {value.dtype}, not {dtype}")
     check(value.shape == node.shape, f"{describe(key)} have the shape {list(value.shape)}")

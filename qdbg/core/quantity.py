@@ -21,10 +21,14 @@ STORAGE: dict[str, type[np.generic]] = {"quint8": np.uint8, "qint8": np.int8, "q
 """The numpy dtype that holds the integers of each quantized dtype."""
 
 
+def memory_order(array: Array) -> tuple[int, ...]:
+    """The axes from the slowest to the fastest in memory."""
+    return tuple(sorted(range(array.ndim), key=lambda axis: -array.strides[axis]))
+
+
 def readonly(array: Array) -> Array:
     """The same data without gaps, its axes in the same order of memory, locked against writing."""
-    order = sorted(range(array.ndim), key=lambda axis: -array.strides[axis])
-    dense = array.transpose(order).flags.c_contiguous
+    dense = array.transpose(memory_order(array)).flags.c_contiguous
     locked = array.view() if dense else np.array(array, order="C")
     locked.flags.writeable = False
     return locked

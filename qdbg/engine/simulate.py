@@ -14,7 +14,7 @@ from qdbg import assumptions
 from qdbg.core.arithmetic import Arithmetic, i32
 from qdbg.core.op import Call, Kernel, NotSimulated, Op, laid_out
 from qdbg.core.program import Node
-from qdbg.core.quantity import STORAGE, Array, readonly
+from qdbg.core.quantity import STORAGE, Array, memory_order, readonly
 from qdbg.core.stage import Stage, Values
 from qdbg.ops import registry
 
@@ -116,7 +116,7 @@ def simulate(call: Call, arithmetic: Arithmetic) -> Simulation:
     )
 
 
-def result_of(plan: Plan) -> Array:
+def result_of(plan: Plan, room: int = ROOM) -> Array:
     """The result alone, as `Simulation.result`: part by part where the op allows it, so that
     nothing in between takes more memory than a part does. Raises NotSimulated as `simulate`."""
     rows = _rows(plan)
@@ -131,9 +131,10 @@ def result_of(plan: Plan) -> Array:
         values[name] = _in_order(values[name], order)
     first = values[rows[0]]
     shape = first.shape[: len(order)]
-    width = max(len(values.get("w_q", "1")), prod(first.shape[len(order) :]))
+    channels = len(values["w_q"]) if "w_q" in values else 1
+    width = max(channels, prod(first.shape[len(order) :]))
     made: Array = np.empty(0)
-    for index in parts(shape, ROOM // width):
+    for index in parts(shape, room // width):
         part = values | {name: _cut(values[name], index) for name in rows}
         for stage in moving:
             part[stage.output] = stage.run(part)
@@ -152,7 +153,7 @@ def parts(shape: tuple[int, ...], room: int) -> Iterator[tuple[slice, ...]]:
         axis -= 1
         inner *= shape[axis]
     whole = (slice(None),) * len(shape)
-    if not axis:
+    if not axis or 0 in shape:
         yield whole
         return
     size = shape[axis - 1]
@@ -192,11 +193,11 @@ def _last_of(stages: tuple[Stage, ...], values: dict[str, Any]) -> Array:
     return np.asarray(values[stages[-1].output])
 
 
-def _order(operand: Array, inner: int) -> tuple[int, ...]:
+def _order(operand: Any, inner: int) -> tuple[int, ...]:
     """The axes of the rows from the slowest in memory to the fastest. Windows have no memory."""
-    axes = range(operand.ndim - inner)
-    steps = getattr(operand, "strides", None)
-    return tuple(axes) if steps is None else tuple(sorted(axes, key=lambda axis: -steps[axis]))
+    axes = operand.ndim - inner
+    known = isinstance(operand, np.ndarray) and not inner
+    return memory_order(operand) if known else tuple(range(axes))
 
 
 def _in_order(operand: Array, order: tuple[int, ...]) -> Array:

@@ -18,7 +18,7 @@ from qdbg.core.program import Layer, Node, Recording
 from qdbg.core.quantity import Array, QParams
 from qdbg.core.stage import Stage
 from qdbg.engine.compare import Comparison, compare, delta, differs
-from qdbg.engine.simulate import Simulation, planned, result_of, simulate
+from qdbg.engine.simulate import ROOM, Simulation, planned, result_of, simulate
 from qdbg.ops import registry
 
 OF_INPUTS = frozenset({"x_c", "x_q"})
@@ -126,12 +126,14 @@ class Trace:
         arithmetic: Arithmetic,
         feed: str = "captured",
         golden: Mapping[int, Array] = MappingProxyType({}),
+        room: int = ROOM,
     ) -> None:
         self.recording = recording
         self.arithmetic = arithmetic
         self.feed = feed
         self.golden = golden
         """By call the integers of the user's own golden model, in the shape of the result."""
+        self._room = room
         self._cache: OrderedDict[int, Simulation | NotSimulated] = OrderedDict()
         self._results: dict[int, Array] = {}
 
@@ -207,7 +209,7 @@ class Trace:
         captured = self.recording.values[call]
         try:
             plan = planned(self.call(call), self.arithmetic)
-            result = result_of(plan)
+            result = result_of(plan, self._room)
         except NotSimulated as reason:
             return ("result",), Comparison("not simulated", str(reason), 0, captured.size, 0)
         if self.feed == "simulated":

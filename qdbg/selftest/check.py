@@ -11,14 +11,17 @@ import torch
 from qdbg.capture.rebuild import parameters
 from qdbg.capture.tape import Tape
 from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.op import NotSimulated
 from qdbg.core.program import Environment, Layer, Program, Recording
 from qdbg.core.quantity import QParams, QTensor, readonly
-from qdbg.engine.compare import Comparison
+from qdbg.engine.compare import Comparison, compare
 from qdbg.engine.trace import Trace
 from qdbg.selftest.draw import Case
 
 SETTINGS = (bool, int, float, str)
 NO_INPUT = readonly(np.zeros(0, np.float32))
+PART = 2**7
+"""The parts of the cases are as small against them as those of a large net are."""
 
 
 def record(case: Case, environment: Environment) -> Recording:
@@ -40,10 +43,19 @@ def record(case: Case, environment: Environment) -> Recording:
 
 
 def compared(recording: Recording) -> list[tuple[str, Comparison]]:
-    """Per call its op and how the simulated integers compare with PyTorch's."""
+    """Per call its op and how the simulated integers compare with PyTorch's: those of a call that
+    was simulated part by part, and then those of a call of which every number was kept."""
     environment = recording.environment
-    trace = Trace(recording, ARITHMETICS[f"{environment.engine}-{environment.cpu}"])
-    return [(n.op, c) for n, c in zip(trace.nodes, trace.comparisons, strict=True)]
+    arithmetic = ARITHMETICS[f"{environment.engine}-{environment.cpu}"]
+    trace = Trace(recording, arithmetic, room=PART)
+    return [(node.op, _worse(trace, call)) for call, node in enumerate(trace.nodes)]
+
+
+def _worse(trace: Trace, call: int) -> Comparison:
+    found, made = trace.comparisons[call], trace.simulation(call)
+    if isinstance(made, NotSimulated) or found.status != "equal":
+        return found
+    return compare(made.result, trace.recording.values[call])
 
 
 def layer_of(
