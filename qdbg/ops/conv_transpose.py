@@ -22,16 +22,20 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
 from qdbg.ops._conv_kernel import MANY_GROUPS
 from qdbg.ops._kernel import BY_HAND, weighted_stages
+from qdbg.ops._onednn_room import BLOCKS, PLAIN
 from qdbg.ops._windows import Geometry, Windows, per_axis, windows
 from qdbg.ops.conv import example
 
 FAULT = "PyTorch's result differs from its own arithmetic: "
-UNRELIABLE = (
+SCRAMBLED = (
     f"{FAULT}by oneDNN transposed convolutions read the weights in another order where a group has"
-    " not as many channels in as out, leave rows unwritten where strides exceed the kernel, and can"
-    " end the process"
+    " not as many channels in as out"
 )
-EIGHT, PLANE, VOLUME = 8, 2, 3
+GAPS = (
+    "PyTorch's result is not reliable: oneDNN's transposed convolutions can leave pixels unwritten"
+    " that no input reaches"
+)
+EIGHT, PLANE, VOLUME, FOUR = 8, 2, 3, 4
 
 
 def reached(x: Array, numbers: dict[str, tuple[int, ...]], fill: int) -> Array:
@@ -54,6 +58,16 @@ def reached(x: Array, numbers: dict[str, tuple[int, ...]], fill: int) -> Array:
     once = (1,) * len(kernel)
     found = windows(padded, Geometry(kernel, once, (0,) * len(kernel), dilation), fill)
     return np.flip(found, tuple(range(-len(kernel), 0)))
+
+
+def has_gaps(shape: tuple[int, ...], numbers: dict[str, tuple[int, ...]]) -> bool:
+    """Whether some pixel of the result takes none of the input's."""
+    names = ("kernel", "stride", "padding", "dilation", "output_padding")
+    for size, k, s, p, d, extra in zip(shape, *(numbers[n] for n in names), strict=True):
+        taken = {n * s + t * d - p for n in range(size) for t in range(k)}
+        if not taken.issuperset(range((size - 1) * s + d * (k - 1) + 1 + extra - 2 * p)):
+            return True
+    return False
 
 
 def operands(call: Call) -> dict[str, Any]:
@@ -80,6 +94,7 @@ def operands(call: Call) -> dict[str, Any]:
         **{name: np.array(value) for name, value in numbers.items()},
         "groups": np.array(groups),
         "channels": np.array(inputs),
+        "gaps": np.array(has_gaps(x.q.shape[2:], numbers)),
     }
     return found if bias is None else found | {"b": bias}
 
@@ -99,9 +114,9 @@ def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
         case "textbook":
             return BY_HAND
         case "onednn":
-            raise NotSimulated(UNRELIABLE)
+            return _onednn(values, exact, "the onednn engine computes with oneDNN")
         case "x86" if exact and _to_onednn(values):
-            raise NotSimulated(UNRELIABLE)
+            return _onednn(values, exact, "the x86 engine takes oneDNN on a CPU with VNNI")
         case _:
             return _fbgemm(values, exact, f"the {arithmetic.engine} engine computes with FBGEMM")
 
@@ -109,6 +124,42 @@ def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
 def _to_onednn(values: Values) -> bool:
     few = int(values["groups"]) <= MANY_GROUPS
     return bool(few and not np.any(values["w_zp"]) and not np.any(values["output_padding"]))
+
+
+def _onednn(values: Values, exact: bool, why: str) -> Kernel:
+    """Its own kernels compute as those of convolutions; what they do not take goes to plain loops
+    over its GEMM, which divide."""
+    if not exact:
+        raise NotSimulated("how oneDNN computes transposed convolutions without VNNI is not known")
+    if np.any(values["w_zp"]):
+        raise NotSimulated("oneDNN takes no weight zero points")
+    groups = int(values["groups"])
+    inner, outer = int(values["channels"]) // groups, values["w_q"].shape[0] // groups
+    if inner != outer and 1 not in {inner, outer}:
+        raise NotSimulated(SCRAMBLED)
+    ways = _ways(values, inner, outer)
+    if ways != (PLAIN,) and np.any(values["gaps"]):
+        raise NotSimulated(GAPS)
+    return Kernel("oneDNN", "exact", 0, ways[0], why, doubt=ways[1:])
+
+
+def _ways(values: Values, inner: int, outer: int) -> tuple[str, ...]:
+    """Which of oneDNN's ways back it may have taken: measured by what it says that it ran."""
+    kernel, stride, dilation = (np.asarray(values[n]) for n in ("kernel", "stride", "dilation"))
+    if np.any((stride > 1) & (dilation > 1)):
+        return (PLAIN,)
+    out = np.array(values["x_q"].shape[1:-2])
+    depthwise = inner == outer == 1
+    fours = inner % FOUR == 0 and outer % FOUR == 0
+    if int(values["groups"]) == 1 or (len(kernel) < VOLUME if depthwise else fours):
+        return (BLOCKS,)
+    if np.any(stride > 1):
+        whole = np.all(out % stride == 0) and np.all(dilation == 1)
+        return (BLOCKS,) if whole else (PLAIN,)
+    if depthwise:
+        return (PLAIN,)
+    narrow = kernel[-1] == out[-1] == 1 and (len(out) < VOLUME or out[0] == 1)
+    return (BLOCKS, PLAIN) if narrow else (BLOCKS,)
 
 
 def _fbgemm(values: Values, exact: bool, why: str) -> Kernel:

@@ -34,7 +34,12 @@ from qdbg.selftest.check import record  # noqa: E402
 from qdbg.selftest.draw import Case, per_channel, per_tensor  # noqa: E402
 
 LAYERS = {0: nnq.Linear, 1: nnq.Conv1d, 2: nnq.Conv2d, 3: nnq.Conv3d}
-NAMES = {"gemm": "onednn-conv-gemm", "ref": "onednn-conv-plain"}
+TRANSPOSED = {1: nnq.ConvTranspose1d, 2: nnq.ConvTranspose2d, 3: nnq.ConvTranspose3d}
+NAMES = {
+    "conv:any": "onednn-conv-plain",
+    "gemm": "onednn-conv-gemm",
+    "ref": "onednn-conv-plain",
+}
 """In the names of oneDNN's implementations; the others multiply the scales in turn."""
 random = np.random.default_rng(int(SEED))
 environment = Environment(ENGINE, LEVEL, torch.__version__, "", "", unperturbed=True)
@@ -97,6 +102,27 @@ def small_groups():
     )
 
 
+def transposed():
+    """Strides, dilations and groups with which oneDNN's own kernels do not take the layer."""
+    axes = draw(1, 2, 3)
+    sizes = [draw(1, 2, 3, 4) for _ in range(axes)]
+    stride = [int(random.integers(1, n + 1)) for n in sizes]
+    dilation = [draw(1, 1, 1, 2) for _ in sizes]
+    padding = [int(random.integers(0, (n + 1) // 2)) for n in sizes]
+    groups = draw(1, 2, 3, 8)
+    inputs = outputs = draw(1, 2, 3, 4, 8)
+    image = [draw(2, 3, 5) for _ in sizes]
+    q = random.integers(-128, 128, (groups * inputs, outputs, *sizes)).astype(np.int8)
+    pixels = random.integers(0, 256, (2, groups * inputs, *image)).astype(np.uint8)
+    channels = (groups * inputs, groups * outputs)
+    made = TRANSPOSED[axes](*channels, sizes, stride, padding, 0, groups, True, dilation)
+    given = (per_tensor(q, 0.003, 0), torch.randn(channels[1]))
+    made.set_weight_bias(*given)
+    made.scale, made.zero_point = 0.3, 37
+    x = per_tensor(pixels, 0.02, draw(0, 100))
+    return Case(lambda: made(x), {"layer": made}, {"layer": given})
+
+
 def wrong(deep):
     """Single channels and several images' rows, which oneDNN puts together wrongly."""
     groups, outputs = draw(2, 3), draw(2, 3)
@@ -112,10 +138,10 @@ def said():
     """The name of the implementation that ran last."""
     SAID.flush()
     SAID.seek(0)
-    lines = [line for line in SAID.read().decode().split("\n") if ",exec,cpu,convolution," in line]
+    ran = [line for line in SAID.read().decode().split("\n") if ",exec,cpu," in line]
     SAID.seek(0)
     SAID.truncate()
-    return lines[-1].split(",convolution,")[1].split(",")[0]
+    return next(line for line in reversed(ran) if "convolution," in line).split(",")[6]
 
 
 def qnnpack():
@@ -129,8 +155,8 @@ def qnnpack():
 
 def onednn():
     found, differ = Counter(), 0
-    for _ in range(600):
-        trace = traced(small_groups())
+    for make in (*[small_groups] * 500, *[transposed] * 300):
+        trace = traced(make())
         own = said()
         ran = next((way for name, way in NAMES.items() if name in own), "onednn-conv")
         (comparison,) = trace.comparisons

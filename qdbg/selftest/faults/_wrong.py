@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import f32, f64
+from qdbg.core.arithmetic import f32, f64, rne32
 from qdbg.core.quantity import Array
 
 
@@ -23,6 +23,11 @@ def half_away(x: Array) -> Array:
     wide = f64(x)
     rounded = np.sign(wide) * np.floor(np.abs(wide) + 0.5)
     return np.asarray(rounded.astype(np.asarray(x).dtype))
+
+
+def downward_32(x: Array) -> Array:
+    """Always to the integer below, as int32."""
+    return rne32(np.floor(x))
 
 
 def half_away_32(x: Array) -> Array:
