@@ -1,0 +1,182 @@
+"""The feature map with the facts of its element beside it, and the words about what is seen."""
+
+from __future__ import annotations
+
+from textual.app import ComposeResult
+from textual.containers import Container
+from textual.content import Content
+from textual.events import Resize
+from textual.widgets import Static
+
+from qdbg.app.brush import RAMP
+from qdbg.app.picture import FeatureMap
+from qdbg.app.widgets import Part, join
+from qdbg.engine.browse import Axes, axes_of
+from qdbg.engine.explain import number
+from qdbg.engine.picture import Picture
+from qdbg.engine.table import NOTHING, SIDES, signed
+from qdbg.engine.trace import Step
+from qdbg.names import VIEWS
+
+BESIDE = 64
+"""From this width on the facts stand beside the picture, else below it."""
+
+
+class Pictured(Container):
+    """A feature map, and what is known of the element under its cursor."""
+
+    DEFAULT_CSS = """
+    Pictured { layout: vertical; }
+    Pictured.-beside { layout: horizontal; }
+    Pictured FeatureMap { width: 1fr; height: 1fr; }
+    Pictured #facts { height: 4; width: 1fr; padding: 0 1; }
+    Pictured.-beside #facts { height: 1fr; width: 27; padding: 0 0 0 2; }
+    """
+
+    def compose(self) -> ComposeResult:
+        """The picture and the facts."""
+        yield FeatureMap(id="pixels")
+        yield Static(id="facts", markup=False)
+
+    @property
+    def map(self) -> FeatureMap:
+        """The picture itself."""
+        return self.query_one("#pixels", FeatureMap)
+
+    def on_resize(self, event: Resize) -> None:
+        """Choose where the facts stand."""
+        self.set_class(event.size.width >= BESIDE, "-beside")
+
+    def show(self, step: Step, element: int) -> None:
+        """Show the element in the picture of its channel."""
+        picture = self.map.picture
+        if picture is None or not picture.shows(step, element):
+            picture = Picture(step, element)
+        self.map.show(picture, element)
+        facts = facts_beside if self.has_class("-beside") else facts_below
+        seen = self.map.seen
+        self.query_one("#facts", Static).update(facts(picture, element, seen), layout=False)
+
+
+def facts_below(picture: Picture, element: int, seen: str) -> Content:
+    """Four lines."""
+    found = _values(picture.step, element)
+    values: list[Part] = []
+    for name, text, style in found:
+        values += [(f"{name} ", "$secondary"), (f"{text}   ", style)]
+    return join(
+        (f"element {element}", "bold"),
+        ("   ", ""),
+        _placed(picture.axes, element, "  "),
+        *_torch(picture.axes, element, "   PyTorch "),
+        "\n",
+        *values,
+        "\n",
+        _counted(picture, "   "),
+        "\n",
+        _scale(picture),
+        (f"   {seen}" if seen else "", "$secondary"),
+    )
+
+
+def facts_beside(picture: Picture, element: int, seen: str) -> Content:
+    """A column."""
+    values: list[Part] = []
+    for name, text, style in _values(picture.step, element):
+        values += [(f"{name:<12}", "$secondary"), (f"{text}\n", style)]
+    return join(
+        (f"element {element}\n", "bold"),
+        _placed(picture.axes, element, "  "),
+        *_torch(picture.axes, element, "\nPyTorch "),
+        "\n\n",
+        *values,
+        "\n",
+        _counted(picture, "\n"),
+        "\n",
+        _scale(picture),
+        (f"\n\n{seen.replace(', ', chr(10))}" if seen else "", "$secondary"),
+    )
+
+
+def _placed(axes: Axes, element: int, gap: str) -> Content:
+    parts: list[Part] = []
+    for letter, place in axes.placed(element).items():
+        parts += [(f"{gap if parts else ''}{letter} ", "$secondary"), (str(place), "bold")]
+    return join(*parts)
+
+
+def _torch(axes: Axes, element: int, words: str) -> list[Part]:
+    """The index in PyTorch's order, where that is another one."""
+    order, index = axes.torch_order, axes.index(element)
+    if not order:
+        return []
+    return [(words, "$secondary"), f"[{','.join(str(index[i]) for i in order)}]"]
+
+
+def _values(step: Step, element: int) -> list[tuple[str, str, str]]:
+    """What is simulated, captured, and how they compare: name, value, style."""
+    index = step.index_of(element)
+    own = step.stage.output if step.stage is not None else "simulated"
+    found = []
+    for name, values in ((own, step.simulated), ("captured", step.captured)):
+        text = NOTHING if values is None else number(values[index])
+        found.append((name, text, "bold"))
+    if step.delta is None or step.different is None:
+        delta = ("Δ", NOTHING, "")
+    elif step.different[index]:
+        delta = ("Δ", f"{signed(step.delta[index])} ≠", "bold $warning")
+    else:
+        delta = ("Δ", f"{signed(step.delta[index])} ✓", "$success")
+    side = "" if step.cut is None else SIDES[int(step.cut[index])]
+    cut = [("saturated", side, "bold $accent")] if side else []
+    return [*found, delta, *cut]
+
+
+def _counted(picture: Picture, gap: str) -> Content:
+    counts, step = picture.counts, picture.step
+    parts: list[Part] = [("in this picture ", "$secondary")]
+    if counts.differences is None:
+        parts.append("nothing to compare")
+    elif counts.differences:
+        parts.append((f"{counts.differences} ≠", "bold $warning"))
+        parts.append((f" of {step.differences}", "$secondary"))
+    else:
+        parts.append(("no ≠", ""))
+        parts.append((f" of {step.differences}" if step.differences else "", "$secondary"))
+    if step.saturations:
+        parts.append((f"{gap}{counts.cut} ↑↓", "bold $accent" if counts.cut else ""))
+        parts.append((f" of {step.saturations}", "$secondary"))
+    return join(*parts, "\n" if gap == "\n" else "")
+
+
+def _scale(picture: Picture) -> Content:
+    low, high = picture.ends
+    words = [number(end) for end in picture.ends]
+    name = ("qmin ", "qmax ") if picture.step.bytes is not None else ("", "")
+    del low, high
+    return join((name[0], "$secondary"), f"{words[0]} ", RAMP, f" {words[1]}", (f" {name[1]}", ""))
+
+
+def part_title(axes: Axes, view: str, element: int) -> str:
+    """What the view shows of a step that is an image: `channel 12 of 64`."""
+    if not axes.spatial or view == VIEWS[0]:
+        return ""
+    index = axes.index(element)
+    channel = axes.among(axes.channels, element)
+    parts = [f"channel {channel} of {axes.size(axes.channels)}"]
+    if view == "pixel":
+        parts = ["pixel " + ",".join(f"{axes.letters[i]}={index[i]}" for i in axes.spatial)]
+    parts += [
+        f"{axes.letters[i]}={index[i]}"
+        for i in axes.planes
+        if axes.shape[i] > 1 and i not in axes.seen(view)
+    ]
+    return "   " + " ".join(parts)
+
+
+def views_line(step: Step, view: str) -> str:
+    """The views, with the one that is seen between signs; empty for a step that is no image."""
+    if not axes_of(step).spatial:
+        return ""
+    names = (f"▸{name}◂" if name == view else name for name in VIEWS)
+    return f"v  {' · '.join(names)}"
