@@ -9,7 +9,6 @@ from typing import TypeAlias
 import numpy as np
 
 from qdbg.core.quantity import Array
-from qdbg.engine.compare import largest
 from qdbg.engine.explain import number
 from qdbg.engine.trace import Step, Trace
 from qdbg.places import find_place
@@ -106,8 +105,8 @@ def nearest(flags: Array, *, forward: bool) -> int | None:
 
 def largest_difference(step: Step) -> Stop | None:
     """The element of this step whose |Δ| is largest; None where nothing differs."""
-    if step.different is None or step.delta is None or not step.differences:
+    element = step.largest
+    if element is None or step.delta is None:
         return None
-    element = largest(step.different, step.delta)
     size = number(np.abs(step.delta.flat[element]))
     return Stop(Mark(step.index, element), arrival(step, f"largest |Δ| here: {size}"))

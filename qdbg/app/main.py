@@ -146,7 +146,7 @@ class MainScreen(CommandScreen):
             frame.show(step, element)
         else:
             shown.show(self._table, self._table.row_of(element))
-        words = self._table_title() + part_title(axes, view, element)
+        words = self._table_title(part_title(axes, view, element))
         title(frame if pictured else shown, words, views_line(step, view))
 
     def _set_pictured(self, pictured: bool) -> None:
@@ -167,15 +167,16 @@ class MainScreen(CommandScreen):
         rail = self.query_one("#rail", Grid)
         rail.show(self._rail, self._rail.line_of(debugger.stop.mark.step))
 
-    def _table_title(self) -> str:
+    def _table_title(self, part: str) -> str:
         step = self.qdbg.debugger.step
         shape = "×".join(str(n) for n in step.shape)
+        part = f"   {part}" if part else ""
         if step.stage is None:
-            return f"{step.node.name} › result   {step.node.dtype} {shape}"
+            return f"{step.node.name} › result{part}   {step.node.dtype} {shape}"
         form = step.stage.form.partition("[")[0].strip()
         if form == "byte":
             form = step.node.dtype
-        return f"{step.node.name} › {step.stage.name}   {step.stage.output}: {form} {shape}"
+        return f"{step.node.name} › {step.stage.name}{part}   {step.stage.output}: {form} {shape}"
 
     def on_grid_picked(self, event: Grid.Picked) -> None:
         """A click selects an element, or goes to a step."""

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import groupby
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
 from textual.geometry import Region
@@ -26,6 +28,7 @@ from qdbg.app.brush import (
     Scale,
     characters,
     halves,
+    numbers,
     square,
 )
 from qdbg.engine.picture import Picture
@@ -48,7 +51,6 @@ class FeatureMap(Widget, can_focus=True):
         & > .map--here { color: $foreground; text-style: bold; }
         & > .map--differs { color: $warning; text-style: bold; }
         & > .map--cut { color: $accent; text-style: bold; }
-        & > .map--cursor { background: $block-cursor-background; }
     }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = set(PARTS)
@@ -56,6 +58,10 @@ class FeatureMap(Widget, can_focus=True):
         Binding("left", "screen.command('left')", "left", show=False),
         Binding("right", "screen.command('right')", "right", show=False),
     ]
+
+    @dataclass
+    class Fitted(Message):
+        """Another part of the picture is seen, since there is another room for it."""
 
     @dataclass
     class Picked(Message):
@@ -69,7 +75,7 @@ class FeatureMap(Widget, can_focus=True):
         self.scale = SQUARE
         self.row, self.column = 0, 0
         self.top, self.left = 0, 0
-        self._palettes: dict[str, Palette] = {}
+        self._palette: Palette | None = None
 
     # ------------------------------------------------------------------------ what is seen
 
@@ -88,10 +94,12 @@ class FeatureMap(Widget, can_focus=True):
         self.refresh(*(Region(0, line, self.size.width, 1) for line in lines))
 
     def _fitting(self, picture: Picture) -> Scale:
-        """Large pixels where the whole picture fits with them, else small ones."""
-        rows, columns = self._room(picture, SQUARE)
-        if picture.height <= rows and picture.width <= columns:
-            return SQUARE
+        """The largest pixels with which the whole picture fits; else the smallest there are."""
+        numbered = [Scale(picture.longest + 2, 1, numbered=True)] if picture.longest else []
+        for scale in (*numbered, SQUARE):
+            rows, columns = self._room(picture, scale)
+            if picture.height <= rows and picture.width <= columns:
+                return scale
         return TALL if self.app.no_color else SMALL
 
     def _margin(self, picture: Picture) -> int:
@@ -114,17 +122,16 @@ class FeatureMap(Widget, can_focus=True):
 
     @property
     def seen(self) -> str:
-        """`rows 0…31 of 112, columns 4…53 of 112`; empty where everything is in view."""
+        """`h 0…31, w 4…53`; empty where everything is in view."""
         if self.picture is None:
             return ""
-        rows, columns = self._room(self.picture, self.scale)
-        both = (
-            ("rows", self.top, rows, self.picture.height),
-            ("columns", self.left, columns, self.picture.width),
-        )
+        picture = self.picture
+        names = (picture.axes.letters[axis] for axis in picture.across)
+        sizes = zip((self.top, self.left), self._room(picture, self.scale), strict=True)
+        both = zip(names, sizes, (picture.height, picture.width), strict=True)
         return ", ".join(
-            f"{name} {first}…{min(first + room, size) - 1} of {size}"
-            for name, first, room, size in both
+            f"{name} {first}…{min(first + room, size) - 1}"
+            for name, (first, room), size in both
             if room < size
         )
 
@@ -139,37 +146,45 @@ class FeatureMap(Widget, can_focus=True):
         if self.picture is not None:
             self.show(self.picture, self.picture.element(self.row, self.column))
             self.refresh()
+            self.post_message(self.Fitted())
 
     # ----------------------------------------------------------------------------- drawing
 
     @property
     def palette(self) -> Palette:
-        """The theme's styles."""
-        if self.app.theme not in self._palettes:
-            self._palettes[self.app.theme] = Palette(self)
-        return self._palettes[self.app.theme]
+        """The styles of the theme."""
+        if self._palette is None:
+            self._palette = Palette(self)
+        return self._palette
+
+    def repaint(self) -> None:
+        """Draw with another theme's styles."""
+        self._palette = None
+        self.refresh()
 
     def render_line(self, y: int) -> Strip:
         """The column numbers, or one line of pixels."""
-        drawn: list[Drawn] = []
-        if self.picture is not None:
-            row = self.top + (y - 1) * self.scale.high
-            drawn = self._pixels(self.picture, row) if y else self._ruler(self.picture)
+        if self.picture is None:
+            return Strip.blank(self.size.width, self.rich_style)
+        row = self.top + (y - 1) * self.scale.high
+        drawn = self._pixels(self.picture, row) if y else self._ruler(self.picture)
         segments = [
-            Segment("".join(text for text, _ in run), style)
-            for style, run in groupby(drawn, key=lambda part: part[1])
+            Segment("".join([text for text, _ in run]), style) for style, run in _runs(drawn)
         ]
-        return Strip(segments).adjust_cell_length(self.size.width, self.rich_style)
+        return Strip(segments).adjust_cell_length(self.size.width, self.palette.nothing)
 
     def _ruler(self, picture: Picture) -> list[Drawn]:
         """Every fifth column's number, and the cursor's."""
         _, room = self._room(picture, self.scale)
         wide, own = self.scale.wide, str(self.column)
-        here = (self.column - self.left) * wide
+        space = 1 if self.scale.numbered else SPACE
+        indent = wide - 1 if self.scale.numbered else 0
+        here = (self.column - self.left) * wide + max(0, indent - len(own))
         last = min(self.left + room, picture.width)
         text = [" "] * ((last - self.left) * wide + len(own))
-        for column in range(-(-self.left // SPACE) * SPACE, last, SPACE):
-            at, number = (column - self.left) * wide, str(column)
+        for column in range(-(-self.left // space) * space, last, space):
+            number = str(column)
+            at = (column - self.left) * wide + max(0, indent - len(number))
             if at + len(number) < here or at > here + len(own):
                 text[at : at + len(number)] = number
         palette = self.palette
@@ -187,8 +202,10 @@ class FeatureMap(Widget, can_focus=True):
         columns = slice(self.left, self.left + room)
         cursor = self.column - self.left if here else -1
         shades = len(RAMP) if self.app.no_color else SHADES
-        pixels = picture.line(row, columns, shades)
-        if high > 1:
+        pixels = picture.line(row, columns, shades, numbered=self.scale.numbered)
+        if self.scale.numbered:
+            drawn = numbers(palette, pixels, cursor, self.scale.wide)
+        elif high > 1:
             lower = picture.line(row + 1, columns, shades)
             drawn = halves(palette, pixels, lower, (cursor, self.row - row))
         elif self.app.no_color:
@@ -229,6 +246,13 @@ class FeatureMap(Widget, can_focus=True):
             furthest += furthest % self.scale.high
             self.top = min(max(0, top), furthest)
             self.refresh()
+
+
+def _runs(drawn: list[Drawn]) -> Iterator[tuple[Style, list[Drawn]]]:
+    """Neighbours of one style, which is one object: comparing styles takes longer than drawing."""
+    for _, same in groupby(drawn, key=lambda part: id(part[1])):
+        run = list(same)
+        yield run[0][1], run
 
 
 def _in_view(first: int, wanted: int, room: int, size: int) -> int:

@@ -18,8 +18,10 @@ from qdbg.engine.table import NOTHING, SIDES, signed
 from qdbg.engine.trace import Step
 from qdbg.names import VIEWS
 
-BESIDE = 64
-"""From this width on the facts stand beside the picture, else below it."""
+Parts = list[Part]
+NEXT = "\n"
+BESIDE, BESIDE_IF_LOW, LOW = 64, 50, 16
+"""From this width on the facts stand beside the picture, else below it; on low screens earlier."""
 
 
 class Pictured(Container):
@@ -29,9 +31,13 @@ class Pictured(Container):
     Pictured { layout: vertical; }
     Pictured.-beside { layout: horizontal; }
     Pictured FeatureMap { width: 1fr; height: 1fr; }
-    Pictured #facts { height: 4; width: 1fr; padding: 0 1; }
+    Pictured #facts { height: 5; width: 1fr; padding: 0 1; }
     Pictured.-beside #facts { height: 1fr; width: 27; padding: 0 0 0 2; }
     """
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self._element = 0
 
     def compose(self) -> ComposeResult:
         """The picture and the facts."""
@@ -43,9 +49,26 @@ class Pictured(Container):
         """The picture itself."""
         return self.query_one("#pixels", FeatureMap)
 
+    def on_mount(self) -> None:
+        """The shades of the scale are those of the theme."""
+        self.app.theme_changed_signal.subscribe(self, self._theme_changed)
+
+    def _theme_changed(self, _: object) -> None:
+        self.call_after_refresh(self._repaint)
+
+    def _repaint(self) -> None:
+        self.map.repaint()
+        self._say()
+
     def on_resize(self, event: Resize) -> None:
         """Choose where the facts stand."""
-        self.set_class(event.size.width >= BESIDE, "-beside")
+        low = event.size.height < LOW and event.size.width >= BESIDE_IF_LOW
+        self.set_class(low or event.size.width >= BESIDE, "-beside")
+
+    def on_feature_map_fitted(self, event: FeatureMap.Fitted) -> None:
+        """Say what is seen now."""
+        event.stop()
+        self._say()
 
     def show(self, step: Step, element: int) -> None:
         """Show the element in the picture of its channel."""
@@ -53,64 +76,85 @@ class Pictured(Container):
         if picture is None or not picture.shows(step, element):
             picture = Picture(step, element)
         self.map.show(picture, element)
-        facts = facts_beside if self.has_class("-beside") else facts_below
-        seen = self.map.seen
-        self.query_one("#facts", Static).update(facts(picture, element, seen), layout=False)
+        self._element = element
+        self._say()
+
+    def _say(self) -> None:
+        picture, element = self.map.picture, self._element
+        if picture is None:
+            return
+        beside = self.has_class("-beside")
+        facts = (facts_beside if beside else facts_below)(picture, element, self._view(beside))
+        self.query_one("#facts", Static).update(facts, layout=False)
+
+    def _view(self, beside: bool) -> Parts:
+        """The scale of the shades, and which part of the picture is seen."""
+        picture, seen = self.map.picture, self.map.seen
+        if picture is None:
+            return []
+        low, high = (number(end) for end in picture.ends)
+        names = ("qmin ", " qmax") if picture.step.bytes is not None else ("", "")
+        found: Parts = [(f"{names[0]}{low} ", "$secondary"), *self._shades()]
+        found.append((f" {high}{names[1]}", "$secondary"))
+        if seen:
+            found.append((f"{NEXT if beside else '   '}seen {seen}", "$secondary"))
+        return found
+
+    def _shades(self) -> Parts:
+        if self.app.no_color:
+            return [RAMP]
+        colors = self.map.palette.ramp[1::2]
+        return [(" ", f"on {color.hex6}") for color in colors]
 
 
-def facts_below(picture: Picture, element: int, seen: str) -> Content:
-    """Four lines."""
-    found = _values(picture.step, element)
+def facts_below(picture: Picture, element: int, view: Parts) -> Content:
+    """Five lines."""
     values: list[Part] = []
-    for name, text, style in found:
+    for name, text, style in _values(picture.step, element):
         values += [(f"{name} ", "$secondary"), (f"{text}   ", style)]
     return join(
-        (f"element {element}", "bold"),
-        ("   ", ""),
-        _placed(picture.axes, element, "  "),
-        *_torch(picture.axes, element, "   PyTorch "),
+        (f"element {element}   ", "bold"),
+        _placed(picture.axes, element),
+        _torch(picture.axes, element),
         "\n",
         *values,
         "\n",
         _counted(picture, "   "),
         "\n",
-        _scale(picture),
-        (f"   {seen}" if seen else "", "$secondary"),
+        *view,
     )
 
 
-def facts_beside(picture: Picture, element: int, seen: str) -> Content:
+def facts_beside(picture: Picture, element: int, view: Parts) -> Content:
     """A column."""
     values: list[Part] = []
     for name, text, style in _values(picture.step, element):
-        values += [(f"{name:<12}", "$secondary"), (f"{text}\n", style)]
+        values += [(f"{name:<11}", "$secondary"), (f"{text}\n", style)]
     return join(
         (f"element {element}\n", "bold"),
-        _placed(picture.axes, element, "  "),
-        *_torch(picture.axes, element, "\nPyTorch "),
+        _placed(picture.axes, element),
+        _torch(picture.axes, element),
         "\n\n",
         *values,
         "\n",
         _counted(picture, "\n"),
-        "\n",
-        _scale(picture),
-        (f"\n\n{seen.replace(', ', chr(10))}" if seen else "", "$secondary"),
+        "\n\n",
+        *view,
     )
 
 
-def _placed(axes: Axes, element: int, gap: str) -> Content:
+def _placed(axes: Axes, element: int) -> Content:
     parts: list[Part] = []
     for letter, place in axes.placed(element).items():
-        parts += [(f"{gap if parts else ''}{letter} ", "$secondary"), (str(place), "bold")]
+        parts += [(f"{'  ' if parts else ''}{letter} ", "$secondary"), (str(place), "bold")]
     return join(*parts)
 
 
-def _torch(axes: Axes, element: int, words: str) -> list[Part]:
+def _torch(axes: Axes, element: int) -> Part:
     """The index in PyTorch's order, where that is another one."""
     order, index = axes.torch_order, axes.index(element)
-    if not order:
-        return []
-    return [(words, "$secondary"), f"[{','.join(str(index[i]) for i in order)}]"]
+    words = f"\nPyTorch's [{','.join(str(index[i]) for i in order)}]" if order else ""
+    return words, "$secondary"
 
 
 def _values(step: Step, element: int) -> list[tuple[str, str, str]]:
@@ -134,27 +178,17 @@ def _values(step: Step, element: int) -> list[tuple[str, str, str]]:
 
 def _counted(picture: Picture, gap: str) -> Content:
     counts, step = picture.counts, picture.step
-    parts: list[Part] = [("in this picture ", "$secondary")]
+    parts: list[Part] = [("here ", "$secondary")]
     if counts.differences is None:
-        parts.append("nothing to compare")
-    elif counts.differences:
-        parts.append((f"{counts.differences} ≠", "bold $warning"))
-        parts.append((f" of {step.differences}", "$secondary"))
+        parts.append(("nothing to compare", "$secondary"))
     else:
-        parts.append(("no ≠", ""))
-        parts.append((f" of {step.differences}" if step.differences else "", "$secondary"))
+        parts.append((f"{counts.differences} ≠", "bold $warning" if counts.differences else ""))
+        parts.append((f" of {step.differences}", "$secondary"))
     if step.saturations:
-        parts.append((f"{gap}{counts.cut} ↑↓", "bold $accent" if counts.cut else ""))
+        parts.append((f"{gap}{'     ' if gap == NEXT else ''}", ""))
+        parts.append((f"{counts.cut} ↑↓", "bold $accent" if counts.cut else ""))
         parts.append((f" of {step.saturations}", "$secondary"))
-    return join(*parts, "\n" if gap == "\n" else "")
-
-
-def _scale(picture: Picture) -> Content:
-    low, high = picture.ends
-    words = [number(end) for end in picture.ends]
-    name = ("qmin ", "qmax ") if picture.step.bytes is not None else ("", "")
-    del low, high
-    return join((name[0], "$secondary"), f"{words[0]} ", RAMP, f" {words[1]}", (f" {name[1]}", ""))
+    return join(*parts)
 
 
 def part_title(axes: Axes, view: str, element: int) -> str:
@@ -165,13 +199,13 @@ def part_title(axes: Axes, view: str, element: int) -> str:
     channel = axes.among(axes.channels, element)
     parts = [f"channel {channel} of {axes.size(axes.channels)}"]
     if view == "pixel":
-        parts = ["pixel " + ",".join(f"{axes.letters[i]}={index[i]}" for i in axes.spatial)]
+        parts = ["pixel " + " ".join(f"{axes.letters[i]}={index[i]}" for i in axes.spatial)]
     parts += [
         f"{axes.letters[i]}={index[i]}"
         for i in axes.planes
         if axes.shape[i] > 1 and i not in axes.seen(view)
     ]
-    return "   " + " ".join(parts)
+    return " ".join(parts)
 
 
 def views_line(step: Step, view: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -22,6 +23,14 @@ class Pixels:
     differs: tuple[bool, ...]
     sides: tuple[int, ...]
     """Where the values were cut off, as `arithmetic.cut_sides` codes it."""
+    texts: tuple[str, ...]
+    """The values themselves, where they were asked for."""
+
+    @property
+    def marked(self) -> list[int]:
+        """The places with a mark."""
+        both = zip(self.differs, self.sides, strict=True)
+        return [i for i, (differs, side) in enumerate(both) if differs or side]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,8 +69,9 @@ class Picture:
         if array is None:
             return None
         at = self.axes.index(self._corner)
-        place = tuple([slice(None) if i in self.across else n for i, n in enumerate(at)])
-        return array[place] if self.across[0] < self.across[1] else array[place].T
+        place = [slice(None) if i in self.across else slice(n, n + 1) for i, n in enumerate(at)]
+        flat = array[tuple(place)].squeeze(tuple(i for i in self.axes.all if i not in self.across))
+        return flat if self.across[0] < self.across[1] else flat.T
 
     def place(self, element: int) -> tuple[int, int]:
         """The element's row and column."""
@@ -83,20 +93,30 @@ class Picture:
         return (0, 0) if found is None else (found[0].item(), found[1].item())
 
     @cached_property
+    def longest(self) -> int:
+        """How many characters the longest integer of the stage takes; 0 for other numbers."""
+        found = self.step.extremes
+        if found is None or not np.issubdtype(np.asarray(found[0]).dtype, np.integer):
+            return 0
+        return max(len(str(end)) for end in found)
+
+    @cached_property
     def counts(self) -> Counts:
         """How many elements of this picture differ, and how many were cut off."""
         differences = None if self._differs is None else int(np.count_nonzero(self._differs))
         return Counts(differences, 0 if self._cut is None else int(np.count_nonzero(self._cut)))
 
-    def line(self, row: int, columns: slice, shades: int) -> Pixels:
-        """Some pixels of one row; none for a row beyond the picture."""
+    def line(self, row: int, columns: slice, shades: int, *, numbered: bool = False) -> Pixels:
+        """Some pixels of one row, with their values if `numbered`; none for a row beyond."""
         if not 0 <= row < self.height or self._values is None:
-            return Pixels((), (), ())
-        found = self._shades(self._values[row, columns], shades)
-        differs, cut = np.zeros(found.shape, np.bool_), np.zeros(found.shape, np.int8)
-        differs = differs if self._differs is None else self._differs[row, columns]
-        cut = cut if self._cut is None else self._cut[row, columns]
-        return Pixels(tuple(found.tolist()), tuple(differs.tolist()), tuple(cut.tolist()))
+            return Pixels((), (), (), ())
+        values = self._values[row, columns]
+        none: list[Any] = [0] * values.size
+        differs = none if self._differs is None else self._differs[row, columns].tolist()
+        cut = none if self._cut is None else self._cut[row, columns].tolist()
+        texts = map(str, values.tolist() if numbered else ())
+        found: list[int] = self._shades(values, shades).tolist()
+        return Pixels(tuple(found), tuple(differs), tuple(cut), tuple(texts))
 
     def _shades(self, values: Array, shades: int) -> Array:
         low, high = self.ends

@@ -16,7 +16,7 @@ from qdbg.core.op import Call, NotSimulated, Operand
 from qdbg.core.program import Layer, Node, Recording
 from qdbg.core.quantity import Array, QParams
 from qdbg.core.stage import Stage
-from qdbg.engine.compare import Comparison, compare, delta, differs
+from qdbg.engine.compare import Comparison, compare, delta, differs, largest
 from qdbg.engine.simulate import Simulation, simulate
 from qdbg.ops import registry
 
@@ -127,6 +127,13 @@ class Step:
         """How many elements differ."""
         different = self.different
         return 0 if different is None else int(np.count_nonzero(different))
+
+    @cached_property
+    def largest(self) -> int | None:
+        """The first element whose |Δ| is largest; None where nothing differs."""
+        if self.different is None or self.delta is None or not self.differences:
+            return None
+        return largest(self.different, self.delta)
 
     @cached_property
     def cut(self) -> Array | None:
