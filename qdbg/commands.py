@@ -43,6 +43,10 @@ _KEY_SIGNS = {
     "left_curly_bracket": "{",
     "greater_than_sign": ">",
     "less_than_sign": "<",
+    "right_parenthesis": ")",
+    "left_parenthesis": "(",
+    "full_stop": ".",
+    "comma": ",",
     "apostrophe": "'",
     "colon": ":",
     "question_mark": "?",
@@ -97,6 +101,7 @@ def _moves() -> tuple[Command, ...]:
             "previous ↑↓",
             "previous element that saturates",
         ),
+        ("largest-difference", ("D",), "largest Δ", "largest |Δ| of this stage"),
     )
     return tuple(
         Command(id_, keys, label, text, group, footer=FOOTER.get(id_, 0), recorded=True)
@@ -112,7 +117,7 @@ COMMANDS: tuple[Command, ...] = (
         "go to",
         "go to a layer, stage or element",
         "Move in time",
-        "a place: fc1, fc1.mac, fc1.mac[8], or a mark 'a",
+        "a place: fc1, fc1.mac, fc1.mac[8], [nchw 0,12,3,4], [c=12], or a mark 'a",
         recorded=True,
     ),
     Command(
@@ -126,6 +131,38 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("down", ("j", "down"), "down", "next element", "Move on the screen"),
     Command("up", ("k", "up"), "up", "element before", "Move on the screen"),
+    Command(
+        "left", ("h",), "left", "a column to the left; also ← in a picture", "Move on the screen"
+    ),
+    Command("right", ("l",), "right", "a column on; also → in a picture", "Move on the screen"),
+    Command(
+        "next-channel",
+        ("right_parenthesis",),
+        "next channel",
+        "the same place in the next channel",
+        "Move on the screen",
+    ),
+    Command(
+        "previous-channel",
+        ("left_parenthesis",),
+        "previous channel",
+        "in the channel before",
+        "Move on the screen",
+    ),
+    Command(
+        "next-plane",
+        ("full_stop",),
+        "next sample",
+        "in the next sample or depth; behind an element: input channel",
+        "Move on the screen",
+    ),
+    Command(
+        "previous-plane",
+        ("comma",),
+        "previous sample",
+        "in the one before",
+        "Move on the screen",
+    ),
     Command("first", ("g", "home"), "first", "first element", "Move on the screen"),
     Command("last", ("G", "end"), "last", "last element", "Move on the screen"),
     Command("page-down", ("ctrl+d", "pagedown"), "page down", "a page down", "Move on the screen"),
@@ -189,6 +226,13 @@ COMMANDS: tuple[Command, ...] = (
         "captured or simulated; nothing: the other one",
         recorded=True,
         footer=11,
+    ),
+    Command(
+        "view",
+        ("v",),
+        "view",
+        "table, one channel, one pixel, or the feature map as a picture",
+        "Look",
     ),
     Command("layers", ("L",), "layers", "weights, scales and zero points of the file", "Look"),
     Command("explain", ("e",), "explain", "show or hide the explanation", "Look"),

@@ -15,7 +15,17 @@ from qdbg.engine.trace import Step, Trace, arithmetic_for
 from qdbg.errors import CommandError
 from qdbg.names import FEEDS
 from qdbg.places import Place, find_place
-from qdbg.stops import KINDS, Flags, Mark, Stop, arrival, first_flagged, hit, seek
+from qdbg.stops import (
+    KINDS,
+    Flags,
+    Mark,
+    Stop,
+    arrival,
+    first_flagged,
+    hit,
+    largest_difference,
+    seek,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -187,6 +197,11 @@ class Debugger:
     def _previous_saturation(self, _: str) -> Stop:
         return self._seek(lambda step: step.cut, "saturation", forward=False)
 
+    def _largest_difference(self, _: str) -> Stop:
+        if self.step.different is None:
+            return self._stay("nothing to compare here: PyTorch shows a layer's result only")
+        return largest_difference(self.step) or self._stay("nothing differs here")
+
     def _layer_difference(self, calls: Iterable[int], where: str) -> Stop:
         for call in calls:
             if self.trace.comparisons[call].differences:
@@ -208,12 +223,13 @@ class Debugger:
     # ------------------------------------------------------------- places, marks, breakpoints
 
     def _place(self, text: str) -> Place:
-        place = find_place(self.trace, text)
+        here = self.step.name if text.startswith("[") else ""
+        place = find_place(self.trace, here + text, self.element if here else 0)
         if place is None:
             calls = ", ".join(node.layer or node.name for node in self.trace.nodes)
             raise CommandError(
                 f"there is no place {text!r} in this run",
-                expected="a layer, layer.stage or layer.stage[element]",
+                expected="a layer, layer.stage, layer.stage[element] or [element] of this stage",
                 remedy=f"Layers: {calls}",
             )
         return place
@@ -245,7 +261,9 @@ class Debugger:
     def _break(self, argument: str) -> Stop:
         spot = argument or self.step.name
         if spot not in KINDS:
-            self._place(spot)
+            place = self._place(spot)
+            if spot.startswith("["):
+                spot = f"{self.step.name}[{place.element}]"
         if spot in self.breakpoints:
             self.breakpoints.remove(spot)
             return self._stay(f"breakpoint at {spot} cleared")

@@ -13,6 +13,9 @@ CPUS = ("native", *LEVELS)
 FEEDS = ("captured", "simulated")
 """What a simulated call is fed: PyTorch's own integers (each call on its own) or the simulated
 ones (differences propagate)."""
+VIEWS = ("table", "channel", "pixel", "picture")
+"""How the elements of an image are shown: all in a table, one channel's, one pixel's, or as a
+picture of the channel."""
 TEXTBOOK = "textbook"
 ARITHMETIC_NAMES = (*(f"{engine}-{level}" for level in LEVELS for engine in ENGINES), TEXTBOOK)
 """Each engine on each CPU level, and the formula of papers."""

@@ -1,13 +1,23 @@
-"""Places in a run, as people write them: `fc1`, `fc1.mac`, `fc1.mac[8]`, `fc1#2:linear.mac`."""
+"""Places in a run, as people write them: `fc1`, `fc1.mac`, `fc1.mac[8]`, `fc1#2:linear.mac`.
+
+An element is a number; or one number per axis as the table shows them, `conv1[0,3,4,12]`; or in
+another order behind its letters, PyTorch's say: `conv1[nchw 0,12,3,4]`; or by name, `conv1[c=12]`.
+"""
 
 from __future__ import annotations
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 
-from qdbg.engine.trace import Trace
+from qdbg.engine.browse import Axes, axes_of
+from qdbg.engine.trace import Step, Trace
 
-_PLACE = re.compile(r"(?P<spot>[^\[\]]+?)(\[(?P<element>[\d,\s]+)\])?")
+_PLACE = re.compile(r"(?P<spot>[^\[\]]+?)(\[(?P<element>[\w=,\s]+)\])?")
+_NUMBERS = re.compile(
+    r"((?P<letters>[a-z]+)\s)?\s*(?P<numbers>\d{1,18}(\s*,\s*\d{1,18})*)\s*,?\s*", re.ASCII
+)
+_NAMED = re.compile(r"\s*([a-z])\s*=\s*(\d{1,18})\s*", re.ASCII)
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,11 +28,12 @@ class Place:
     element: int | None
 
 
-def find_place(trace: Trace, text: str) -> Place | None:
+def find_place(trace: Trace, text: str, here: int = 0) -> Place | None:
     """The place that the text names, or None.
 
     A call is named by its full name (`fc1:linear`) or by its layer (`fc1`: the first call of that
-    layer). Without a stage, its last one is meant: the layer's result.
+    layer). Without a stage, its last one is meant: the layer's result. Axes that are not named are
+    those of the element `here`.
     """
     match = _PLACE.fullmatch(text.strip())
     if match is None:
@@ -30,7 +41,7 @@ def find_place(trace: Trace, text: str) -> Place | None:
     step = _find_step(trace, match["spot"])
     if step is None or match["element"] is None:
         return None if step is None else Place(step, None)
-    element = _flat(match["element"], trace.step(step).shape)
+    element = _element(match["element"], trace.step(step), here)
     return None if element is None else Place(step, element)
 
 
@@ -53,17 +64,33 @@ def _find_call(trace: Trace, name: str) -> int | None:
     return None
 
 
-def _flat(text: str, shape: tuple[int, ...]) -> int | None:
-    """The flat index of `8` (the last axis of a single row, or flat) or `0,8`."""
-    parts = [int(part) for part in text.split(",") if part.strip()]
-    size = 1
-    for length in shape:
-        size *= length
-    if len(parts) == 1:
-        return parts[0] if parts[0] < size else None
-    if len(parts) != len(shape) or any(p >= n for p, n in zip(parts, shape, strict=True)):
+def _element(text: str, step: Step, here: int) -> int | None:
+    """The flat index of `8` (the last axis of a single row, or flat), `0,8`, `cn 8,0` or `c=8`."""
+    axes = axes_of(step)
+    found = _NUMBERS.fullmatch(text)
+    if found is None:
+        return _named(text.split(","), axes, here)
+    numbers = [int(part) for part in found["numbers"].split(",")]
+    letters = found["letters"]
+    if letters is None and len(numbers) == 1:
+        return numbers[0] if numbers[0] < step.size else None
+    order = tuple(letters) if letters is not None else axes.letters
+    if len(numbers) != len(order) or sorted(order) != sorted(axes.letters):
         return None
-    flat = 0
-    for part, length in zip(parts, shape, strict=True):
-        flat = flat * length + part
-    return flat
+    return _at(dict(zip(order, numbers, strict=True)), axes)
+
+
+def _named(parts: list[str], axes: Axes, here: int) -> int | None:
+    """The element at `c=12, h=3`, given in any order."""
+    found = [_NAMED.fullmatch(part) for part in parts if part.strip()]
+    places = {match[1]: int(match[2]) for match in found if match is not None}
+    if len(places) != len(found) or not places or not places.keys() <= set(axes.letters):
+        return None
+    return _at({**axes.placed(min(here, axes.size(axes.all) - 1)), **places}, axes)
+
+
+def _at(places: Mapping[str, int], axes: Axes) -> int | None:
+    index = tuple(places[letter] for letter in axes.letters)
+    if any(place >= length for place, length in zip(index, axes.shape, strict=True)):
+        return None
+    return axes.element(index)

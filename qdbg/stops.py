@@ -9,6 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from qdbg.core.quantity import Array
+from qdbg.engine.explain import number
 from qdbg.engine.trace import Step, Trace
 from qdbg.places import find_place
 
@@ -62,7 +63,7 @@ def first_flagged(step: Step, flags: Array | None, kept: int, reason: str) -> St
 
 def hit(trace: Trace, step: Step, breakpoints: Sequence[str], kept: int) -> Stop | None:
     """The stop at this step, if one of the breakpoints asks for it."""
-    for number, spot in enumerate(breakpoints, 1):
+    for place_in_list, spot in enumerate(breakpoints, 1):
         if spot == "difference" and step.differences:
             return first_flagged(step, step.different, kept, spot)
         if spot == "saturation" and step.saturations:
@@ -70,7 +71,7 @@ def hit(trace: Trace, step: Step, breakpoints: Sequence[str], kept: int) -> Stop
         place = None if spot in KINDS else find_place(trace, spot)
         if place is not None and place.step == step.index:
             element = kept if place.element is None else place.element
-            reason = arrival(step, f"breakpoint {number} at {spot}")
+            reason = arrival(step, f"breakpoint {place_in_list} at {spot}")
             return Stop(Mark(step.index, element), reason)
     return None
 
@@ -80,11 +81,32 @@ def seek(trace: Trace, here: Mark, flags: Flags, what: str, *, forward: bool) ->
     steps = range(here.step, len(trace)) if forward else range(here.step, -1, -1)
     for index in steps:
         step = trace.step(index)
-        elements = flagged(flags(step))
+        found = flags(step)
+        if found is None:
+            continue
+        flat = found.ravel()
+        first, last = 0, flat.size
         if index == here.step:
-            beyond = elements > here.element if forward else elements < here.element
-            elements = elements[beyond]
-        if elements.size:
-            element = int(elements[0 if forward else -1])
-            return Stop(Mark(index, element), arrival(step, what))
+            first, last = (here.element + 1, last) if forward else (0, here.element)
+        element = nearest(flat[first:last], forward=forward)
+        if element is not None:
+            return Stop(Mark(index, first + element), arrival(step, what))
     return None
+
+
+def nearest(flags: Array, *, forward: bool) -> int | None:
+    """The first flagged place, or the last; looks no further than that."""
+    wanted = flags if forward else flags[::-1]
+    place = int((wanted != 0).argmax()) if wanted.size else 0
+    if not wanted.size or not wanted[place]:
+        return None
+    return place if forward else flags.size - 1 - place
+
+
+def largest_difference(step: Step) -> Stop | None:
+    """The element of this step whose |Δ| is largest; None where nothing differs."""
+    element = step.largest
+    if element is None or step.delta is None:
+        return None
+    size = number(np.abs(step.delta.flat[element]))
+    return Stop(Mark(step.index, element), arrival(step, f"largest |Δ| here: {size}"))

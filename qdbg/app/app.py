@@ -6,9 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
-from textual.app import App
-
 from qdbg.app.dialogs import Ask, AskLetter, Help
+from qdbg.app.moves import Moves
 from qdbg.app.palette import CommandProvider
 from qdbg.app.screen import CommandScreen
 from qdbg.app.start import StartScreen
@@ -26,7 +25,7 @@ ALWAYS = {"help", "theme", "picture", "palette", "quit"}
 """Commands that need no recording."""
 
 
-class QdbgApp(App[int]):
+class QdbgApp(Moves):
     """One debugger, seen on a few screens."""
 
     TITLE = "qdbg"
@@ -135,41 +134,6 @@ class QdbgApp(App[int]):
             if isinstance(screen, MainScreen):
                 screen.count_fares()
 
-    def _select(self, element: int) -> None:
-        last = self.debugger.step.size - 1
-        wanted = min(max(0, element), last)
-        if wanted != self.debugger.element:
-            self._execute(f"element {wanted}")
-
-    def _page(self) -> int:
-        return self.screen.page() if isinstance(self.screen, CommandScreen) else 1
-
-    def _do_down(self) -> None:
-        self._select(self.debugger.element + 1)
-
-    def _do_up(self) -> None:
-        self._select(self.debugger.element - 1)
-
-    def _do_first(self) -> None:
-        self._select(0)
-
-    def _do_last(self) -> None:
-        self._select(self.debugger.step.size - 1)
-
-    def _do_page_down(self) -> None:
-        self._select(self.debugger.element + self._page())
-
-    def _do_page_up(self) -> None:
-        self._select(self.debugger.element - self._page())
-
-    def _do_scroll_down(self) -> None:
-        if isinstance(self.screen, CommandScreen):
-            self.screen.scroll_beside(1)
-
-    def _do_scroll_up(self) -> None:
-        if isinstance(self.screen, CommandScreen):
-            self.screen.scroll_beside(-1)
-
     def _do_into(self) -> None:
         from qdbg.app.element import ElementScreen  # noqa: PLC0415 - loaded with the recording
 
@@ -199,7 +163,8 @@ class QdbgApp(App[int]):
         return answered
 
     def _do_go(self) -> None:
-        hint = "a layer, a stage or an element: fc1 · fc1.mac · fc1.mac[8]\n⏎ go   esc leave"
+        hint = "a layer, a stage or an element: fc1 · fc1.mac · fc1.mac[8]\n"
+        hint += f"{self.element_hint()}⏎ go   esc leave"
         self.push_screen(Ask("go to", hint), self._then("go"))
 
     def _do_mark(self) -> None:

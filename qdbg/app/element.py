@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Container
+from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Footer, Static
@@ -11,10 +11,15 @@ from textual.widgets import Footer, Static
 from qdbg.app import texts
 from qdbg.app.grid import Grid
 from qdbg.app.screen import CommandScreen
+from qdbg.app.sights import sight_hint, sight_panel, sight_title
 from qdbg.app.sources import TermTable
 from qdbg.app.widgets import Panel, title
+from qdbg.engine.sight import Sight, sight
 from qdbg.engine.table import Table
 from qdbg.engine.terms import terms
+
+WIDE, FRAME = 84, 4
+"""How wide the products of a convolution are; and what a frame with its blanks takes."""
 
 
 class ElementScreen(CommandScreen):
@@ -26,15 +31,23 @@ class ElementScreen(CommandScreen):
     #about { height: auto; max-height: 3; padding: 0 1; }
     ElementScreen.alone #about { display: none; }
     #both { height: 1fr; layout: horizontal; }
-    #terms { width: 72; height: 1fr; border: round $border; border-title-color: $foreground; }
+    #left { width: 72; height: 1fr; }
+    #terms { height: 1fr; border: round $border; border-title-color: $foreground;
+             border-subtitle-color: $secondary; }
+    #window { height: auto; max-height: 14; border: round $border; padding: 0 1;
+              border-title-color: $foreground; border-subtitle-color: $secondary; }
     #way { width: 1fr; height: 1fr; border: round $border; padding: 0 1;
            border-title-color: $foreground; border-subtitle-color: $foreground;
            border-subtitle-style: bold; scrollbar-size-vertical: 1; }
-    #terms.placed { width: 84; }
+    ElementScreen.placed #left { width: 84; }
     ElementScreen.-narrow #both { layout: vertical; }
-    ElementScreen.-narrow #terms { width: 1fr; height: 2fr; }
+    ElementScreen.-narrow #left { width: 1fr; height: 2fr; }
     ElementScreen.-narrow #way { width: 1fr; height: 3fr; }
-    ElementScreen.alone #terms { display: none; }
+    ElementScreen.-narrow #window { height: 1fr; max-height: 100%; }
+    ElementScreen.alone #left { display: none; }
+    #window { display: none; }
+    ElementScreen.sighted #window { display: block; }
+    ElementScreen.sighted.-narrow #terms { display: none; }
     .grid--header { color: $secondary; text-style: bold; }
     .grid--plain { color: $foreground; }
     .grid--cut { color: $warning; text-style: bold; }
@@ -42,13 +55,24 @@ class ElementScreen(CommandScreen):
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares the list
 
+    def __init__(self) -> None:
+        super().__init__()
+        self._sight: Sight | None = None
+        self._plane: int | None = None
+        """Which of the planes that the element reads is shown; None: the most telling one."""
+        self._call = -1
+        self._windowed: bool | None = None
+        """Whether the window is shown; None: where there is room for it beside the products."""
+
     def compose(self) -> ComposeResult:
         """Two header lines, the products, the way, and the footer."""
         yield Static(id="title", markup=False)
         yield Static(id="stop", markup=False)
         yield Static(id="about", markup=False)
         with Container(id="both"):
-            yield Grid(id="terms", selectable=False)
+            with Vertical(id="left"):
+                yield Grid(id="terms", selectable=False)
+                yield Static(id="window", markup=False)
             yield Panel(id="way")
         yield Footer(show_command_palette=False)
 
@@ -72,13 +96,14 @@ class ElementScreen(CommandScreen):
         grid = self.query_one("#terms", Grid)
         if found is not None:
             table = TermTable(found)
-            grid.set_class(table.placed, "placed")
+            self.set_class(table.placed, "placed")
             grid.show(table)
             self.call_after_refresh(grid.select, table.first_look)
             kind = "pairs" if found.paired else "products"
             name = self._element_name()
             heading = f"{kind} behind {name}, as {found.arithmetic} adds them"
             title(grid, heading, texts.headroom(found))
+        self._show_window(sight(step, element, found, self._chosen_plane(step.call)))
         title_line = texts.title_line(debugger, self.size.width)
         self.query_one("#title", Static).update(title_line, layout=False)
         stop_line = texts.stop_line(debugger, self.size.width)
@@ -88,6 +113,40 @@ class ElementScreen(CommandScreen):
         way.show(*texts.way_panel(step, element))
         about = texts.about_sum(step, element, found) if found is not None else Content("")
         self.query_one("#about", Static).update(about)
+
+    def _chosen_plane(self, call: int) -> int | None:
+        """The one that was chosen for this call."""
+        if call != self._call:
+            self._call, self._plane = call, None
+        return self._plane
+
+    def _show_window(self, seen: Sight | None) -> None:
+        """Show which pixels the element reads."""
+        self._sight = seen
+        shown = not self.has_class("-narrow") if self._windowed is None else self._windowed
+        self.set_class(seen is not None and shown, "sighted")
+        if seen is not None and shown:
+            panel = self.query_one("#window", Static)
+            width = WIDE if self.has_class("-wide") else self.size.width
+            title(panel, sight_title(seen), sight_hint(seen))
+            panel.update(sight_panel(seen, width - FRAME))
+
+    def takes(self, name: str) -> bool:
+        """Show or hide the window, or show another plane of it."""
+        seen = self._sight
+        if name not in {"view", "next-plane", "previous-plane"}:
+            return False
+        if seen is None:
+            if name == "view":
+                self.notify("Only an element of a convolution reads a window.", markup=False)
+            return name == "view"
+        if name == "view":
+            self._windowed = not self.has_class("sighted")
+        else:
+            by = 1 if name == "next-plane" else -1
+            self._plane = min(max(0, seen.plane + by), seen.planes - 1)
+        self.show_state()
+        return True
 
     def scroll_beside(self, pages: int) -> None:
         """Scroll the products and the way."""

@@ -17,7 +17,7 @@ ROWS = {"down": 1, "up": -1, "scroll-down": 10, "scroll-up": -10, "page-down": 1
 """How far these commands scroll the list; 10 stands for a page."""
 ENDS = ("first", "last")
 PAGE = 10
-ELEMENTS = ("into",)
+ELEMENTS = ("into", "view")
 """Commands that are about the element under the cursor, which this screen does not show."""
 
 

@@ -10,10 +10,13 @@ from textual.widgets import Footer, Static
 
 from qdbg.app import texts
 from qdbg.app.grid import Grid
+from qdbg.app.picture import FeatureMap
+from qdbg.app.pictured import Pictured, part_title, views_line
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import Rail, StepTable
 from qdbg.app.widgets import Panel, title
 from qdbg.engine.survey import Fare
+from qdbg.engine.trace import Step
 
 
 class MainScreen(CommandScreen):
@@ -30,6 +33,10 @@ class MainScreen(CommandScreen):
         width: 41; border: round $border; padding: 0 1; border-title-color: $secondary;
         scrollbar-size-vertical: 1;
     }
+    #map { height: 1fr; border: round $border; border-title-color: $foreground; display: none; }
+    #table, #map { border-subtitle-color: $secondary; }
+    MainScreen.pictured #table { display: none; }
+    MainScreen.pictured #map { display: block; }
     #below { height: 6; padding: 0 2; display: none; }
     #range { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #survey { height: 2; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -42,6 +49,7 @@ class MainScreen(CommandScreen):
     MainScreen.-short #below { height: 3; }
     MainScreen.-tiny #below { display: none; }
     MainScreen.-tiny #survey { height: 1; }
+    MainScreen.pictured #below { display: none; }
     MainScreen.unexplained #formula { display: none; }
     MainScreen.unexplained #below { display: none; }
     .grid--header { color: $secondary; text-style: bold; }
@@ -60,6 +68,8 @@ class MainScreen(CommandScreen):
         self.fares: tuple[Fare, ...] = ()
         self._rail: Rail | None = None
         self._table: StepTable | None = None
+        self._strip: tuple[Step, int] | None = None
+        """What the range strip was drawn for: it goes over every element."""
 
     def compose(self) -> ComposeResult:
         """Two header lines, three panels, three lines below, and the footer."""
@@ -69,6 +79,7 @@ class MainScreen(CommandScreen):
             yield Grid(id="rail", header=False)
             with Vertical(id="middle"):
                 yield Grid(id="table")
+                yield Pictured(id="map")
                 yield Static(id="below", markup=False)
             yield Panel(id="formula")
         yield Static(id="range", markup=False)
@@ -110,18 +121,40 @@ class MainScreen(CommandScreen):
         self._say("#title", texts.title_line(debugger, self.size.width))
         self._say("#stop", texts.stop_line(debugger, self.size.width))
         self._show_rail()
-        table = self.query_one("#table", Grid)
-        if self._table is None or not self._table.shows(debugger.trace, step):
-            self._table = StepTable(debugger.trace, step)
-            title(table, self._table_title())
-        table.show(self._table, element)
+        self._show_elements(step, element)
         if self.has_class("-narrow"):
             self._say("#below", texts.short_formula(step, element))
         else:
             self.query_one("#formula", Panel).show(texts.formula_panel(step, element))
         self._say("#legend", texts.legend(self.size.width))
-        self._say("#range", texts.range_strip(step, self.size.width))
+        if self._strip != (step, self.size.width):
+            self._strip = step, self.size.width
+            self._say("#range", texts.range_strip(step, self.size.width))
         self._say("#survey", texts.survey_lines(debugger, self.fares))
+
+    def _show_elements(self, step: Step, element: int) -> None:
+        """Show the element among the others as the view has it: in a table, or in a picture."""
+        if self._table is None or not self._table.shows(self.qdbg.debugger.trace, step):
+            self._table = StepTable(self.qdbg.debugger.trace, step)
+        view, axes = self.qdbg.view, self._table.axes
+        self._table = self._table.part(view, element)
+        shown = self.query_one("#table", Grid)
+        pictured = view == "picture" and bool(axes.spatial)
+        self._set_pictured(pictured)
+        frame = self.query_one("#map", Pictured)
+        if pictured:
+            frame.show(step, element)
+        else:
+            shown.show(self._table, self._table.row_of(element))
+        words = self._table_title(part_title(axes, view, element))
+        title(frame if pictured else shown, words, views_line(step, view))
+
+    def _set_pictured(self, pictured: bool) -> None:
+        """The picture takes the arrow keys while it is there."""
+        if pictured != self.has_class("pictured"):
+            self.set_class(pictured, "pictured")
+            self.set_focus(self.query_one("#map", Pictured).map if pictured else None)
+            self.call_after_refresh(self.show_state)
 
     def _say(self, selector: str, content: Content) -> None:
         """Put a text where its place has a size of its own: no layout is needed."""
@@ -134,15 +167,16 @@ class MainScreen(CommandScreen):
         rail = self.query_one("#rail", Grid)
         rail.show(self._rail, self._rail.line_of(debugger.stop.mark.step))
 
-    def _table_title(self) -> str:
+    def _table_title(self, part: str) -> str:
         step = self.qdbg.debugger.step
         shape = "×".join(str(n) for n in step.shape)
+        part = f"   {part}" if part else ""
         if step.stage is None:
-            return f"{step.node.name} › result   {step.node.dtype} {shape}"
+            return f"{step.node.name} › result{part}   {step.node.dtype} {shape}"
         form = step.stage.form.partition("[")[0].strip()
         if form == "byte":
             form = step.node.dtype
-        return f"{step.node.name} › {step.stage.name}   {step.stage.output}: {form} {shape}"
+        return f"{step.node.name} › {step.stage.name}{part}   {step.stage.output}: {form} {shape}"
 
     def on_grid_picked(self, event: Grid.Picked) -> None:
         """A click selects an element, or goes to a step."""
@@ -153,7 +187,12 @@ class MainScreen(CommandScreen):
             step = line.step if line.step is not None else first[line.call]
             self.qdbg.give("go", self.qdbg.debugger.trace.step(step).name)
         else:
-            self.qdbg.give("element", str(event.index))
+            self.qdbg.give("element", str(self._table.element(event.index) if self._table else 0))
+
+    def on_feature_map_picked(self, event: FeatureMap.Picked) -> None:
+        """A click selects a pixel."""
+        event.stop()
+        self.qdbg.give("element", str(event.element))
 
     def scroll_beside(self, pages: int) -> None:
         """Scroll the formula."""
@@ -161,5 +200,7 @@ class MainScreen(CommandScreen):
         panel.scroll_relative(y=pages * max(1, panel.size.height // 2), animate=False)
 
     def page(self) -> int:
-        """Half the rows of the table."""
+        """Half the rows of the table, or of the picture."""
+        if self.has_class("pictured"):
+            return self.query_one("#map", Pictured).map.half
         return max(1, self.query_one("#table", Grid).size.height // 2)

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from copy import copy
 from dataclasses import dataclass
 
 from qdbg.app.grid import GridColumn, GridRow
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Layer
+from qdbg.engine.browse import axes_of
 from qdbg.engine.table import NOTHING, Table
 from qdbg.engine.terms import Term, Terms
 from qdbg.engine.trace import Step, Trace
@@ -32,18 +34,38 @@ def layer_title(trace: Trace, call: int) -> str:
 
 
 class StepTable:
-    """The elements of a step."""
+    """The elements of a step, or of one of its channels or pixels."""
 
     def __init__(self, trace: Trace, step: Step) -> None:
         self.trace = trace
         self.table = Table(step)
+        self.axes = axes_of(step)
+        self._along, self._first = self.axes.all, 0
         first = GridColumn(self.table.letters, self.table.index_width)
         rest = (GridColumn(c.title, c.width, c.operand) for c in self.table.columns)
         self.columns = (first, *rest)
 
     def __len__(self) -> int:
         """The number of elements."""
-        return len(self.table)
+        return self.axes.size(self._along)
+
+    def part(self, view: str, element: int) -> StepTable:
+        """The table of those elements that the view shows together with this one."""
+        along = self.axes.seen(view)
+        first = self.axes.at(along, element, 0)
+        if (along, first) == (self._along, self._first):
+            return self
+        found = copy(self)
+        found._along, found._first = along, first
+        return found
+
+    def row_of(self, element: int) -> int:
+        """Which row the element has."""
+        return self.axes.among(self._along, element)
+
+    def element(self, row: int) -> int:
+        """The element of the row."""
+        return self.axes.at(self._along, self._first, row)
 
     def shows(self, trace: Trace, step: Step) -> bool:
         """Whether this is the step's own table."""
@@ -51,10 +73,11 @@ class StepTable:
 
     def row(self, index: int) -> GridRow:
         """One element."""
-        row = self.table.row(index)
+        element = self.element(index)
+        row = self.table.row(element)
         mark = "≠" if row.differs else " "
         role = "differs" if row.differs else "cut" if row.side else "plain"
-        return GridRow((self.table.position(index), *row.cells), mark, row.side, role)
+        return GridRow((self.table.position(element), *row.cells), mark, row.side, role)
 
 
 @dataclass(frozen=True, slots=True)

@@ -259,7 +259,7 @@ def outcome(step: Step, result: Step, element: int) -> str:
     found = result.delta[index]
     values = number(result.captured[index]), number(result.simulated[index])
     mark = "≠" if found else "✓"
-    return f"{mark} PyTorch {values[0]}   simulated {values[1]}   Δ {signed(found)}"
+    return f"{mark} Δ {signed(found)}   PyTorch {values[0]}   simulated {values[1]}"
 
 
 def headroom(found: Terms) -> str:

@@ -23,6 +23,14 @@ def delta(simulated: Array, captured: Array) -> Array:
         return np.asarray(simulated.astype(wide) - captured.astype(wide))
 
 
+def largest(different: Array, deltas: Array) -> int:
+    """The flat index of the first of the different elements with the largest |Δ|."""
+    sizes = np.abs(deltas.astype(np.float64)).ravel()
+    sizes[np.isnan(sizes)] = np.inf
+    sizes[~different.ravel()] = -1
+    return int(sizes.argmax())
+
+
 @dataclass(frozen=True, slots=True)
 class Comparison:
     """How one call's simulated result compares with the captured one."""

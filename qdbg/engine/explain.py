@@ -132,18 +132,20 @@ def _with_numbers(formula: str, made: Simulation, index: tuple[int, ...]) -> str
 def _terms(body: str, variable: str, made: Simulation, index: tuple[int, ...]) -> str:
     summed = made.values.get("w_q", made.values.get("a"))
     size = int(np.asarray(summed).shape[-1])
-    places: list[dict[str, int]] = [{"k": k} for k in range(size)]
-    if variable == "ᵢ":
-        block = made.kernel.block if made.kernel is not None else 0
-        members = zip(*pair_members(size, block), strict=True)
-        places = [{"2i": a, "2i+1": b if both else ABSENT} for a, b, both in members]
-    shown = places if len(places) <= SHOWN_TERMS else places[: SHOWN_TERMS - 1]
+    block = made.kernel.block if made.kernel is not None else 0
+    members = pair_members(size, block) if variable == "ᵢ" else ()
+    count = len(members[0]) if members else size
+    few = count if count <= SHOWN_TERMS else SHOWN_TERMS - 1
+    shown: list[dict[str, int]] = [{"k": k} for k in range(few)]
+    if members:
+        pairs = zip(*(part[:few] for part in members), strict=True)
+        shown = [{"2i": a, "2i+1": b if both else ABSENT} for a, b, both in pairs]
 
     def term(at: Mapping[str, int]) -> str:
         return _substitute(body, lambda name, place: _value(made, name, place, index, at))
 
     joined = _LATER_MINUS.sub(r" + (\1)", " + ".join(term(at) for at in shown))
-    return joined if len(shown) == len(places) else f"{joined} + … ({len(places)} terms)"
+    return joined if few == count else f"{joined} + … ({count} terms)"
 
 
 def _value(

@@ -245,10 +245,10 @@ def kernel_of(node: Node, arithmetic: Arithmetic, values: Values) -> Kernel | No
 
 def window(values: Values, index: tuple[int, ...]) -> tuple[Array, Array]:
     """The inputs and the weights that meet in the output element: int32 [K] each."""
-    w = i32(values["w_q"])
-    x = np.asarray(values["x_q"])
+    w, x = np.asarray(values["w_q"]), np.asarray(values["x_q"])
     place = index[:-1] if x.ndim == len(index) else (*index[:-1], group_of(x, w, index[-1]))
-    return i32(x[tuple(min(i, n - 1) for i, n in zip(place, x.shape, strict=False))]), w[index[-1]]
+    row = tuple(min(i, n - 1) for i, n in zip(place, x.shape, strict=False))
+    return i32(x[row]), i32(w[index[-1]])
 
 
 def group_of(x: Array, w: Array, channel: int) -> int:

@@ -28,37 +28,30 @@ class Range:
 
 
 def value_range(step: Step, bins: int) -> Range | None:
-    """The distribution over `bins` bins; None for a step whose result is not quantized."""
-    qparams, shown = step.node.output, step.simulated
-    if shown is None:
-        shown = step.captured
-    if qparams is None or qparams.per_channel or shown is None or not _is_result(step):
+    """The distribution over `bins` bins; None for a step whose result is not quantized bytes."""
+    qparams, tally = step.node.output, step.bytes
+    if qparams is None or tally is None:
         return None
     span = qparams.qmax - qparams.qmin + 1
-    places = (shown.astype(np.int64).ravel() - qparams.qmin) * bins // span
-    counts = np.bincount(places, minlength=bins)
+    places = np.arange(span) * bins // span
+    counts = np.bincount(places, weights=tally, minlength=bins)
     zero_point = int(qparams.zero_point)
     return Range(
         tuple(int(n) for n in counts),
         qparams.qmin,
         qparams.qmax,
-        int(np.count_nonzero(shown == qparams.qmin)),
-        int(np.count_nonzero(shown == qparams.qmax)),
+        int(tally[0]),
+        int(tally[-1]),
         zero_point,
         (zero_point - qparams.qmin) * bins // span,
     )
 
 
-def _is_result(step: Step) -> bool:
-    return step.captured is not None
-
-
 def extremes(step: Step) -> str:
     """`-30829 … 41234`: the smallest and largest value of the step."""
-    shown = step.simulated if step.simulated is not None else step.captured
-    if shown is None or not shown.size:
+    if step.extremes is None:
         return ""
-    return f"{number(shown.min())} … {number(shown.max())}"
+    return f"{number(step.extremes[0])} … {number(step.extremes[1])}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,20 +3,19 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 
 from qdbg.core.quantity import Array
+from qdbg.engine.browse import axes_of
 from qdbg.engine.compare import delta
 from qdbg.engine.explain import element_of, number
 from qdbg.engine.trace import Step
-from qdbg.ops import registry
 
 NOTHING = "·"
 """Stands where PyTorch exposes no value, or where nothing is simulated."""
 
-AXES = {2: "ni", 3: "ncl", 4: "nchw", 5: "ncdhw"}
-"""The letters of a tensor's axes, by their number: sample, channel, depth, height, width."""
 SIDES = {0: "", 1: "↑", -1: "↓", 2: "↕"}
 """Which side a value was cut off, by the codes of `arithmetic.cut_sides`."""
 
@@ -49,14 +48,16 @@ class Table:
 
     def __init__(self, step: Step) -> None:
         self.step = step
-        self.columns = tuple(_columns(step))
-        self.different = step.different
-        self.cut = step.cut
         self._letters = _letters(step)
 
     def __len__(self) -> int:
         """The number of elements."""
         return self.step.size
+
+    @cached_property
+    def columns(self) -> tuple[Column, ...]:
+        """What is known of each element."""
+        return tuple(_columns(self.step))
 
     @property
     def letters(self) -> str:
@@ -81,8 +82,9 @@ class Table:
             NOTHING if column.values is None else _cell(column.values, index, column.title)
             for column in self.columns
         )
-        differs = self.different is not None and bool(self.different[index])
-        side = SIDES[int(self.cut[index])] if self.cut is not None else ""
+        different, cut = self.step.different, self.step.cut
+        differs = different is not None and bool(different[index])
+        side = SIDES[int(cut[index])] if cut is not None else ""
         return Row(cells, differs, side)
 
 
@@ -100,18 +102,9 @@ def signed(value: object) -> str:
 
 
 def _letters(step: Step) -> tuple[str, ...]:
-    """The names of the axes: the last is the channel, the input or any element. Where there is
-    one row only, its axes are left out."""
-    last = "i"
-    if step.stage is not None and "[" in step.stage.formula.partition("=")[0]:
-        last = step.stage.formula.partition("[")[2].partition("]")[0]
-    if step.rows <= 1:
-        return (last,)
-    own = registry()[step.node.op].axes if step.stage is not None else ""
-    if own:
-        return (*own, *("g" if step.of_inputs else ""), last)
-    axes = AXES.get(len(step.shape), "nmlkjh"[: len(step.shape)])
-    return tuple(axes) if last == "i" else (*axes[:-1], last)
+    """The letters of the axes; where there is one row only, that of the last one."""
+    found = axes_of(step).letters or ("i",)
+    return found[-1:] if step.rows <= 1 else found
 
 
 def _columns(step: Step) -> list[Column]:

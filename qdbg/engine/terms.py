@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
 
-from qdbg.core.arithmetic import INT32, Arithmetic, i32, sat16
+from qdbg.core.arithmetic import INT32, Arithmetic, i32, i64, sat16
 from qdbg.core.op import Kernel
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
@@ -114,29 +115,26 @@ def places(values: Values, index: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _groups(size: int, kernel: Kernel) -> list[tuple[int, ...]]:
-    """Which k are added up before anything else happens to them."""
-    if kernel.accumulator == "exact":
-        return [(k,) for k in range(size)]
-    members = zip(*pair_members(size, kernel.block), strict=True)
-    return [(int(a), int(b)) if both else (int(a),) for a, b, both in members]
-
-
 def _collect(x: Array, w: Array, at: tuple[str, ...], kernel: Kernel, name: str) -> Terms:
+    """Add the products up; what happens to many of them at once is numpy's, a term a row."""
     paired = kernel.accumulator != "exact"
-    groups = _groups(len(w), kernel)
-    rows = []
-    running = 0
-    for ks in groups:
-        products = tuple(
-            Product(k, int(x[k]), int(w[k]), int(x[k]) * int(w[k]), *at[k : k + 1]) for k in ks
-        )
-        total = sum(p.product for p in products)
-        kept = int(sat16(np.asarray(total))) if paired else total
-        running += kept
-        rows.append(Term(products, total, kept, running))
-    largest = max((abs(row.running) for row in rows), default=0)
-    return Terms(name, kernel, tuple(rows), paired, largest / INT32[1])
+    each = i64(x) * i64(w)
+    totals = kept = each
+    members = None
+    if paired:
+        first, second, both = members = pair_members(len(w), kernel.block)
+        totals = each[first] + np.where(both, each[second], 0)
+        kept = i64(sat16(totals))
+    running = np.cumsum(kept)
+    places = at or ("",) * len(w)
+    products = tuple(map(Product, range(len(w)), x.tolist(), w.tolist(), each.tolist(), places))
+    groups: Iterable[tuple[Product, ...]] = ((product,) for product in products)
+    if members is not None:
+        pairs = zip(*(part.tolist() for part in members), strict=True)
+        groups = ((products[a], products[b]) if two else (products[a],) for a, b, two in pairs)
+    rows = tuple(map(Term, groups, totals.tolist(), kept.tolist(), running.tolist()))
+    largest = int(np.abs(running).max(initial=0))
+    return Terms(name, kernel, rows, paired, largest / INT32[1])
 
 
 def lost_outputs(step: Step, element: int, found: Terms) -> float | None:

@@ -8,16 +8,17 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import accumulate
 from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 
 from qdbg.assumptions import find
-from qdbg.core.arithmetic import ARITHMETICS, Arithmetic
+from qdbg.core.arithmetic import ARITHMETICS, Arithmetic, i64
 from qdbg.core.op import Call, NotSimulated, Operand
 from qdbg.core.program import Layer, Node, Recording
 from qdbg.core.quantity import Array, QParams
 from qdbg.core.stage import Stage
-from qdbg.engine.compare import Comparison, compare, delta, differs
+from qdbg.engine.compare import Comparison, compare, delta, differs, largest
 from qdbg.engine.simulate import ROOM, Simulation, planned, result_of, simulate
 from qdbg.ops import registry
 
@@ -25,11 +26,18 @@ OF_INPUTS = frozenset({"x_c", "x_q"})
 """The symbols of stages whose elements are inputs: the centred ones, the quantized ones."""
 KEPT_BYTES = 2**26
 """How much the simulated calls that are kept may hold; others are computed again when needed."""
+BYTE = 255
+"""The largest distance of two values of a byte."""
+KEPT_STEPS = 3
+"""How many steps are kept with what was counted in them: the cursor's, the one before, a result."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, eq=False)
 class Step:
-    """One stage of one call."""
+    """One stage of one call.
+
+    What is found out about all of its elements is kept: a key must not count a million again.
+    """
 
     index: int
     """Its place in the run, from 0."""
@@ -55,8 +63,35 @@ class Step:
     @property
     def shape(self) -> tuple[int, ...]:
         """The shape of the elements that the cursor moves over."""
-        shown = self.simulated if self.simulated is not None else self.captured
-        return shown.shape if shown is not None else ()
+        return self.shown.shape if self.shown is not None else ()
+
+    @property
+    def shown(self) -> Array | None:
+        """The simulated values, or where nothing is simulated the captured ones."""
+        return self.simulated if self.simulated is not None else self.captured
+
+    @cached_property
+    def extremes(self) -> tuple[Any, Any] | None:
+        """The smallest and the largest value shown that is a number; None without any."""
+        if self.shown is None or not self.shown.size:
+            return None
+        found = self.shown.min(), self.shown.max()
+        if not np.all(np.isfinite(found)):
+            finite = self.shown[np.isfinite(self.shown)]
+            return (finite.min(), finite.max()) if finite.size else None
+        return found
+
+    @cached_property
+    def bytes(self) -> Array | None:
+        """How many elements have each value of the result's byte, from qmin to qmax; None for a
+        step that is no result of quantized bytes."""
+        params, shown = self.node.output, self.shown
+        if params is None or params.per_channel or shown is None or self.captured is None:
+            return None
+        ends = self.extremes or (0, 0)
+        if params.qmax - params.qmin > BYTE or ends[0] < params.qmin or ends[1] > params.qmax:
+            return None
+        return np.bincount(i64(shown).ravel() - params.qmin, minlength=BYTE + 1)
 
     @property
     def of_inputs(self) -> bool:
@@ -77,34 +112,41 @@ class Step:
         """The element's position, from its flat index."""
         return tuple(int(i) for i in np.unravel_index(element, self.shape)) if self.shape else ()
 
-    @property
+    @cached_property
     def different(self) -> Array | None:
         """bool: where simulated and captured differ; None where nothing can be compared."""
         if self.simulated is None or self.captured is None:
             return None
         return differs(_same_type(self.simulated, self.captured), self.captured)
 
-    @property
+    @cached_property
     def delta(self) -> Array | None:
         """Simulated − captured; None where nothing can be compared."""
         if self.simulated is None or self.captured is None:
             return None
         return delta(_same_type(self.simulated, self.captured), self.captured)
 
-    @property
+    @cached_property
     def differences(self) -> int:
         """How many elements differ."""
         different = self.different
         return 0 if different is None else int(np.count_nonzero(different))
 
-    @property
+    @cached_property
+    def largest(self) -> int | None:
+        """The first element whose |Δ| is largest; None where nothing differs."""
+        if self.different is None or self.delta is None or not self.differences:
+            return None
+        return largest(self.different, self.delta)
+
+    @cached_property
     def cut(self) -> Array | None:
         """int8 per element, as `cut_sides` codes it; None for a stage that never cuts."""
         if self.stage is None or self.simulation is None:
             return None
         return self.stage.cut(self.simulation.values)
 
-    @property
+    @cached_property
     def saturations(self) -> int:
         """How many elements the stage cut off."""
         cut = self.cut
@@ -136,6 +178,7 @@ class Trace:
         self._room = room
         self._cache: OrderedDict[int, Simulation | NotSimulated] = OrderedDict()
         self._results: dict[int, Array] = {}
+        self._steps: OrderedDict[int, Step] = OrderedDict()
 
     @property
     def kept_bytes(self) -> int:
@@ -225,7 +268,7 @@ class Trace:
         """Per call how its simulated result compares with the captured one."""
         return tuple(comparison for _, comparison in self._all)
 
-    @property
+    @cached_property
     def differences(self) -> int:
         """How many elements of all calls differ."""
         return sum(c.differences for c in self.comparisons)
@@ -271,6 +314,14 @@ class Trace:
 
     def step(self, index: int) -> Step:
         """The step with its numbers."""
+        if index not in self._steps:
+            self._steps[index] = self._step(index)
+            while len(self._steps) > KEPT_STEPS:
+                self._steps.popitem(last=False)
+        self._steps.move_to_end(index)
+        return self._steps[index]
+
+    def _step(self, index: int) -> Step:
         call = self.call_of(index)
         node, made = self.nodes[call], self.simulation(call)
         value = self.recording.values[call]
@@ -282,6 +333,7 @@ class Trace:
         simulated = made.values[stage.output]
         last = stage is made.stages[-1]
         captured = _as_stages_see_it(node, value).reshape(simulated.shape) if last else None
+        captured = None if captured is None else np.ascontiguousarray(captured)
         mine = self.golden.get(call) if last else None
         golden = None if mine is None else _as_stages_see_it(node, mine).reshape(simulated.shape)
         layer = self.layer(call)

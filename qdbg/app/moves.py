@@ -1,0 +1,127 @@
+"""The moves on the screen: along the rows of what is shown, and along the axes of the elements."""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import TYPE_CHECKING
+
+from textual.app import App
+
+from qdbg.app.screen import CommandScreen
+from qdbg.errors import CommandError
+from qdbg.names import VIEWS
+
+if TYPE_CHECKING:
+    from qdbg.debugger import Debugger
+    from qdbg.engine.browse import Axes
+
+
+class Moves(App[int]):
+    """The commands that select another element of the stage, and what of it is seen."""
+
+    view = VIEWS[0]
+    """How the elements of an image are shown."""
+
+    @property
+    @abstractmethod
+    def debugger(self) -> Debugger:
+        """The debugger; only there once the recording is."""
+
+    @abstractmethod
+    def give(self, name: str, argument: str = "") -> None:
+        """Run a command of the table."""
+
+    @property
+    def axes(self) -> Axes:
+        """The axes of the stage's elements."""
+        from qdbg.engine.browse import axes_of  # noqa: PLC0415 - numpy, not before first paint
+
+        return axes_of(self.debugger.step)
+
+    def element_hint(self) -> str:
+        """How an element of this stage is typed, where it lies on several axes."""
+        axes = self.axes
+        if len(axes.letters) < 2:  # noqa: PLR2004 - one number says it
+            return ""
+        own = ",".join(axes.letters)
+        torch = "".join(axes.letters[i] for i in axes.torch_order)
+        other = f" · [{torch} {','.join('0' * len(torch))}]" if torch else ""
+        return f"of this stage: [{own}]{other} · [{axes.letters[-1]}=2]\n"
+
+    def _along(self, axes: tuple[int, ...], by: int) -> None:
+        if not self.debugger.step.size:
+            return
+        here = self.debugger.element
+        wanted = self.axes.moved(axes, here, by)
+        if wanted != here:
+            self.give("element", str(wanted))
+
+    def _rows(self, by: int) -> None:
+        self._along(self.axes.seen(self.view), by)
+
+    def _page(self) -> int:
+        return self.screen.page() if isinstance(self.screen, CommandScreen) else 1
+
+    def _ends(self) -> tuple[tuple[int, ...], int]:
+        """What `first` and `last` run along, and how far that is at most."""
+        axes = self.axes
+        picture = self.view == "picture" and axes.spatial
+        along = (*axes.rows, *axes.columns) if picture else axes.seen(self.view)
+        return along, axes.size(along)
+
+    def _do_down(self) -> None:
+        self._rows(1)
+
+    def _do_up(self) -> None:
+        self._rows(-1)
+
+    def _do_page_down(self) -> None:
+        self._rows(self._page())
+
+    def _do_page_up(self) -> None:
+        self._rows(-self._page())
+
+    def _do_first(self) -> None:
+        along, size = self._ends()
+        self._along(along, -size)
+
+    def _do_last(self) -> None:
+        along, size = self._ends()
+        self._along(along, size)
+
+    def _do_left(self) -> None:
+        self._along(self.axes.columns, -1)
+
+    def _do_right(self) -> None:
+        self._along(self.axes.columns, 1)
+
+    def _do_next_channel(self) -> None:
+        self._along(self.axes.channels, 1)
+
+    def _do_previous_channel(self) -> None:
+        self._along(self.axes.channels, -1)
+
+    def _do_next_plane(self) -> None:
+        self._along(self.axes.planes, 1)
+
+    def _do_previous_plane(self) -> None:
+        self._along(self.axes.planes, -1)
+
+    def _do_scroll_down(self) -> None:
+        if isinstance(self.screen, CommandScreen):
+            self.screen.scroll_beside(1)
+
+    def _do_scroll_up(self) -> None:
+        if isinstance(self.screen, CommandScreen):
+            self.screen.scroll_beside(-1)
+
+    def _do_view(self) -> None:
+        if not self.axes.spatial:
+            shape = "×".join(str(n) for n in self.axes.shape)
+            raise CommandError(
+                f"the {shape} elements of this stage are no image: a table is all there is",
+                remedy="a stage of a convolution can be seen by channel, by pixel, as a picture",
+            )
+        self.view = VIEWS[(VIEWS.index(self.view) + 1) % len(VIEWS)]
+        if isinstance(self.screen, CommandScreen):
+            self.screen.show_state()

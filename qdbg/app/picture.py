@@ -1,0 +1,261 @@
+"""The feature map of a channel: an image in characters with a cursor that the arrow keys move."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import groupby
+from typing import ClassVar
+
+from rich.segment import Segment
+from rich.style import Style
+from textual.binding import Binding, BindingType
+from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
+from textual.geometry import Region
+from textual.message import Message
+from textual.strip import Strip
+from textual.widget import Widget
+
+from qdbg.app.brush import (
+    PARTS,
+    RAMP,
+    SHADES,
+    SMALL,
+    SQUARE,
+    TALL,
+    Drawn,
+    Palette,
+    Scale,
+    characters,
+    halves,
+    numbers,
+    square,
+)
+from qdbg.engine.picture import Picture
+
+SPACE = 5
+"""Every so many columns have their number above."""
+WHEEL = 4
+"""How many lines the mouse wheel moves."""
+
+
+class FeatureMap(Widget, can_focus=True):
+    """One channel's image; it draws only what is on the screen."""
+
+    DEFAULT_CSS = """
+    FeatureMap {
+        & > .map--low { background: $panel; }
+        & > .map--middle { background: $primary; }
+        & > .map--high { background: $foreground; }
+        & > .map--ruler { color: $secondary; }
+        & > .map--here { color: $foreground; text-style: bold; }
+        & > .map--differs { color: $warning; text-style: bold; }
+        & > .map--cut { color: $accent; text-style: bold; }
+    }
+    """
+    COMPONENT_CLASSES: ClassVar[set[str]] = set(PARTS)
+    BINDINGS: ClassVar[list[BindingType]] = [
+        Binding("left", "screen.command('left')", "left", show=False),
+        Binding("right", "screen.command('right')", "right", show=False),
+    ]
+
+    @dataclass
+    class Fitted(Message):
+        """Another part of the picture is seen, since there is another room for it."""
+
+    @dataclass
+    class Picked(Message):
+        """The user clicked a pixel."""
+
+        element: int
+
+    def __init__(self, *, id: str | None = None) -> None:
+        super().__init__(id=id)
+        self.picture: Picture | None = None
+        self.scale = SQUARE
+        self.row, self.column = 0, 0
+        self.top, self.left = 0, 0
+        self._palette: Palette | None = None
+
+    # ------------------------------------------------------------------------ what is seen
+
+    def show(self, picture: Picture, element: int) -> None:
+        """Show a picture with its cursor in view; the same one draws only the lines that change."""
+        old, before = self.picture, self.row
+        corner = self.top, self.left, self.scale
+        self.picture = picture
+        self.row, self.column = picture.place(element)
+        self.scale = self._fitting(picture)
+        self._scroll(picture)
+        if old is not picture or corner != (self.top, self.left, self.scale):
+            self.refresh()
+            return
+        lines = {0, *(1 + (row - self.top) // self.scale.high for row in (before, self.row))}
+        self.refresh(*(Region(0, line, self.size.width, 1) for line in lines))
+
+    def _fitting(self, picture: Picture) -> Scale:
+        """The largest pixels with which the whole picture fits; else the smallest there are."""
+        numbered = [Scale(picture.longest + 2, 1, numbered=True)] if picture.longest else []
+        for scale in (*numbered, SQUARE):
+            rows, columns = self._room(picture, scale)
+            if picture.height <= rows and picture.width <= columns:
+                return scale
+        return TALL if self.app.no_color else SMALL
+
+    def _margin(self, picture: Picture) -> int:
+        """How wide the row numbers are, with the cursor's sign and a blank."""
+        return len(str(picture.height - 1)) + 2
+
+    def _room(self, picture: Picture, scale: Scale) -> tuple[int, int]:
+        """How many rows and columns of pixels there is room for."""
+        width = self.size.width - self._margin(picture)
+        return max(1, self.size.height - 1) * scale.high, max(1, width // scale.wide)
+
+    def _scroll(self, picture: Picture) -> None:
+        """Bring the cursor into view; no room stays empty that pixels could fill."""
+        rows, columns = self._room(picture, self.scale)
+        top = _in_view(self.top, self.row, rows, picture.height)
+        self.top = top - top % self.scale.high
+        if self.row >= self.top + rows:
+            self.top += self.scale.high
+        self.left = _in_view(self.left, self.column, columns, picture.width)
+
+    @property
+    def seen(self) -> str:
+        """`h 0…31, w 4…53`; empty where everything is in view."""
+        if self.picture is None:
+            return ""
+        picture = self.picture
+        names = (picture.axes.letters[axis] for axis in picture.across)
+        sizes = zip((self.top, self.left), self._room(picture, self.scale), strict=True)
+        both = zip(names, sizes, (picture.height, picture.width), strict=True)
+        return ", ".join(
+            f"{name} {first}…{min(first + room, size) - 1}"
+            for name, (first, room), size in both
+            if room < size
+        )
+
+    @property
+    def half(self) -> int:
+        """How many rows of the picture are half a screen."""
+        return max(1, (self.size.height - 1) * self.scale.high // 2)
+
+    def on_resize(self, event: Resize) -> None:
+        """Choose the size of the pixels again."""
+        del event
+        if self.picture is not None:
+            self.show(self.picture, self.picture.element(self.row, self.column))
+            self.refresh()
+            self.post_message(self.Fitted())
+
+    # ----------------------------------------------------------------------------- drawing
+
+    @property
+    def palette(self) -> Palette:
+        """The styles of the theme."""
+        if self._palette is None:
+            self._palette = Palette(self)
+        return self._palette
+
+    def repaint(self) -> None:
+        """Draw with another theme's styles."""
+        self._palette = None
+        self.refresh()
+
+    def render_line(self, y: int) -> Strip:
+        """The column numbers, or one line of pixels."""
+        if self.picture is None:
+            return Strip.blank(self.size.width, self.rich_style)
+        row = self.top + (y - 1) * self.scale.high
+        drawn = self._pixels(self.picture, row) if y else self._ruler(self.picture)
+        segments = [
+            Segment("".join([text for text, _ in run]), style) for style, run in _runs(drawn)
+        ]
+        return Strip(segments).adjust_cell_length(self.size.width, self.palette.nothing)
+
+    def _ruler(self, picture: Picture) -> list[Drawn]:
+        """Every fifth column's number, and the cursor's."""
+        _, room = self._room(picture, self.scale)
+        wide, own = self.scale.wide, str(self.column)
+        space = 1 if self.scale.numbered else SPACE
+        indent = wide - 1 if self.scale.numbered else 0
+        here = (self.column - self.left) * wide + max(0, indent - len(own))
+        last = min(self.left + room, picture.width)
+        text = [" "] * ((last - self.left) * wide + len(own))
+        for column in range(-(-self.left // space) * space, last, space):
+            number = str(column)
+            at = (column - self.left) * wide + max(0, indent - len(number))
+            if at + len(number) < here or at > here + len(own):
+                text[at : at + len(number)] = number
+        palette = self.palette
+        before = " " * self._margin(picture) + "".join(text[:here])
+        after = "".join(text[here + len(own) :])
+        return [(before, palette.ruler), (own, palette.here), (after, palette.ruler)]
+
+    def _pixels(self, picture: Picture, row: int) -> list[Drawn]:
+        if row >= picture.height:
+            return []
+        palette, high = self.palette, self.scale.high
+        here = row <= self.row < row + high
+        number = str(self.row if here else row).rjust(self._margin(picture) - 2)
+        _, room = self._room(picture, self.scale)
+        columns = slice(self.left, self.left + room)
+        cursor = self.column - self.left if here else -1
+        shades = len(RAMP) if self.app.no_color else SHADES
+        pixels = picture.line(row, columns, shades, numbered=self.scale.numbered)
+        if self.scale.numbered:
+            drawn = numbers(palette, pixels, cursor, self.scale.wide)
+        elif high > 1:
+            lower = picture.line(row + 1, columns, shades)
+            drawn = halves(palette, pixels, lower, (cursor, self.row - row))
+        elif self.app.no_color:
+            drawn = characters(palette, pixels, cursor, self.scale.wide)
+        else:
+            drawn = square(palette, pixels, cursor)
+        style = palette.here if here else palette.ruler
+        return [(f"{number}{'▸' if here else ' '} ", style), *drawn]
+
+    # ------------------------------------------------------------------------------- mouse
+
+    def on_click(self, event: Click) -> None:
+        """Select the pixel that was clicked."""
+        offset = event.get_content_offset(self)
+        if offset is None or self.picture is None:
+            return
+        row = self.top + (offset.y - 1) * self.scale.high
+        column = self.left + (offset.x - self._margin(self.picture)) // self.scale.wide
+        inside = self.top <= row < self.picture.height and self.left <= column < self.picture.width
+        if inside:
+            self.post_message(self.Picked(self.picture.element(row, column)))
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Further rows."""
+        event.stop()
+        self._wheel(WHEEL)
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Rows before."""
+        event.stop()
+        self._wheel(-WHEEL)
+
+    def _wheel(self, lines: int) -> None:
+        if self.picture is not None:
+            rows, _ = self._room(self.picture, self.scale)
+            top = self.top + lines * self.scale.high
+            furthest = max(0, self.picture.height - rows)
+            furthest += furthest % self.scale.high
+            self.top = min(max(0, top), furthest)
+            self.refresh()
+
+
+def _runs(drawn: list[Drawn]) -> Iterator[tuple[Style, list[Drawn]]]:
+    """Neighbours of one style, which is one object: comparing styles takes longer than drawing."""
+    for _, same in groupby(drawn, key=lambda part: id(part[1])):
+        run = list(same)
+        yield run[0][1], run
+
+
+def _in_view(first: int, wanted: int, room: int, size: int) -> int:
+    """The first place to show so that the wanted one is seen and no room stays empty."""
+    shown = min(max(first, wanted - room + 1), wanted)
+    return min(max(0, shown), max(0, size - room))
