@@ -138,7 +138,7 @@ def _onednn(values: Values, exact: bool, why: str) -> Kernel:
     if inner != outer and 1 not in {inner, outer}:
         raise NotSimulated(SCRAMBLED)
     ways = _ways(values, inner, outer)
-    if ways != (PLAIN,) and np.any(values["gaps"]):
+    if ways != (PLAIN,) and np.any(values.get("gaps", False)):
         raise NotSimulated(GAPS)
     return Kernel("oneDNN", "exact", 0, ways[0], why, doubt=ways[1:])
 
