@@ -60,6 +60,7 @@ class MainScreen(CommandScreen):
     .grid--selected { background: $block-cursor-background; }
     """
 
+    AUTO_FOCUS = ""  # only a picture that is seen takes the arrow keys
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares the list
     VERTICAL_BREAKPOINTS = [(0, "-short -tiny"), (16, "-short"), (23, "-tall")]  # noqa: RUF012 - textual declares the list
 

@@ -85,6 +85,8 @@ class FeatureMap(Widget, can_focus=True):
         corner = self.top, self.left, self.scale
         self.picture = picture
         self.row, self.column = picture.place(element)
+        if not self.size.height:  # not laid out yet: on_resize will know the room
+            return
         self.scale = self._fitting(picture)
         self._scroll(picture)
         if old is not picture or corner != (self.top, self.left, self.scale):
@@ -180,6 +182,7 @@ class FeatureMap(Widget, can_focus=True):
         space = 1 if self.scale.numbered else SPACE
         indent = wide - 1 if self.scale.numbered else 0
         here = (self.column - self.left) * wide + max(0, indent - len(own))
+        here = max(0, min(here, self.size.width - self._margin(picture) - len(own)))
         last = min(self.left + room, picture.width)
         text = [" "] * ((last - self.left) * wide + len(own))
         for column in range(-(-self.left // space) * space, last, space):

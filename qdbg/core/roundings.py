@@ -30,6 +30,11 @@ def downward(x: Array) -> Array:
     return np.asarray(np.floor(f64(x)))
 
 
+def upward(x: Array) -> Array:
+    """The integer above."""
+    return np.asarray(np.ceil(f64(x)))
+
+
 def wrap(x: Array, bits: int) -> Array:
     """Keep the lowest bits as a signed number, as a register of that width does: int64."""
     half = 1 << (bits - 1)

@@ -123,14 +123,20 @@ def cut_pairs(x: Array, w: Array, block: int) -> Array:
 
 def leaving_pairs(x: Array, w: Array, block: int) -> Iterator[tuple[Array, Array]]:
     """Each pair whose sum leaves int16: the place of its output in the flat result and the sum, in
-    portions. x holds numbers from 0 to 255, w from −128 to 127.
+    portions. What is said below holds where x has bytes from 0 to 255 and w from −128 to 127;
+    other numbers, which no kernel multiplies and a golden model may, are looked at one by one.
 
     Most pairs are settled without their weights: two bytes that add up to 255 at most fit
     whatever their weights are, since |x₁·w₁ + x₂·w₂| ≤ (x₁ + x₂)·128 and 255·128 = 32640.
     """
-    if not x.size or not w.size or 2 * int(x.max()) <= BYTE:
+    if not x.size or not w.size:
         return
     members = pair_members(x.shape[-1], block)
+    if not _are_bytes(x, 0, BYTE) or not _are_bytes(w, -128, 127):
+        yield from _of_any_size(*in_groups(x, w), members)
+        return
+    if 2 * int(x.max()) <= BYTE:
+        return
     rows, weights = in_groups(x.astype(np.uint8, copy=False), w)
     if len(weights) > 1:
         yield from _in_groups(rows, weights, members)
@@ -142,6 +148,27 @@ def leaving_pairs(x: Array, w: Array, block: int) -> Iterator[tuple[Array, Array
         crowded = CROWD * np.count_nonzero(far) > far.size
         found = _in_all_rows(portion, w, members) if crowded else _few(portion, w, members, far)
         yield from ((places + start * len(w), pairs) for places, pairs in found)
+
+
+def _are_bytes(numbers: Array, low: int, high: int) -> bool:
+    known = np.dtype(np.uint8 if low == 0 else np.int8)
+    return numbers.dtype == known or bool(numbers.min() >= low and numbers.max() <= high)
+
+
+def _of_any_size(rows: Array, weights: Array, members: Members) -> Iterator[tuple[Array, Array]]:
+    """Of x [groups, n, K] and w [groups, C / groups, K]: each pair of each output."""
+    first, second, has_second = members
+    groups, width = weights.shape[:2]
+    room = max(1, PORTION // (width * max(1, first.size)))
+    for group, (x, w) in enumerate(zip(rows, weights, strict=True)):
+        own = w.astype(np.int64)
+        for start in range(0, len(x), room):
+            part = x[start : start + room].astype(np.int64)[:, None]
+            pairs = part[..., first] * own[:, first]
+            pairs += part[..., second] * (own[:, second] * has_second)
+            row, channel, pair = np.nonzero((pairs > INT16[1]) | (pairs < INT16[0]))
+            place = (start + row) * groups * width + group * width + channel
+            yield place, pairs[row, channel, pair]
 
 
 def _far_pairs(x: Array, members: Members) -> Array:

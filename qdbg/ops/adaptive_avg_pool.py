@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, fma32, rne, sat32
+from qdbg.core.arithmetic import Arithmetic, f32, f64, fma32, i64, rne, sat32
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array
+from qdbg.core.roundings import downward, upward
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops._clamp import clamp_each
 from qdbg.ops._pool import dense_channels_last
@@ -66,7 +67,7 @@ def _bounds(size: int, out: int) -> list[tuple[int, int]]:
     window may begin or end one place early or late. Raises NotSimulated where that is outside."""
     places = np.arange(out + 1, dtype=np.int64) * size
     share = f64(f32(f64(f32(places)) / max(1, out)))
-    starts, ends = np.floor(share[:-1]).astype(np.int64), np.ceil(share[1:]).astype(np.int64)
+    starts, ends = i64(downward(share[:-1])), i64(upward(share[1:]))
     if places[-1] > WHOLE or ends.max(initial=0) > size:
         raise NotSimulated("PyTorch's result is not reliable: it reads beyond so long an image")
     return list(zip(starts.tolist(), ends.tolist(), strict=True))
