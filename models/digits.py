@@ -1,0 +1,128 @@
+"""Train a small convolutional net on 8×8 digits with quantization-aware training, save it as int8.
+
+    python digits.py
+
+writes digits.pth beside this file: the whole converted module, by torch.save.
+"""
+
+import warnings
+from pathlib import Path
+
+import torch
+from sklearn.datasets import load_digits
+from sklearn.model_selection import train_test_split
+from torch import nn
+from torch.ao import quantization as tq
+
+SEED = 42
+EPOCHS = 8
+BATCH = 32
+CHANNELS = 16
+
+
+class DigitsNet(nn.Module):
+    """An image of 8×8 pixels in, ten scores out."""
+
+    def __init__(self):
+        super().__init__()
+        self.quant = tq.QuantStub()
+        self.stem = nn.Conv2d(1, CHANNELS, 3, padding=1, bias=False)
+        self.stem_bn = nn.BatchNorm2d(CHANNELS)
+        self.stem_relu = nn.ReLU()
+        self.depthwise = nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, groups=CHANNELS, bias=False)
+        self.depthwise_bn = nn.BatchNorm2d(CHANNELS)
+        self.depthwise_relu = nn.ReLU()
+        self.pointwise = nn.Conv2d(CHANNELS, CHANNELS, 1, bias=False)
+        self.pointwise_bn = nn.BatchNorm2d(CHANNELS)
+        self.skip = nn.quantized.FloatFunctional()
+        self.pool = nn.AvgPool2d(2)
+        self.fc = nn.Linear(CHANNELS * 4 * 4, 10)
+        self.dequant = tq.DeQuantStub()
+
+    def forward(self, x):
+        x = self.quant(x)
+        x = self.stem_relu(self.stem_bn(self.stem(x)))
+        y = self.depthwise_relu(self.depthwise_bn(self.depthwise(x)))
+        y = self.pointwise_bn(self.pointwise(y))
+        x = self.skip.add_relu(x, y)
+        x = self.pool(x)
+        x = torch.flatten(x, 1)
+        x = self.fc(x)
+        return self.dequant(x)
+
+
+FUSED = [
+    ["stem", "stem_bn", "stem_relu"],
+    ["depthwise", "depthwise_bn", "depthwise_relu"],
+    ["pointwise", "pointwise_bn"],
+]
+
+
+def qconfig():
+    """uint8 activations over the full range, one scale per output channel of a weight."""
+    activation = tq.FakeQuantize.with_args(
+        observer=tq.MovingAverageMinMaxObserver,
+        dtype=torch.quint8,
+        qscheme=torch.per_tensor_affine,
+        reduce_range=False,
+    )
+    weight = tq.FakeQuantize.with_args(
+        observer=tq.MovingAveragePerChannelMinMaxObserver,
+        dtype=torch.qint8,
+        qscheme=torch.per_channel_symmetric,
+        ch_axis=0,
+    )
+    return tq.QConfig(activation=activation, weight=weight)
+
+
+def load_data():
+    """Pixels from 0 to 1, split 80/20: float32 [N, 1, 8, 8] and integer classes."""
+    digits = load_digits()
+    x_train, x_test, y_train, y_test = train_test_split(
+        digits.images[:, None] / 16, digits.target, test_size=0.2, random_state=SEED
+    )
+    return (
+        torch.tensor(x_train, dtype=torch.float32),
+        torch.tensor(x_test, dtype=torch.float32),
+        torch.tensor(y_train),
+        torch.tensor(y_test),
+    )
+
+
+def train(model, x, y):
+    """Train in place with simulated int8 rounding."""
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+    loss_of = nn.CrossEntropyLoss()
+    model.train()
+    for _ in range(EPOCHS):
+        order = torch.randperm(len(x))
+        for batch in order.split(BATCH):
+            optimizer.zero_grad()
+            loss_of(model(x[batch]), y[batch]).backward()
+            optimizer.step()
+
+
+def main():
+    """Train, convert, report the accuracy and save."""
+    torch.manual_seed(SEED)
+    torch.set_num_threads(1)
+    warnings.simplefilter("ignore")  # torch announces the end of torch.ao at every call
+    x_train, x_test, y_train, y_test = load_data()
+
+    model = DigitsNet()
+    model.qconfig = qconfig()
+    tq.fuse_modules_qat(model.train(), FUSED, inplace=True)
+    tq.prepare_qat(model, inplace=True)
+    train(model, x_train, y_train)
+    model.eval()
+    tq.convert(model, inplace=True)
+
+    accuracy = (model(x_test).argmax(1) == y_test).float().mean().item()
+    print(f"int8 accuracy on the test split: {accuracy:.1%}")
+    path = Path(__file__).with_suffix(".pth")
+    torch.save(model, path)
+    print(f"saved {path.name}")
+
+
+if __name__ == "__main__":
+    main()
