@@ -127,7 +127,7 @@ class MainScreen(CommandScreen):
             self._say("#below", texts.short_formula(step, element))
         else:
             self.query_one("#formula", Panel).show(texts.formula_panel(step, element))
-        self._say("#legend", texts.legend(self.size.width))
+        self._say("#legend", texts.legend(self.size.width, golden=bool(debugger.trace.golden)))
         if self._strip != (step, self.size.width):
             self._strip = step, self.size.width
             self._say("#range", texts.range_strip(step, self.size.width))

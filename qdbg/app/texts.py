@@ -268,13 +268,14 @@ def headroom(found: Terms) -> str:
     return f"the largest running sum uses {part} of int32"
 
 
+GOLDEN_SIGN = "≠g your golden model differs"
 SIGNS = ("≠ differs", "✓ equal", "↑ ↓ saturated", "○ not simulated", "· PyTorch does not show it")
 
 
-def legend(width: int) -> Content:
+def legend(width: int, *, golden: bool = False) -> Content:
     """What the signs mean, as many as fit."""
     text = ""
-    for sign in SIGNS:
+    for sign in (*SIGNS[:2], *((GOLDEN_SIGN,) if golden else ()), *SIGNS[2:]):
         longer = f"{text}   {sign}" if text else sign
         if len(longer) > width - 2:
             break
