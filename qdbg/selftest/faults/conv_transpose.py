@@ -20,7 +20,6 @@ from qdbg.ops import (
     linear_leaky_relu,
     linear_tanh,
 )
-from qdbg.ops._onednn_room import BLOCKS
 from qdbg.selftest.faults import Fault, computing
 from qdbg.selftest.faults._wrong import downward_32, half_away_32
 from qdbg.selftest.faults.conv import channels_first, flipped, interleaved
@@ -73,12 +72,6 @@ def pairs(values: Values, exact: bool, why: str) -> Kernel:
     return replace(KERNEL(values, exact, why), accumulator="pairs")
 
 
-def always_own(values: Values, inner: int, outer: int) -> tuple[str, ...]:
-    """oneDNN's own kernels take every layer."""
-    del values, inner, outer
-    return (BLOCKS,)
-
-
 FAULTS = (
     _rule("turns the kernel round", "windows", flipped, engines=(*FBGEMM, *QNNPACK)),
     _rule("fills gaps with the byte 0", "reached", filled_with_zeros, engines=(*FBGEMM, *QNNPACK)),
@@ -92,7 +85,6 @@ FAULTS = (
         engines=FBGEMM,
         levels=("avx2", "avx512"),
     ),
-    _rule("never takes plain loops", "_ways", always_own, engines=ONEDNN, levels=("vnni",)),
     _rule(
         "saturates pairs where sums are exact", "_fbgemm", pairs, engines=FBGEMM, levels=("vnni",)
     ),
