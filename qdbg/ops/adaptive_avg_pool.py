@@ -73,6 +73,12 @@ def _bounds(size: int, out: int) -> list[tuple[int, int]]:
     return list(zip(starts.tolist(), ends.tolist(), strict=True))
 
 
+def _even(bounds: list[tuple[int, int]], size: int) -> bool:
+    """Whether these are the windows of an axis that its parts divide without a rest."""
+    each, rest = divmod(size, max(1, len(bounds)))
+    return not rest and bounds == [(i * each, (i + 1) * each) for i in range(len(bounds))]
+
+
 def operands(call: Call, axes: int) -> dict[str, Array]:
     """window [N, C, out …, taps], shorter ones filled with zeros, and their sizes. Raises
     NotSimulated."""
@@ -104,6 +110,7 @@ def operands(call: Call, axes: int) -> dict[str, Array]:
         "x_zp": x.qparams.zero_point,
         "last": np.array(last),
         "divides": np.array(all(s % o == 0 for s, o in zip(image.shape[2:], out, strict=True))),
+        "even": np.array(all(map(_even, bounds, image.shape[2:]))),
         "channels": np.array(image.shape[1]),
         **output_operands(call, BYTES),
     }  # fmt: skip
@@ -115,6 +122,8 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     if arithmetic.engine == "textbook":
         return (centred_sum, average_textbook, clamp_each)
     if arithmetic.engine == "qnnpack" and int(values["qmin"]) == 0 and plane and values["divides"]:
+        if not values["even"]:
+            raise NotSimulated("the axis is so long that float32 and QNNPACK divide it otherwise")
         return (centred_sum, average_qnnpack, clamp_each)
     if bool(values["last"]):
         lanes = vectors(VECTOR, values["window"].shape[:-1])
