@@ -16,8 +16,8 @@ REACHED = LEVELS[: LEVELS.index(machine_level()) + 1]
 CELLS = [(engine, level) for engine in ENGINES for level in REACHED]
 SECONDS = 4.0
 """Of drawing, per engine and level; `qdbg selftest` draws as long as it is told to."""
-MOST = {"linear", "conv2d", "add", "relu", "max_pool2d", "quantize"}
-"""Ops of which even the shortest run must compare something everywhere."""
+MOST = ("linear", "conv2d", "add", "relu", "max_pool2d", "quantize", "transpose", "upsample_near")
+"""Beginnings of ops of which even the shortest run must compare something everywhere."""
 
 
 def shared_out():
@@ -55,10 +55,11 @@ def test_no_integer_of_any_op_differs_from_pytorchs(cells, engine, level):
     assert found.ended == ""
     different = {op: c.differences for op, c in found.counts.items() if c.differences}
     assert different == {}, f"seed {seed}, of {found.differences}"
-    assert {op for op in MOST if found.counts[op].compared == 0} == set()
+    compared = [op for op, count in found.counts.items() if count.compared]
+    assert [op for op in MOST if not any(name.startswith(op) for name in compared)] == []
 
 
 def test_every_seeded_fault_is_caught(cells):
     proved = [found for _, found in cells.values()]
     assert [name for found in proved for name in found.missed] == []
-    assert sum(len(found.faults) for found in proved) >= 12 * 5
+    assert sum(len(found.faults) for found in proved) == sum(map(len, shared_out().values()))

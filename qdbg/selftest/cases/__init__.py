@@ -5,13 +5,26 @@ from __future__ import annotations
 import pkgutil
 from functools import cache
 from importlib import import_module
+from typing import Any
 
 from qdbg.selftest.draw import Generator
+
+JOINED = {"conv_add": "conv", "linear_fused": "linear"}
+"""Files whose cases belong to the family of another file."""
+
+
+@cache
+def families() -> dict[str, str]:
+    """The family of kernels by the name of a generator."""
+    return {name: family for family, made in _modules() for name in made.CASES}
 
 
 @cache
 def generators() -> dict[str, Generator]:
     """By name, from the `CASES` of each file here whose name has no leading underscore."""
+    return {name: make for _, module in _modules() for name, make in module.CASES.items()}
+
+
+def _modules() -> list[tuple[str, Any]]:
     names = sorted(m.name for m in pkgutil.iter_modules(__path__) if not m.name.startswith("_"))
-    modules = [import_module(f"{__name__}.{name}") for name in names]
-    return {name: make for module in modules for name, make in module.CASES.items()}
+    return [(JOINED.get(name, name), import_module(f"{__name__}.{name}")) for name in names]

@@ -79,6 +79,24 @@ def biases(draw: Draw, x: torch.Tensor, made: Weights, outputs: int | None = Non
     return b.astype(np.float32)
 
 
+def near_ties(
+    draw: Draw, acc: Array, x: torch.Tensor, made: Weights, scale: float
+) -> tuple[Array | None, float]:
+    """A bias, or without one an output's scale, that brings results within a few float32 steps of
+    a rounding tie. QNNPACK rounds a bias to an integer, so that only the scale gets there.
+
+    `acc` holds the exact sums, the channel on the last axis.
+    """
+    if draw.chance(0.4 if draw.engine == "qnnpack" else 0.8):
+        return bias_near_ties(draw, acc, x, made, scale), scale
+    flat = acc.reshape(-1)
+    place = int(draw.random.integers(len(flat)))
+    unit = np.broadcast_to(x.q_scale() * made.scale, acc.shape[-1:])[place % acc.shape[-1]]
+    target = draw.random.integers(0, 120) + 0.5
+    near = float(unit) * (abs(float(flat[place])) or 1.0) / target
+    return None, float(draw.steps_away(np.array([near]))[0])
+
+
 def bias_near_ties(draw: Draw, acc: Array, x: torch.Tensor, made: Weights, scale: float) -> Array:
     """float32 [C]: for each channel one that brings a result within a few float32 steps of a
     rounding tie, where the order of the float32 operations decides; random biases hardly ever do.

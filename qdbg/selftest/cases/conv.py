@@ -10,7 +10,13 @@ import torch.ao.nn.intrinsic.quantized as nniq
 import torch.ao.nn.quantized as nnq
 
 from qdbg.ops._conv_kernel import MANY_GROUPS, overruns, too_small
-from qdbg.selftest.cases._weighted import Weights, bias_near_ties, biases, output_scale, weights
+from qdbg.selftest.cases._weighted import (
+    Weights,
+    biases,
+    near_ties,
+    output_scale,
+    weights,
+)
 from qdbg.selftest.cases.linear import finish, most_of
 from qdbg.selftest.draw import Case, Draw
 
@@ -59,7 +65,10 @@ def conv(draw: Draw, axes: int) -> Case | None:
     """One layer on one to three images."""
     inputs, outputs, groups = channels_of(draw)
     kernel = tuple(int(draw.choice([1, 2, 3, 3, 3, 5])) for _ in range(axes))
-    if draw.chance(0.5):
+    if draw.chance(0.1):  # the shape of depthwise kernels of their own
+        groups = inputs = outputs = draw.integer(1, 24)
+        kernel = (3,) * axes
+    elif draw.chance(0.5):
         kernel = (int(draw.choice([1, 3, 3, 5])),) * axes
     stride = tuple(int(draw.choice([1, 1, 2, 3])) for _ in range(axes))
     dilation = tuple(int(draw.choice([1, 1, 1, 2])) for _ in range(axes))
@@ -82,7 +91,7 @@ def conv(draw: Draw, axes: int) -> Case | None:
         centred = x.int_repr().double() - x.q_zero_point()
         w = torch.from_numpy(made.centred())
         acc = FLOAT[axes](centred, w, None, stride, padding, dilation, groups)
-        b = bias_near_ties(draw, acc.movedim(1, -1).numpy(), x, made, scale)
+        b, scale = near_ties(draw, acc.movedim(1, -1).numpy(), x, made, scale)
     plain, fused = LAYERS[axes]
     layer = (fused if draw.chance(0.5) else plain)(
         inputs, outputs, kernel, stride, padding, dilation, groups, b is not None, mode

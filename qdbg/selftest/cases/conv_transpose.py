@@ -8,7 +8,7 @@ import numpy as np
 import torch
 import torch.ao.nn.quantized as nnq
 
-from qdbg.selftest.cases._weighted import Weights, bias_near_ties, biases, output_scale, weights
+from qdbg.selftest.cases._weighted import Weights, biases, near_ties, output_scale, weights
 from qdbg.selftest.cases.linear import finish, most_of
 from qdbg.selftest.draw import Case, Draw, per_tensor
 
@@ -57,7 +57,7 @@ def conv_transpose(draw: Draw, axes: int) -> Case | None:
         w = torch.from_numpy(made.centred())
         acc = FLOAT[axes](centred, w, None, stride, padding, extra, groups, dilation)
         if acc.numel():
-            b = bias_near_ties(draw, acc.movedim(1, -1).numpy(), x, made, scale)
+            b, scale = near_ties(draw, acc.movedim(1, -1).numpy(), x, made, scale)
     layer = LAYERS[axes](
         inputs, outputs, kernel, stride, padding, extra, groups, b is not None, dilation
     )

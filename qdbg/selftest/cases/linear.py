@@ -10,7 +10,7 @@ import torch.ao.nn.intrinsic.quantized as nniq
 import torch.ao.nn.quantized as nnq
 
 from qdbg.core.quantity import Array
-from qdbg.selftest.cases._weighted import Weights, bias_near_ties, biases, output_scale, weights
+from qdbg.selftest.cases._weighted import Weights, biases, near_ties, output_scale, weights
 from qdbg.selftest.draw import ELEMENTS, Case, Draw
 
 EDGES = [1, 2, 3, 4, 5, 7, 8, 31, 33, 64, 65, 130, 256, 257, 258, 261, 262, 513, 514, 768, 769]
@@ -31,7 +31,7 @@ def linear(draw: Draw) -> Case:
     if draw.chance(0.4) and x.numel():
         centred = x.int_repr().numpy().astype(np.float64) - x.q_zero_point()
         acc = centred @ made.centred().reshape(outputs, -1).T
-        b = bias_near_ties(draw, acc, x, made, scale)
+        b, scale = near_ties(draw, acc, x, made, scale)
     relu = draw.chance(0.5)
     kind: Any = nniq.LinearReLU if relu else nnq.Linear
     layer = kind(width, outputs)

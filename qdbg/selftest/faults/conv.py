@@ -256,6 +256,16 @@ FAULTS = (
         engines=("fbgemm",),
     ),
     _rule("multiplies in float64", _qnnpack, "mul32", product_64, engines=QNNPACK),
+    _stage(
+        "rounds products of depthwise kernels of 27 twice",
+        _qnnpack,
+        "qnnpack_requantize_once",
+        _qnnpack.qnnpack_requantize.compute,
+        "conv3d",
+        engines=QNNPACK,
+    ),
+    _rule("rounds half away", _onednn, "rne32", half_away_32, engines=ONEDNN),
+    _rule("rounds half away", _fbgemm, "rne32", half_away_32, "conv1d", engines=QNNPACK),
     _rule(
         "adds the image with two roundings",
         conv_add,

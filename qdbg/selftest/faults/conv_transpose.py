@@ -14,6 +14,7 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
 from qdbg.ops import (
     _fbgemm,
+    _products,
     _qnnpack,
     _windows,
     conv_transpose,
@@ -21,7 +22,7 @@ from qdbg.ops import (
     linear_tanh,
 )
 from qdbg.selftest.faults import Fault, computing
-from qdbg.selftest.faults._wrong import downward_32, half_away_32
+from qdbg.selftest.faults._wrong import downward_32, half_away_32, product_64
 from qdbg.selftest.faults.conv import channels_first, flipped, interleaved
 
 FBGEMM, ONEDNN, QNNPACK = ("fbgemm",), ("onednn",), ("qnnpack",)
@@ -77,7 +78,7 @@ FAULTS = (
     _rule("fills gaps with the byte 0", "reached", filled_with_zeros, engines=(*FBGEMM, *QNNPACK)),
     _rule("is one pixel late", "reached", one_pixel_late, "conv_transpose1d", engines=QNNPACK),
     _order("interleaves the groups", interleaved, engines=(*FBGEMM, *QNNPACK)),
-    _order("takes the channels first", channels_first, engines=FBGEMM),
+    _order("takes the channels first", channels_first, engines=(*FBGEMM, *QNNPACK)),
     _rule(
         "adds exactly where pairs saturate",
         "_fbgemm",
@@ -106,6 +107,47 @@ FAULTS = (
         "add_zero_point",
         lambda r, y_zp: r,
         engines=FBGEMM,
+    ),
+    _stage(
+        "forgets the zero point of the sum",
+        _products,
+        "centre_sum",
+        lambda dot, x_zp, w_sum: dot,
+        engines=FBGEMM,
+        levels=("avx2", "avx512"),
+    ),
+    _stage(
+        "forgets the zero point of the weights",
+        _products,
+        "mac_centred",
+        lambda x_c, w_q, w_zp: _products.mac.compute(x_c, w_q),
+        engines=QNNPACK,
+    ),
+    _stage(
+        "wraps what leaves the range",
+        _fbgemm,
+        "clamp",
+        lambda z, qmin, qmax: z % 256,
+        engines=FBGEMM,
+    ),
+    _stage(
+        "rounds the bias",
+        _fbgemm,
+        "fbgemm_bias_per_tensor",
+        lambda acc, b, a: f32(f64(acc) + np.rint(f64(b) / a)),
+        engines=FBGEMM,
+    ),
+    Fault(
+        "conv_transpose2d: rounds half away",
+        "conv_transpose2d",
+        ((_fbgemm, "rne32", half_away_32),),
+        engines=QNNPACK,
+    ),
+    Fault(
+        "conv_transpose2d: multiplies in float64",
+        "conv_transpose2d",
+        ((_qnnpack, "mul32", product_64),),
+        engines=QNNPACK,
     ),
     _stage(
         "forgets the slope",

@@ -1,4 +1,4 @@
-"""Wrong rules of arithmetic on two tensors, of concatenation, of moves and of the quantizers."""
+"""Wrong rules of arithmetic on two tensors, and of concatenation."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from qdbg.core.arithmetic import f32, f64, rne, sat32, wrap32
-from qdbg.core.op import Call
 from qdbg.core.quantity import Array
 from qdbg.core.stage import split
 from qdbg.ops import (
@@ -21,22 +20,18 @@ from qdbg.ops import (
     add,
     add_scalar,
     cat,
-    dequantize,
     matmul,
     mul,
     mul_scalar,
-    pad,
-    quantize,
 )
 from qdbg.ops._clamp import clamp_each
 from qdbg.ops._elementwise import BLOCK, quantize_block, quantize_tail
 from qdbg.selftest.faults import Fault, computing
-from qdbg.selftest.faults._wrong import half_away, half_away_32, two_roundings
+from qdbg.selftest.faults._wrong import half_away
 
 COMMON, QNNPACK = ("fbgemm", "x86", "onednn"), ("qnnpack",)
 FLOAT = (add.first, add.second, add.add, _elementwise.reciprocal, _elementwise.quantize, clamp_each)
 LANES = _lanes.block_lanes
-PAIRS = pad._pairs
 
 
 def fault(
@@ -93,11 +88,6 @@ def repeating_is_no_block(shape: tuple[int, ...], strides: Any, threads: int = 1
 def toward_even(x: Array, places: int) -> Array:
     """x / 2^places, half to even."""
     return np.asarray(rne(f64(x) / 2.0**places).astype(np.int32))
-
-
-def first_axis_first(call: Call, axes: int) -> list[tuple[int, int]]:
-    """The padding in the order of the axes."""
-    return PAIRS(call, axes)[::-1]
 
 
 FAULTS = (
@@ -243,37 +233,5 @@ FAULTS = (
         matmul,
         "first_tail",
         lambda a_scale, a_q, a_zp: f32(f64(f32(a_scale)) * f64(a_q)),
-    ),
-    fault("padding goes around the first axes", "pad", pad, "_pairs", first_axis_first),
-    fault("the frame is rounded half away", "pad", quantize, "rne32", half_away_32),
-    fault("quantize rounds twice", "quantize", quantize, "fma32", two_roundings),
-    fault("quantize rounds half away", "quantize", quantize, "rne32", half_away_32),
-    stage_fault(
-        "a scale per channel quantizes in one operation",
-        "quantize_per_channel",
-        quantize,
-        "scale_twice",
-        quantize.scale_fused.compute,
-    ),
-    stage_fault(
-        "a scale per channel adds the zero point after rounding",
-        "quantize_per_channel",
-        quantize,
-        "scale_twice",
-        lambda x, y_scale, y_zp: rne(f32(f64(x) * f32(1 / f64(f32(y_scale))))) + y_zp,
-    ),
-    stage_fault(
-        "a scale per channel dequantizes in float32",
-        "dequantize",
-        dequantize,
-        "dequantize_channel",
-        lambda x_scale, x_q, x_zp: f32(f64(f32(x_scale)) * (f64(x_q) - f64(x_zp))),
-    ),
-    stage_fault(
-        "32 bits are dequantized without wrapping",
-        "dequantize",
-        dequantize,
-        "dequantize_word",
-        lambda x_scale, x_q, x_zp: f32(f64(f32(x_scale)) * f64(f32(f64(x_q) - f64(x_zp)))),
     ),
 )

@@ -146,6 +146,53 @@ FAULTS = (
     ),
     fault("qnnpack does not round the bias", _qnnpack, "rne", downward, engines=QNNPACK),
     fault("qnnpack multiplies in float64", _qnnpack, "mul32", product_64, engines=QNNPACK),
+    fault("qnnpack rounds half away", _fbgemm, "rne32", half_away_32, engines=QNNPACK),
+    stage_fault(
+        "qnnpack divides by the output's scale",
+        _qnnpack,
+        "qnnpack_multiplier",
+        lambda w_scale, x_scale, y_scale: f32(
+            f64(f32(f64(f32(w_scale)) * f32(x_scale))) / f64(f32(y_scale))
+        ),
+        engines=QNNPACK,
+    ),
+    stage_fault(
+        "qnnpack forgets the output's zero point",
+        _qnnpack,
+        "add_zero_point",
+        lambda r, y_zp: r,
+        engines=QNNPACK,
+    ),
+    stage_fault(
+        "qnnpack's clamp wraps",
+        _qnnpack,
+        "clamp",
+        lambda z, qmin, qmax: z % 256,
+        engines=QNNPACK,
+    ),
+    stage_fault(
+        "qnnpack's fused relu clamps at 0",
+        _qnnpack,
+        "relu_clamp",
+        lambda z, y_zp, qmax: np.clip(z, 0, qmax),
+        engines=QNNPACK,
+    ),
+    fault("onednn rounds half away", _onednn, "rne32", half_away_32, engines=ONEDNN),
+    fault("onednn multiplies in float64", _onednn, "mul32", product_64, engines=ONEDNN),
+    stage_fault(
+        "onednn rounds the bias",
+        _onednn,
+        "onednn_bias",
+        lambda d, b: f32(f64(d) + np.rint(f64(b))),
+        engines=ONEDNN,
+    ),
+    stage_fault(
+        "onednn's clamp wraps",
+        _onednn,
+        "onednn_clamp",
+        lambda z, qmin, qmax: z % 256,
+        engines=ONEDNN,
+    ),
     stage_fault(
         "onednn adds the zero point after rounding",
         _onednn,

@@ -1,20 +1,24 @@
-"""Wrong rules of pooling, of means and of resizing."""
+"""Wrong rules of pooling and of means."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
 import numpy as np
 
-from qdbg.core.arithmetic import f32, f64, rne, sat32
+from qdbg.core.arithmetic import f32, f64, i32, rne, sat32
+from qdbg.core.op import Call
 from qdbg.core.quantity import Array
-from qdbg.ops import _resize, adaptive_avg_pool, avg_pool, max_pool, mean, upsample
+from qdbg.core.stage import split
+from qdbg.ops import _pool, adaptive_avg_pool, avg_pool, max_pool, mean
+from qdbg.ops._windows import Geometry
 from qdbg.selftest.faults import Fault, computing
-from qdbg.selftest.faults._wrong import half_away, two_roundings
+from qdbg.selftest.faults._wrong import half_away
 
 COMMON, QNNPACK = ("fbgemm", "x86", "onednn"), ("qnnpack",)
-NEAREST = _resize.nearest
+WINDOWS, POOLED = _pool.pool_windows, _pool.pooled
 
 
 def fault(
@@ -37,16 +41,27 @@ def rounded_first(acc: Array, div: Array, y_zp: Array) -> Array:
     return sat32(rne(f32(f64(f32(acc)) * f32(1 / f64(div)))) + f64(y_zp))
 
 
-def always_exact(size: int, out: int, factor: float | None, *, exact: bool) -> Array:
-    """Half a pixel is added for both kinds."""
-    del exact
-    return NEAREST(size, out, factor, exact=True)
+def padded_with_zeros(image: Array, geometry: Geometry, out: tuple[int, ...], fill: int) -> Array:
+    """Outside the image there are zeros, which an image of qint8 may lie below."""
+    del fill
+    return WINDOWS(image, geometry, out, 0)
 
 
-def from_sizes(size: int, out: int, factor: float | None) -> Array:
-    """The factor that was given does not count."""
-    del factor
-    return f32(f64(size) / f64(out))
+def undilated(call: Call, x: Array, axes: int, *, dilates: bool = False) -> tuple[Array, Geometry]:
+    """Neighbouring pixels in place of distant ones."""
+    image, geometry = POOLED(call, x, axes, dilates=dilates)
+    return image, replace(geometry, dilation=(1,) * axes)
+
+
+def whole_windows(geometry: Geometry, size: tuple[int, ...], out: tuple[int, ...]) -> Array:
+    """Every window is whole, even where it reaches beyond the padded image."""
+    del size
+    return np.full(out, int(np.prod(geometry.kernel)))
+
+
+def apart(size: int, out: int) -> list[tuple[int, int]]:
+    """Each pixel of the image lies in one window."""
+    return [(i * size // out, max(i * size // out + 1, (i + 1) * size // out)) for i in range(out)]
 
 
 FAULTS = (
@@ -67,21 +82,30 @@ FAULTS = (
                 "average_qnnpack",
                 lambda acc, x_scale, size, y_zp: rne(f32(f64(acc) / (f64(size) + 1))) + y_zp,
                 engines=QNNPACK),
-    stage_fault("adaptive pooling takes the zero point off", "adaptive_avg_pool2d",
+    fault("adaptive pooling takes the zero point off the sum", "adaptive_avg_pool2d",
+          adaptive_avg_pool, "raw_sum", avg_pool.centred_sum, engines=COMMON),
+    stage_fault("adaptive pooling divides by the size of the window", "adaptive_avg_pool2d",
                 adaptive_avg_pool, "average_raw",
-                lambda acc, k_d, k_h, k_w: rne(f64(acc) / (k_d * k_h * k_w)) + 1,
-                engines=COMMON),
+                lambda acc, k_d, k_h, k_w: rne(f64(acc) / (k_d * k_h * k_w)), engines=COMMON),
     fault("adaptive pooling rounds half away", "adaptive_avg_pool2d", adaptive_avg_pool, "rne",
           half_away, engines=COMMON),
     stage_fault("mean divides by one more", "mean", mean, "mean_raw",
                 lambda acc, n: rne(f64(acc) / (f64(n) + 1)), engines=COMMON),
     fault("mean rounds half away", "mean", mean, "rne", half_away, engines=COMMON),
-    fault("nearest adds half a pixel", "upsample_nearest2d", upsample, "nearest", always_exact),
-    fault("resizing finds the factor from the sizes", "upsample_nearest2d", _resize, "step",
-          from_sizes),
-    fault("bilinear rounds after each operation", "upsample_bilinear2d", upsample, "fma32",
-          two_roundings),
-    stage_fault("bilinear rounds before it adds the zero point", "upsample_bilinear2d", upsample,
-                "back", lambda t, y_zp: rne(t) + y_zp),
-    fault("bilinear rounds half away", "upsample_bilinear2d", upsample, "rne", half_away),
+    fault("max pooling pads with the byte 0", "max_pool2d", max_pool, "pool_windows",
+          padded_with_zeros),
+    fault("max pooling forgets the dilation", "max_pool2d", max_pool, "pooled", undilated),
+    stage_fault("max pooling in three axes takes the first", "max_pool3d", max_pool, "largest",
+                lambda window: i32(window[..., 0]), engines=COMMON),
+    fault("avg_pool3d has no vectors", "avg_pool3d", avg_pool, "average_lanes",
+          split("block", avg_pool.average_tail, avg_pool.average_tail)),
+    fault("avg_pool2d has whole windows alone", "avg_pool2d", avg_pool, "_pool_sizes",
+          whole_windows),
+    fault("adaptive windows do not overlap", "adaptive_avg_pool2d", adaptive_avg_pool, "_bounds",
+          apart),
+    fault("mean takes the zero point off the sum", "mean", mean, "raw_sum", avg_pool.centred_sum),
+    stage_fault("qnnpack's mean adds the zero point before rounding", "mean", mean,
+                "average_qnnpack",
+                lambda acc, x_scale, size, y_zp: rne(f32(f64(acc) / size + f64(y_zp))),
+                engines=QNNPACK),
 )  # fmt: skip
