@@ -3,10 +3,10 @@
     python -m tests.benchmark_nets [resnet18|mobilenetv2] [ENGINE-LEVEL …]
 
 Every row is a process of its own, with the engine and the CPU level that PyTorch is kept to. Times
-are medians, as multiples of PyTorch's plain quantized forward in the same process: running on
-tape, simulating every call and comparing every integer, and both together. Memory is the peak of
-the process above what it held with the model loaded and run, and the bytes that stay afterwards
-as a multiple of what the layers put out. Run it on a quiet machine.
+are medians of processor time, as multiples of PyTorch's plain quantized forward in the same
+process: running on tape, simulating every call and comparing every integer, and both together.
+Memory is the peak of the process above what it held with the model loaded and run, and the bytes
+that stay afterwards as a multiple of what the layers put out. Run it on a quiet machine.
 """
 
 import json
@@ -29,7 +29,7 @@ NETS = ("resnet18", "mobilenetv2")
 CELLS = ("fbgemm-avx2", "fbgemm-vnni", "full-avx2", "onednn-avx2", "onednn-vnni", "qnnpack-vnni")
 """`full` is fbgemm without reduce_range: bytes up to 255, so that pairs do saturate."""
 THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
-RUNS = 5
+RUNS = 11
 STATUS, RESET = Path("/proc/self/status"), Path("/proc/self/clear_refs")
 
 
@@ -107,41 +107,41 @@ class Net:
 
 
 def timed(work):
-    """Seconds, and what it gave."""
-    start = time.perf_counter()
+    """Seconds of the processor, which other processes disturb less, and what it gave."""
+    start = time.process_time()
     made = work()
-    return time.perf_counter() - start, made
+    return time.process_time() - start, made
 
 
-def measure(name, engine, level):
+def rounds(net):
+    """Seconds of one plain forward, one on tape, and of simulating and comparing that one."""
+    plain, _ = timed(net.plain)
+    capture, tape = timed(net.capture)
+    recording = net.recording(tape)
+    simulate, _ = timed(lambda: net.simulate(recording))
+    return plain, capture, simulate
+
+
+def measure(name, engine, level, runs):
     """One row, as plain data."""
     net = Net(name, engine, level)
-    times = {"plain": [], "capture": [], "simulate": []}
     with net.torch.inference_mode():
         for _ in range(3):
             net.plain()
-        recording = trace = comparisons = None
         before = resident("VmRSS")
         RESET.write_text("5")
         recording = net.recording(net.capture())
         trace, comparisons = net.simulate(recording)
         peak = resident("VmHWM") - before
-        for _ in range(RUNS):
-            times["plain"].append(timed(net.plain)[0])
-            took, tape = timed(net.capture)
-            times["capture"].append(took)
-            made = net.recording(tape)
-            times["simulate"].append(timed(lambda made=made: net.simulate(made))[0])
-    calls = [n for n in recording.program.nodes if n.op != "identity"]
-    put_out = sum(
-        v.nbytes
-        for n, v in zip(recording.program.nodes, recording.values, strict=True)
-        if n.op != "identity"
-    )
-    kept = [*recording.values, *(c for c in recording.constants if hasattr(c, "nbytes"))]
+        times = [rounds(net) for _ in range(runs)] or [(0, 0, 0)]
+    nodes, values = recording.program.nodes, recording.values
+    calls = [node for node in nodes if node.op != "identity"]
+    put_out = sum(v.nbytes for n, v in zip(nodes, values, strict=True) if n.op != "identity")
+    kept = [*values, *(getattr(each, "q", each) for each in recording.constants)]
     refused = Counter(c.reason for c in comparisons if c.status == "not simulated")
+    medians = (statistics.median(each) for each in zip(*times, strict=True))
     return {
-        **{key: statistics.median(value) for key, value in times.items()},
+        **dict(zip(("plain", "capture", "simulate"), medians, strict=True)),
         "peak": peak,
         "kept": (held(kept) + trace.kept_bytes) / put_out,
         "outputs": put_out,
@@ -152,17 +152,22 @@ def measure(name, engine, level):
     }
 
 
-def row(name, cell):
-    """Measure in a child that is kept to the level."""
+def child(name, cell, runs):
+    """Measure in a process that is kept to the level."""
     level = cell.rpartition("-")[2]
-    done = subprocess.run(  # noqa: S603 - this very file
-        [sys.executable, "-m", "tests.benchmark_nets", "--child", name, cell],
+    return subprocess.run(  # noqa: S603 - this very file
+        [sys.executable, "-m", "tests.benchmark_nets", "--child", name, cell, str(runs)],
         env=os.environ | VARIABLES[level] | THREADS | {"PYTHONWARNINGS": "ignore"},
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
+
+
+def row(name, cell):
+    """Measure and print."""
+    done = child(name, cell, RUNS)
     if done.returncode:
         sys.stdout.write(f"{name:<12}{cell:<14}{done.stderr.strip()[-300:]}\n")
         return
@@ -182,8 +187,9 @@ def main(arguments):
     """Print the table."""
     if arguments[:1] == ["--child"]:
         warnings.simplefilter("ignore")
-        engine, _, level = arguments[2].rpartition("-")
-        sys.stdout.write(json.dumps(measure(arguments[1], engine, level)) + "\n")
+        name, cell, runs = arguments[1:]
+        engine, _, level = cell.rpartition("-")
+        sys.stdout.write(json.dumps(measure(name, engine, level, int(runs))) + "\n")
         return
     reached = LEVELS[: LEVELS.index(machine_level()) + 1]
     cells = [a for a in arguments if a not in NETS] or CELLS

@@ -157,6 +157,7 @@ EXAMPLE = Example(
         "k_w": np.array([[[[2]]]]),
         "size": np.array(4),
         "last": False,
+        "even": True,
         "divides": True,
         "channels": 1,
         "x_scale": 1.0,
