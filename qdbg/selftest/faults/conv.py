@@ -264,7 +264,7 @@ FAULTS = (
         "conv3d",
         engines=QNNPACK,
     ),
-    _rule("rounds half away", _onednn, "rne32", half_away_32, engines=ONEDNN),
+    _rule("rounds oneDNN's results half away", _onednn, "rne32", half_away_32, engines=ONEDNN),
     _rule("rounds half away", _fbgemm, "rne32", half_away_32, "conv1d", engines=QNNPACK),
     _rule(
         "adds the image with two roundings",
