@@ -32,7 +32,7 @@ def show(options: argparse.Namespace) -> int:
 
 
 def _trace(saved: Debugger, options: argparse.Namespace) -> Trace:
-    arithmetic, feed = options.arith or saved.arithmetic, options.feed or saved.trace.feed
+    arithmetic, feed = options.arith or saved.arithmetic, options.feed or saved.unchanged.feed
     return Debugger(saved.recording, arithmetic, feed).trace
 
 

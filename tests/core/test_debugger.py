@@ -180,9 +180,12 @@ def test_only_the_last_of_several_selections_is_kept(equal):
 
 def test_every_recorded_command_of_the_table_runs():
     arguments = {"go": "fc1", "element": "0", "break": "", "mark": "a", "arithmetic": "auto"}
+    arguments |= {"set": "fc1.b[0] = 1"}
     for command in BY_ID.values():
         if command.recorded:
             made = Debugger(recording())
+            if command.id in {"unset", "original"}:
+                made.execute("set fc1.b[0] = 1")
             assert made.execute(f"{command.id} {arguments.get(command.id, '')}").reason
 
 
