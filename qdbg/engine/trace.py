@@ -199,6 +199,7 @@ class Trace:
         self._cache: OrderedDict[int, Simulation | NotSimulated] = OrderedDict()
         self._results: dict[int, Array] = {}
         self._steps: OrderedDict[int, Step] = OrderedDict()
+        self._apart_from: dict[tuple[str, float, int], tuple[tuple[str, QParams], ...]] = {}
 
     @property
     def kept_bytes(self) -> int:
@@ -244,13 +245,22 @@ class Trace:
         own = self.nodes[call].output
         if own is None or own.per_channel:
             return ()
-        found: dict[tuple[float, int], tuple[str, QParams]] = {}
+        key = _told_apart(own)
+        if key not in self._apart_from:
+            self._apart_from[key] = tuple(
+                (name, params)
+                for name, params in self._each_once
+                if params.dtype == own.dtype and _told_apart(params) != key
+            )
+        return self._apart_from[key]
+
+    @cached_property
+    def _each_once(self) -> tuple[tuple[str, QParams], ...]:
+        """The parameters of all results, each with the first call that has them."""
+        found: dict[tuple[str, float, int], tuple[str, QParams]] = {}
         for node in self.nodes:
-            params = node.output
-            if params is not None and not params.per_channel and params.dtype == own.dtype:
-                key = (float(params.scale), int(params.zero_point))
-                found.setdefault(key, (node.name, params))
-        found.pop((float(own.scale), int(own.zero_point)), None)
+            if node.output is not None and not node.output.per_channel:
+                found.setdefault(_told_apart(node.output), (node.name, node.output))
         return tuple(found.values())
 
     def _operand(self, source: int) -> Operand:
@@ -390,6 +400,10 @@ class Trace:
         golden = None if mine is None else self.in_stages(call, mine).reshape(simulated.shape)
         layer = self.layer(call)
         return Step(index, call, node, layer, stage, made, simulated, captured, None, golden)
+
+
+def _told_apart(params: QParams) -> tuple[str, float, int]:
+    return params.dtype, float(params.scale), int(params.zero_point)
 
 
 def arithmetic_for(recording: Recording, name: str = "auto") -> Arithmetic | None:
