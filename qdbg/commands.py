@@ -124,6 +124,15 @@ def _breakpoint_changes() -> tuple[Command, ...]:
 COMMANDS: tuple[Command, ...] = (
     *_moves(),
     Command(
+        "origin",
+        ("O",),
+        "origin",
+        "go to what this element came from, in the stage or layer before; o or u: back",
+        "Move in time",
+        "which one, from 1, the largest contribution first; nothing: that one",
+        recorded=True,
+    ),
+    Command(
         "undo",
         ("u",),
         "undo",
@@ -283,7 +292,15 @@ COMMANDS: tuple[Command, ...] = (
     Command("explain", ("e",), "explain", "show or hide the explanation", "Look"),
     Command("theme", ("t",), "theme", "dark or light", "Look"),
     Command("picture", ("P",), "picture", "save the screen as an SVG picture", "Session"),
-    Command("save", ("ctrl+s",), "save", "save the session under sessions/", "Session", footer=10),
+    Command(
+        "save",
+        ("ctrl+s",),
+        "save",
+        "save the session under sessions/",
+        "Session",
+        "in a script: the file, NAME.qdbg",
+        footer=10,
+    ),
     Command("sessions", ("S",), "sessions", "open another session", "Session"),
     Command("palette", ("ctrl+p",), "palette", "find and run any command", "Session"),
     Command("help", ("question_mark", "f1"), "help", "this list of keys", "Session", footer=5),
