@@ -315,7 +315,8 @@ class Debugger:
         if argument and not (argument.isdecimal() and 1 <= int(argument) <= len(found)):
             raise CommandError(f"there is no origin {argument!r}", expected=f"1 to {len(found)}")
         chosen = found[int(argument or 1) - 1]
-        words = f"origin{f' {int(argument or 1)} of {len(found)}' if len(found) > 1 else ''}"
+        words = f"origin of {self.step.name}[{self.element}]"
+        words += f", {int(argument or 1)} of {len(found)}" if len(found) > 1 else ""
         if chosen.contribution is not None:
             words += f", it adds {signed(chosen.contribution)}"
         if chosen.step is None:

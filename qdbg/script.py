@@ -7,9 +7,13 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from qdbg.commands import COMMANDS, Command, key_sign
 from qdbg.errors import QdbgError
+
+if TYPE_CHECKING:
+    import argparse
 
 SAVE = "save"
 """The one command of a script that the debugger does not run itself: it writes a file."""
@@ -57,6 +61,13 @@ def script(text: str, option: str = "--run") -> tuple[Line, ...]:
     """
     parts = [part.strip() for part in _PARTS.findall(text)]
     return tuple(_line(part, option, n) for n, part in enumerate(filter(None, parts), 1))
+
+
+def script_of(options: argparse.Namespace) -> tuple[Line, ...]:
+    """What --break, --watch and --run ask for, in this order. Raises ScriptError."""
+    asked = vars(options)
+    found = stop_points(asked.get("break_at") or [], asked.get("watch") or [])
+    return (*found, *script(asked.get("run") or ""))
 
 
 def stop_points(breaks: list[str], watches: list[str]) -> tuple[Line, ...]:

@@ -224,7 +224,8 @@ def _addend(stage: Stage, made: Simulation, name: str, at: Array) -> Array | Non
     if name not in ADDENDS or "A" not in made.values:
         return own
     factor, zero_point = (made.values[symbol] for symbol in ADDENDS[name])
-    return (own.astype(np.int64) - np.asarray(zero_point)) * np.asarray(factor, np.int64)
+    added: Array = (own.astype(np.int64) - np.asarray(zero_point)) * np.asarray(factor, np.int64)
+    return added
 
 
 def _along_last(

@@ -5,15 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from qdbg.debugger import Debugger
 from qdbg.errors import QdbgError
-from qdbg.script import SAVE, Line, script, stop_points
+from qdbg.script import SAVE, Line
 from qdbg.session import Session, save
-
-if TYPE_CHECKING:
-    import argparse
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,12 +21,6 @@ class Ran:
     """The step under the cursor afterwards."""
     element: int
     reason: str
-
-
-def lines_of(options: argparse.Namespace) -> tuple[Line, ...]:
-    """The commands that --break, --watch and --run ask for, in this order. Raises ScriptError."""
-    found = stop_points(options.break_at or [], options.watch or [])
-    return (*found, *script(options.run or ""))
 
 
 def run_script(debugger: Debugger, lines: Sequence[Line]) -> tuple[Ran, ...]:
@@ -72,7 +62,4 @@ def ran_data(ran: Sequence[Ran]) -> list[dict[str, object]]:
 def watched_text(debugger: Debugger) -> str:
     """A line per watch: its values at the stages passed so far."""
     found = debugger.watches.readings(debugger.trace, debugger.stop.mark)
-    return "\n".join(
-        f"watch {one.text}  " + " → ".join(f"{r.label} {r.value}" for r in one.history)
-        for one in found
-    )
+    return "\n".join(f"watch {one.text}  {one.words or 'nothing yet'}" for one in found)
