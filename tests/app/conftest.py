@@ -8,7 +8,9 @@ from qdbg.app.app import QdbgApp
 from qdbg.app.main import MainScreen
 from qdbg.app.plan import Plan
 from qdbg.debugger import Debugger
-from qdbg.session import Session
+from qdbg.session import Session, load
+from tests.app.snapshot import screen_text
+from tests.app.terminal import SESSIONS
 from tests.synthetic import recording
 
 
@@ -16,6 +18,12 @@ def app_on(made=None, arithmetic="auto"):
     """The app as it opens a saved session of the recording."""
     session = Session.of(Debugger(made if made is not None else recording(), arithmetic))
     return QdbgApp(Plan("iris_qat.qdbg", lambda: session, Path("iris_qat.qdbg"), None, None))
+
+
+def app_on_file(name, arithmetic=None):
+    """The app on a committed session, which needs no PyTorch either."""
+    path = SESSIONS / name
+    return QdbgApp(Plan(name, lambda: load(path), path, arithmetic, None))
 
 
 async def ready(pilot):
@@ -27,12 +35,6 @@ async def ready(pilot):
             await pilot.pause()
             return
     raise AssertionError("the app did not get ready")
-
-
-def screen_text(app):
-    """What the terminal shows, line by line. Textual's compositor is private: only used here."""
-    strips = app.screen._compositor.render_strips()
-    return "\n".join(strip.text.rstrip() for strip in strips)
 
 
 def region_text(app, selector):
