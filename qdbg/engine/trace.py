@@ -187,6 +187,7 @@ class Trace:
         self._cache: OrderedDict[int, Simulation | NotSimulated] = OrderedDict()
         self._results: dict[int, Array] = {}
         self._steps: OrderedDict[int, Step] = OrderedDict()
+        self._apart_from: dict[tuple[str, float, int], tuple[tuple[str, QParams], ...]] = {}
 
     @property
     def kept_bytes(self) -> int:
@@ -232,13 +233,22 @@ class Trace:
         own = self.nodes[call].output
         if own is None or own.per_channel:
             return ()
-        found: dict[tuple[float, int], tuple[str, QParams]] = {}
+        key = _told_apart(own)
+        if key not in self._apart_from:
+            self._apart_from[key] = tuple(
+                (name, params)
+                for name, params in self._each_once
+                if params.dtype == own.dtype and _told_apart(params) != key
+            )
+        return self._apart_from[key]
+
+    @cached_property
+    def _each_once(self) -> tuple[tuple[str, QParams], ...]:
+        """The parameters of all results, each with the first call that has them."""
+        found: dict[tuple[str, float, int], tuple[str, QParams]] = {}
         for node in self.nodes:
-            params = node.output
-            if params is not None and not params.per_channel and params.dtype == own.dtype:
-                key = (float(params.scale), int(params.zero_point))
-                found.setdefault(key, (node.name, params))
-        found.pop((float(own.scale), int(own.zero_point)), None)
+            if node.output is not None and not node.output.per_channel:
+                found.setdefault(_told_apart(node.output), (node.name, node.output))
         return tuple(found.values())
 
     def _operand(self, source: int) -> Operand:
@@ -357,6 +367,10 @@ class Trace:
         golden = None if mine is None else _as_stages_see_it(node, mine).reshape(simulated.shape)
         layer = self.layer(call)
         return Step(index, call, node, layer, stage, made, simulated, captured, None, golden)
+
+
+def _told_apart(params: QParams) -> tuple[str, float, int]:
+    return params.dtype, float(params.scale), int(params.zero_point)
 
 
 def _as_stages_see_it(node: Node, value: Array) -> Array:
