@@ -125,6 +125,15 @@ def _breakpoint_changes() -> tuple[Command, ...]:
 COMMANDS: tuple[Command, ...] = (
     *_moves(),
     Command(
+        "origin",
+        ("O",),
+        "origin",
+        "go to what this element came from, in the stage or layer before; o or u: back",
+        "Move in time",
+        "which one, from 1, the largest contribution first; nothing: that one",
+        recorded=True,
+    ),
+    Command(
         "undo",
         ("u",),
         "undo",
@@ -311,7 +320,15 @@ COMMANDS: tuple[Command, ...] = (
     Command("explain", ("e",), "explain", "show or hide the explanation", "Look"),
     Command("theme", ("t",), "theme", "dark or light", "Look"),
     Command("picture", ("P",), "picture", "save the screen as an SVG picture", "Session"),
-    Command("save", ("ctrl+s",), "save", "save the session under sessions/", "Session", footer=10),
+    Command(
+        "save",
+        ("ctrl+s",),
+        "save",
+        "save the session under sessions/",
+        "Session",
+        "in a script: the file, NAME.qdbg",
+        footer=10,
+    ),
     Command(
         "resume",
         ("ctrl+r",),

@@ -13,6 +13,8 @@ from qdbg.commands import BY_ID
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
+from qdbg.engine.origin import Origin, origins
+from qdbg.engine.table import signed
 from qdbg.engine.trace import Step, Trace, arithmetic_for
 from qdbg.errors import CommandError
 from qdbg.names import FEEDS
@@ -301,7 +303,28 @@ class Debugger(Changing):
             text = self._named_place(text)
         return self._stay(self.watches.toggle(self.trace, text))
 
-    # ------------------------------------------------------------------------ undo and redo
+    # ---------------------------------------------------------------- origin, undo and redo
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """The elements that the one under the cursor came from, the largest contribution first."""
+        return origins(self.trace, self.step, self.element)
+
+    def _origin(self, argument: str) -> Stop:
+        found = self.origins
+        if not found:
+            return self._stay("where this element came from is not known")
+        if argument and not (argument.isdecimal() and 1 <= int(argument) <= len(found)):
+            raise CommandError(f"there is no origin {argument!r}", expected=f"1 to {len(found)}")
+        chosen = found[int(argument or 1) - 1]
+        words = f"origin of {self.step.name}[{self.element}]"
+        words += f", {int(argument or 1)} of {len(found)}" if len(found) > 1 else ""
+        if chosen.contribution is not None:
+            words += f", it adds {signed(chosen.contribution)}"
+        if chosen.step is None:
+            return self._stay(f"{words}: {chosen.place} = {chosen.value}")
+        step = self.trace.step(chosen.step)
+        return Stop(Mark(chosen.step, chosen.element), arrival(step, words))
 
     def _undo(self, _: str) -> Stop:
         move = self.travel.undo()

@@ -150,7 +150,9 @@ def changed_trace(original: Trace, changes: Sequence[Change]) -> Trace:
             case _, float() | int() as value:
                 recording = _put(recording, change.spot, value)
     recording = _passing_on(original.recording, recording)
-    return ChangedTrace(original, Replaced(recording, arithmetic, results, frozenset(sources)))
+    made = ChangedTrace(original, Replaced(recording, arithmetic, results, frozenset(sources)))
+    made.what_if = listed(changes)
+    return made
 
 
 def _begins(recording: Recording, spot: Spot) -> set[int]:

@@ -181,6 +181,8 @@ class Trace:
 
     original: Trace | None = None
     """Of a run whose numbers are changed: the run without the changes."""
+    what_if = ""
+    """The changes in one line: `fc1.w_q[8,3] = -12`."""
 
     def __init__(
         self,
