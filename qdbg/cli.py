@@ -105,6 +105,8 @@ def _open(options: argparse.Namespace) -> int:
         arithmetic=options.arith,
         feed=options.feed,
         golden=None if options.golden is None else lambda made: _golden(options, made),
+        theme=options.theme,
+        ascii=options.ascii,
     )
 
 

@@ -22,6 +22,8 @@ def run(
     arithmetic: str | None = None,
     feed: str | None = None,
     golden: Callable[[Recording], Mapping[int, Array]] | None = None,
+    theme: str = "dark",
+    ascii: bool = False,
 ) -> int:
     """Open the app on a model or a session; returns the exit status.
 
@@ -30,7 +32,7 @@ def run(
     from qdbg.app.app import QdbgApp  # noqa: PLC0415 - textual only when the app opens
     from qdbg.app.plan import Plan  # noqa: PLC0415 - likewise
 
-    app = QdbgApp(Plan(title, opening, session_path, arithmetic, feed, golden))
+    app = QdbgApp(Plan(title, opening, session_path, arithmetic, feed, golden, theme, ascii))
     status = app.run() or 0
     if app.problem:
         sys.stderr.write(f"{app.problem}\n")

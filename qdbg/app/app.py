@@ -11,7 +11,6 @@ from qdbg.app.moves import Moves
 from qdbg.app.palette import CommandProvider
 from qdbg.app.screen import CommandScreen
 from qdbg.app.start import StartScreen
-from qdbg.app.theme import THEMES
 from qdbg.commands import BY_ID
 from qdbg.errors import CommandError, QdbgError
 
@@ -33,7 +32,7 @@ class QdbgApp(Moves):
     ENABLE_COMMAND_PALETTE = True
 
     def __init__(self, plan: Plan) -> None:
-        super().__init__()
+        super().__init__(plan.theme, ascii=plan.ascii)
         self.plan = plan
         self._debugger: Debugger | None = None
         self.leaving = False
@@ -50,9 +49,7 @@ class QdbgApp(Moves):
 
     def on_mount(self) -> None:
         """Paint the first screen, then load in a thread."""
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = THEMES[0].name
+        self.wear_theme()
         start = StartScreen(self.plan.title)
         self.push_screen(start)
         self.call_after_refresh(self.run_worker, self._load, thread=True, group="load")
@@ -230,8 +227,7 @@ class QdbgApp(Moves):
         self.screen.toggle_class("unexplained")
 
     def _do_theme(self) -> None:
-        names = [theme.name for theme in THEMES]
-        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self.next_theme()
 
     def _do_picture(self) -> None:
         path = self.save_screenshot(path=".")

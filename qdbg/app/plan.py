@@ -30,3 +30,7 @@ class Plan:
     """None for the session's own, or `captured`."""
     golden: Callable[[Recording], Mapping[int, Array]] | None = None
     """Gives the golden integers of a recording, by call; slow, and may raise QdbgError."""
+    theme: str = "dark"
+    """A name of `names.THEME_NAMES`."""
+    ascii: bool = False
+    """Draw with ASCII only."""

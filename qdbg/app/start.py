@@ -6,9 +6,10 @@ from pathlib import PurePath
 from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from qdbg.app.grid import Grid
+from qdbg.app.keyline import KeyLine
 from qdbg.app.screen import CommandScreen
 from qdbg.app.widgets import join, title
 
@@ -38,7 +39,7 @@ class StartScreen(CommandScreen):
         yield Static(heading, id="title", markup=False)
         yield Static(id="progress", markup=False)
         yield Grid(id="layers", selectable=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Name the panel."""
