@@ -109,8 +109,36 @@ def _moves() -> tuple[Command, ...]:
     )
 
 
+def _breakpoint_changes() -> tuple[Command, ...]:
+    rows = (
+        ("enable", "let a breakpoint stop again"),
+        ("disable", "keep a breakpoint without stopping at it"),
+        ("delete", "remove a breakpoint"),
+    )
+    argument = "its number in the list, or what it stops at"
+    return tuple(
+        Command(id_, (), id_, text, "Stop points", argument, recorded=True) for id_, text in rows
+    )
+
+
 COMMANDS: tuple[Command, ...] = (
     *_moves(),
+    Command(
+        "undo",
+        ("u",),
+        "undo",
+        "back to where the last movement began",
+        "Move in time",
+        recorded=True,
+    ),
+    Command(
+        "redo",
+        ("U",),
+        "redo",
+        "make the movement again that was undone",
+        "Move in time",
+        recorded=True,
+    ),
     Command(
         "go",
         ("colon",),
@@ -184,11 +212,28 @@ COMMANDS: tuple[Command, ...] = (
         "breakpoint",
         "set or clear a breakpoint here, or at a place",
         "Stop points",
-        "a place (fc1, fc1.mac, fc1.mac[8]), difference or saturation; nothing: here",
+        "a place (fc1, fc1.mac, fc1.mac[8]), difference, saturation, tie, or an expression such as "
+        "abs(delta) > 1 and c == 8; nothing: here",
         recorded=True,
         footer=9,
     ),
-    Command("breakpoints", ("B",), "breakpoints", "list the stop points", "Stop points"),
+    Command(
+        "breakpoints",
+        ("B",),
+        "breakpoints",
+        "list the breakpoints: how often each was hit, on or off, remove",
+        "Stop points",
+    ),
+    *_breakpoint_changes(),
+    Command(
+        "watch",
+        ("w",),
+        "watch",
+        "watch the value under the cursor, or stop watching it",
+        "Stop points",
+        "an element (fc1[8]) or an expression (y_q - y_zp, delta); nothing: this element",
+        recorded=True,
+    ),
     Command(
         "mark",
         ("m",),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from qdbg.breakpoints import KINDS, Breakpoints, checked, is_condition
 from qdbg.commands import BY_ID
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Recording
@@ -16,16 +17,16 @@ from qdbg.errors import CommandError
 from qdbg.names import FEEDS
 from qdbg.places import Place, find_place
 from qdbg.stops import (
-    KINDS,
     Flags,
     Mark,
     Stop,
     arrival,
     first_flagged,
-    hit,
     largest_difference,
     seek,
 )
+from qdbg.travel import Spot, Travel
+from qdbg.watches import Watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,9 @@ class Debugger:
         self.initial_feed = feed
         self.arithmetic = arithmetic
         self.trace = _trace(recording, arithmetic, feed, golden)
-        self.breakpoints: list[str] = ["difference"]
+        self.breakpoints = Breakpoints()
+        self.watches = Watches()
+        self.travel = Travel()
         self.marks: dict[str, tuple[str, int]] = {}
         self.history: list[Executed] = []
         self.stop = Stop(Mark(0, 0), arrival(self.trace.step(0), "start"))
@@ -94,18 +97,18 @@ class Debugger:
         argument = argument.strip()
         if argument and not known.argument:
             raise CommandError(f"{name} takes no argument, but {argument!r} follows it")
+        before = self._spot
         self.stop = _HANDLERS[name](self, argument)
         self._remember()
-        self._record(f"{name} {argument}".strip())
+        command = f"{name} {argument}".strip()
+        if name not in {"undo", "redo"}:
+            self.travel.moved(command, before, self._spot)
+        self.history.append(Executed(command, self.step.name, self.element, self.stop.reason))
         return self.stop
 
-    def _record(self, command: str) -> None:
-        """Keep the command; of several selections of an element in a row only the last counts."""
-        done = Executed(command, self.step.name, self.element, self.stop.reason)
-        selects = command.startswith("element ")
-        if selects and self.history and self.history[-1].command.startswith("element "):
-            self.history.pop()
-        self.history.append(done)
+    @property
+    def _spot(self) -> Spot:
+        return Spot(self.step.name, self.element)
 
     # ------------------------------------------------------------------ moving the cursor
 
@@ -176,7 +179,7 @@ class Debugger:
         last = self.stop.mark.step
         for last in steps:
             step = self.trace.step(last)
-            found = hit(self.trace, step, self.breakpoints, self._element_at(step))
+            found = self.breakpoints.hit(self.trace, step, self._element_at(step))
             if found is not None:
                 return found
         return self._move(last, otherwise)
@@ -260,15 +263,62 @@ class Debugger:
 
     def _break(self, argument: str) -> Stop:
         spot = argument or self.step.name
-        if spot not in KINDS:
-            place = self._place(spot)
-            if spot.startswith("["):
-                spot = f"{self.step.name}[{place.element}]"
-        if spot in self.breakpoints:
-            self.breakpoints.remove(spot)
+        if is_condition(spot):
+            spot = checked(self.trace, spot).text
+        elif spot not in KINDS:
+            spot = self._named_place(spot)
+        if spot in self.breakpoints.spots:
+            self.breakpoints.remove(self.breakpoints.number(spot))
             return self._stay(f"breakpoint at {spot} cleared")
-        self.breakpoints.append(spot)
-        return self._stay(f"breakpoint {len(self.breakpoints)} set at {spot}")
+        return self._stay(f"breakpoint {self.breakpoints.add(spot)} set at {spot}")
+
+    def _named_place(self, text: str) -> str:
+        """The place as it is typed; an element of this stage behind the stage's name."""
+        place = self._place(text)
+        return f"{self.step.name}[{place.element}]" if text.startswith("[") else text
+
+    def _enable(self, argument: str) -> Stop:
+        return self._switch(argument, enabled=True)
+
+    def _disable(self, argument: str) -> Stop:
+        return self._switch(argument, enabled=False)
+
+    def _switch(self, argument: str, *, enabled: bool) -> Stop:
+        number = self.breakpoints.number(argument)
+        found = self.breakpoints.enable(number, enabled=enabled)
+        words = "enabled" if enabled else "disabled"
+        return self._stay(f"breakpoint {number} at {found.spot} {words}")
+
+    def _delete(self, argument: str) -> Stop:
+        number = self.breakpoints.number(argument)
+        return self._stay(f"breakpoint at {self.breakpoints.remove(number).spot} cleared")
+
+    def _watch(self, argument: str) -> Stop:
+        text = argument or f"{self.step.name}[{self.element}]"
+        if text.startswith("["):
+            text = self._named_place(text)
+        return self._stay(self.watches.toggle(self.trace, text))
+
+    # ------------------------------------------------------------------------ undo and redo
+
+    def _undo(self, _: str) -> Stop:
+        move = self.travel.undo()
+        if move is None:
+            return self._stay("nothing to undo: the cursor has not moved")
+        return self._back_at(move.start, f"undo of {move.command}")
+
+    def _redo(self, _: str) -> Stop:
+        move = self.travel.redo()
+        if move is None:
+            return self._stay("nothing to redo: no movement was undone last")
+        return self._back_at(move.end, f"redo of {move.command}")
+
+    def _back_at(self, spot: Spot, reason: str) -> Stop:
+        """That place; under an arithmetic without it, the end of its layer."""
+        place = find_place(self.trace, spot.step) or self._place(spot.step.rpartition(".")[0])
+        step = self.trace.step(place.step)
+        element = min(spot.element, max(0, step.size - 1))
+        return Stop(Mark(place.step, element), arrival(step, reason))
 
     # -------------------------------------------------------------------- another simulation
 

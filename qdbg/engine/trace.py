@@ -147,6 +147,14 @@ class Step:
         return self.stage.cut(self.simulation.values)
 
     @cached_property
+    def ties(self) -> Array | None:
+        """bool per element: where a value lay half-way between two integers when the stage rounded
+        it; None for a stage that rounds nothing."""
+        if self.stage is None or self.simulation is None:
+            return None
+        return self.stage.ties(self.simulation.values)
+
+    @cached_property
     def saturations(self) -> int:
         """How many elements the stage cut off."""
         cut = self.cut
@@ -311,6 +319,17 @@ class Trace:
     def call_of(self, step: int) -> int:
         """The call that a step belongs to."""
         return int(np.searchsorted(self.first_steps, step, side="right")) - 1
+
+    def at_hand(self, call: int, products: int) -> bool:
+        """Whether the call's numbers are kept, or made at once: it has so few products."""
+        node, layer = self.nodes[call], self.layer(call)
+        weight = layer.weight if layer is not None else None
+        inner = 1 if weight is None or not len(weight.q) else weight.q[0].size
+        return call in self._cache or int(np.prod(node.shape)) * inner <= products
+
+    def glance(self, index: int) -> Step:
+        """The step for a look at one element: what was counted in other steps stays kept."""
+        return self._steps[index] if index in self._steps else self._step(index)
 
     def step(self, index: int) -> Step:
         """The step with its numbers."""

@@ -148,7 +148,8 @@ def _state_differences(saved: State, debugger: Debugger) -> tuple[str, ...]:
         ("the feed", saved.feed, now.feed),
         ("the cursor", f"{saved.stop}[{saved.element}]", f"{now.stop}[{now.element}]"),
         ("the stop reason", saved.reason, now.reason),
-        ("the breakpoints", _listed(saved.breakpoints), _listed(now.breakpoints)),
+        ("the breakpoints", _breakpoints(saved, saved), _breakpoints(now, saved)),
+        ("the watches", _listed(saved.watches), _listed(now.watches)),
         ("the marks", _marks(saved), _marks(now)),
     )
     return tuple(
@@ -160,6 +161,19 @@ def _state_differences(saved: State, debugger: Debugger) -> tuple[str, ...]:
 
 def _listed(items: tuple[str, ...]) -> str:
     return ", ".join(items) or "none"
+
+
+def _breakpoints(state: State, saved: State) -> str:
+    """As far as the saved ones tell: those of old sessions have no counts."""
+    counted = all(one.hits is not None for one in saved.breakpoints)
+    return _listed(
+        tuple(
+            one.spot
+            + (f" hit {one.hits} times" if counted and one.hits else "")
+            + ("" if one.enabled else " (off)")
+            for one in state.breakpoints
+        )
+    )
 
 
 def _marks(state: State) -> str:

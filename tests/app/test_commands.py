@@ -111,12 +111,12 @@ async def test_breakpoints_are_set_listed_and_cleared():
     app = app_on()
     async with app.run_test(size=(120, 40)) as pilot:
         debugger = await opened(pilot, "n", "b")
-        assert debugger.breakpoints == ["difference", "quant:quantize.round"]
+        assert debugger.breakpoints.spots == ("difference", "quant:quantize.round")
         await pilot.press("B")
         assert isinstance(app.screen, Choose)
         assert "quant:quantize.round" in screen_text(app)
         await pilot.press("j", "enter")
-        assert debugger.breakpoints == ["difference"]
+        assert debugger.breakpoints.spots == ("difference",)
 
 
 async def test_the_arithmetic_is_chosen_from_the_table_of_differences():
