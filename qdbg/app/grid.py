@@ -38,7 +38,7 @@ class GridRow:
     side: str = ""
     """Behind the row, `↑`."""
     role: str = "plain"
-    """`plain`, `differs`, `cut` or `muted`: a component class of the grid."""
+    """`plain`, `differs`, `cut`, `muted` or `head`: a component class of the grid."""
 
 
 class GridSource(Protocol):
@@ -68,6 +68,7 @@ class Grid(ScrollView, can_focus=False):
         "grid--differs",
         "grid--cut",
         "grid--muted",
+        "grid--head",
         "grid--selected",
     }
 

@@ -21,7 +21,7 @@ def load(
     cancelled: Callable[[], bool],
 ) -> Debugger:
     """Open the session, or read the model, show its layers and run it. Raises QdbgError."""
-    if plan.session_path is None:
+    if plan.session_path is None and not plan.kept and Path(plan.title).is_file():
         from qdbg.reader import read_model  # noqa: PLC0415 - not needed for a session
 
         say("reading the model")

@@ -95,6 +95,7 @@ class MainScreen(CommandScreen):
         title(self.query_one("#formula"), "formula")
         self.show_state()
         self.count_fares()
+        self.qdbg.offer()
 
     def on_resize(self, event: Resize) -> None:
         """Draw again: the texts depend on the size."""

@@ -7,6 +7,7 @@ from copy import copy
 from dataclasses import dataclass
 
 from qdbg.app.grid import GridColumn, GridRow
+from qdbg.app.widgets import fitted
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Layer
 from qdbg.engine.browse import axes_of
@@ -231,11 +232,6 @@ def _weight(layer: Layer) -> tuple[str, str]:
     if not layer.weight.qparams.per_channel:
         return f"int8 {shape}", f"{float(scale):.4g}"
     return f"int8 {shape}", f"{scale.size} channels: {scale.min():.4g} … {scale.max():.4g}"
-
-
-def fitted(text: str, width: int) -> str:
-    """The text, cut with an ellipsis where it is longer."""
-    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def unsimulated(trace: Trace, call: int) -> str | None:
