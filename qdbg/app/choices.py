@@ -6,7 +6,7 @@ from pathlib import Path
 
 from qdbg.app.dialogs import Choice, Choices, Choose
 from qdbg.app.grid import GridColumn, GridRow
-from qdbg.app.sources import fitted
+from qdbg.app.widgets import fitted
 from qdbg.debugger import Debugger
 from qdbg.engine.survey import Fare, survey
 from qdbg.engine.trace import arithmetic_for
