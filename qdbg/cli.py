@@ -77,11 +77,31 @@ def _run(argv: list[str]) -> int:
     run = COMMANDS.get(argv[0])
     if run is not None:
         return run(arguments.PARSERS[argv[0]]().parse_args(argv[1:]))
-    options = arguments.open_parser().parse_args(argv)
+    return _opened(arguments.open_parser().parse_args(argv), argv)
+
+
+def _opened(options: argparse.Namespace, argv: list[str]) -> int:
+    if options.serve is not None:
+        return _serve(options, argv)
+    if options.tour:
+        return _tour(options)
+    if options.target is None:
+        from qdbg.headless.arguments import UsageError  # noqa: PLC0415 - argparse
+
+        raise UsageError(
+            "no model and no session was given", remedy="'qdbg --help' shows examples."
+        )
     if not _on_terminal():
         vars(options).update(json=False, values=False, element=None, golden=None)
         return _show(options)
     return _open(options)
+
+
+def _serve(options: argparse.Namespace, argv: list[str]) -> int:
+    from qdbg.app.serve import serve  # noqa: PLC0415 - sockets
+
+    serve([word for word in argv if not word.startswith("--serve")], options.serve)
+    return 0
 
 
 def _start() -> int:
@@ -96,8 +116,22 @@ def _start() -> int:
     return run(None)
 
 
+def _tour(options: argparse.Namespace) -> int:
+    from qdbg.headless.arguments import UsageError  # noqa: PLC0415 - argparse
+
+    if options.target is not None:
+        raise UsageError("--tour has its own session", expected="qdbg --tour alone")
+    if not _on_terminal():
+        raise UsageError("the tour needs a terminal")
+    from qdbg.app import run  # noqa: PLC0415 - the app's own imports follow
+    from qdbg.app.touring import plan_of_tour  # noqa: PLC0415 - likewise
+
+    return run(plan_of_tour())
+
+
 def _on_terminal() -> bool:
-    return sys.stdout.isatty()
+    """Whether there is somebody to show the app to: a terminal, or a browser by textual-serve."""
+    return sys.stdout.isatty() or "TEXTUAL_DRIVER" in os.environ
 
 
 def _open(options: argparse.Namespace) -> int:

@@ -38,6 +38,8 @@ class Plan:
     """Which run it is among the recent ones; empty for one that is not remembered."""
     kept: str = ""
     """The name among the recent ones of what is gone on with; empty for a new start."""
+    tour: bool = False
+    """Whether the guided tour leads through it."""
 
 
 RUN_OPTIONS = ("sample", "input", "standardize", "scaled", "engine", "cpu", "threads")
