@@ -19,6 +19,8 @@ from qdbg.stops import Mark
 
 MOST = 12
 """How many values of the past are shown."""
+BESIDE = ("PyTorch", "Δ")
+"""The labels of what stands beside the value before."""
 AT_ONCE = 2**20
 """So many products a call may have that is simulated only for a watch: more would be felt."""
 
@@ -41,7 +43,16 @@ class Watched:
     now: str
     """The value at the cursor's step; empty where there is none."""
     history: tuple[Reading, ...]
-    """Oldest first; the last one is `now` where that is not empty."""
+    """Oldest first; the last ones are of the cursor's step where `now` is not empty."""
+
+    @property
+    def words(self) -> str:
+        """The history in one line: `acc 1400 → r 53 → y_q 53, PyTorch 54, Δ -1`."""
+        found = ""
+        for reading in self.history:
+            between = ", " if reading.label in BESIDE else " → "
+            found += f"{between if found else ''}{reading.label} {reading.value}"
+        return found
 
 
 class Watches:
@@ -110,8 +121,10 @@ def _of_element(trace: Trace, place: int, element: int, upto: int) -> Iterator[R
         if step.shown is not None:
             yield Reading(index, own, number(step.shown[at]))
         if step.simulated is not None and step.captured is not None:
-            yield Reading(index, "PyTorch", number(step.captured[at]))
-            yield Reading(index, "Δ", signed(delta(step.simulated[at], step.captured[at])[()]))
+            yield Reading(index, BESIDE[0], number(step.captured[at]))
+            yield Reading(
+                index, BESIDE[1], signed(delta(step.simulated[at], step.captured[at])[()])
+            )
 
 
 def _of_expression(trace: Trace, expression: Expression, mark: Mark) -> Iterator[Reading]:

@@ -215,6 +215,20 @@ class QdbgApp(Touring):
 
         self.push_screen(arithmetics(self.debugger, self.size.width), self._then("arithmetic"))
 
+    def _do_set(self) -> None:
+        from qdbg.app.changed import ask, numbers  # noqa: PLC0415 - loaded with the recording
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self.push_screen(ask(self.debugger, name), self._then("set"))
+
+        self.push_screen(numbers(self.debugger), chosen)
+
+    def _do_changes(self) -> None:
+        from qdbg.app.changed import changes  # noqa: PLC0415 - loaded with the recording
+
+        self.push_screen(changes(self.debugger), self._then("unset"))
+
     def _do_diagnose(self) -> None:
         from qdbg.app.diagnosis import (  # noqa: PLC0415 - loaded with the recording
             DiagnosisScreen,
@@ -222,6 +236,11 @@ class QdbgApp(Touring):
         )
 
         trace = self.debugger.trace
+        if trace.original is not None:
+            raise CommandError(
+                "PyTorch did not run the changed numbers, so there is nothing to explain",
+                remedy="z shows the original run, whose differences d explains.",
+            )
         asked = question(trace, self.debugger.step.call)
         if asked is None:
             raise CommandError(
@@ -267,7 +286,7 @@ class QdbgApp(Touring):
         path = self.session_path or default_path(self.debugger.recording)
         save(Session.of(self.debugger), path)
         self.session_path = path
-        trace = self.debugger.trace
+        trace = self.debugger.unchanged
         left = (
             f". Its replay will report {trace.differences} differences: it keeps the arithmetic "
             f"{trace.arithmetic.name}"

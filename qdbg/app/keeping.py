@@ -143,7 +143,10 @@ class Keeping(Moves):
         entry, debugger, plan = self._offered, self._debugger, self.plan
         if entry is None or debugger is None or plan is None:
             raise CommandError("there is nothing to go on with: this run was not left before")
-        recording, chosen = debugger.recording, replace(plan, arithmetic=None, feed=None)
+        recording, chosen = (
+            debugger.recording,
+            replace(plan, arithmetic=None, feed=None, commands=None),
+        )
 
         def opening() -> Session:
             from qdbg.session import load  # noqa: PLC0415 - only when asked for

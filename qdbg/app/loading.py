@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qdbg.app.plan import Plan
 from qdbg.debugger import Debugger
+from qdbg.headless.scripted import run_script
 from qdbg.session import Session
 
 if TYPE_CHECKING:
@@ -30,6 +31,8 @@ def load(
     if plan.golden is not None:
         say("running the golden model")
         debugger.beside(plan.golden(debugger.recording))
+    if plan.commands is not None:
+        run_script(debugger, plan.commands())
     return debugger
 
 

@@ -50,12 +50,20 @@ def serve(words: list[str], port: int) -> None:
             return app
 
         async def on_startup(self, app: web.Application) -> None:
-            del app
-            sys.stdout.write(f"qdbg is at http://{HOST}:{port} on this machine; ctrl+c ends it\n")
-            sys.stdout.flush()
+            """Say nothing yet: the port is not open."""
+
+        def serve(self, debug: bool = False) -> None:
+            """Serve until ctrl+c, with no other words than where."""
+            del debug
+            web.run_app(self._make_app(), host=HOST, port=port, print=lambda _: _say(port))
 
     command = shlex.join([sys.executable, "-P", "-m", "qdbg", *words])
     OwnServer(command, host=HOST, port=port, title="qdbg").serve()
+
+
+def _say(port: int) -> None:
+    sys.stdout.write(f"qdbg is at http://{HOST}:{port} on this machine; ctrl+c ends it\n")
+    sys.stdout.flush()
 
 
 def _check_free(port: int) -> None:
