@@ -72,26 +72,19 @@ def _run(argv: list[str]) -> int:
     from qdbg.headless import arguments  # noqa: PLC0415 - argparse
 
     argv = arguments.joined(argv)
-    if not argv:
-        return _start()
-    run = COMMANDS.get(argv[0])
+    run = COMMANDS.get(argv[0]) if argv else None
     if run is not None:
         return run(arguments.PARSERS[argv[0]]().parse_args(argv[1:]))
-    return _opened(arguments.open_parser().parse_args(argv), argv)
-
-
-def _opened(options: argparse.Namespace, argv: list[str]) -> int:
+    parser = arguments.open_parser()
+    options = parser.parse_args(argv)
     if options.serve is not None:
         return _serve(options, argv)
-    if options.tour:
-        return _tour(options)
-    if options.target is None:
-        from qdbg.headless.arguments import UsageError  # noqa: PLC0415 - argparse
-
-        raise UsageError(
-            "no model and no session was given", remedy="'qdbg --help' shows examples."
-        )
+    if not argv and not _on_terminal():
+        parser.print_help()
+        return 0
+    arguments.check_target(options)
     if not _on_terminal():
+        arguments.check_text(options)
         vars(options).update(json=False, values=False, element=None, golden=None)
         return _show(options)
     return _open(options)
@@ -104,31 +97,6 @@ def _serve(options: argparse.Namespace, argv: list[str]) -> int:
     return 0
 
 
-def _start() -> int:
-    """The start screen; without a terminal, what could be typed."""
-    if not _on_terminal():
-        from qdbg.headless.arguments import open_parser  # noqa: PLC0415 - argparse
-
-        open_parser().print_help()
-        return 0
-    from qdbg.app import run  # noqa: PLC0415 - the app's own imports follow
-
-    return run(None)
-
-
-def _tour(options: argparse.Namespace) -> int:
-    from qdbg.headless.arguments import UsageError  # noqa: PLC0415 - argparse
-
-    if options.target is not None:
-        raise UsageError("--tour has its own session", expected="qdbg --tour alone")
-    if not _on_terminal():
-        raise UsageError("the tour needs a terminal")
-    from qdbg.app import run  # noqa: PLC0415 - the app's own imports follow
-    from qdbg.app.touring import plan_of_tour  # noqa: PLC0415 - likewise
-
-    return run(plan_of_tour())
-
-
 def _on_terminal() -> bool:
     """Whether there is somebody to show the app to: a terminal, or a browser by textual-serve."""
     return sys.stdout.isatty() or "TEXTUAL_DRIVER" in os.environ
@@ -136,9 +104,10 @@ def _on_terminal() -> bool:
 
 def _open(options: argparse.Namespace) -> int:
     from qdbg.app import run  # noqa: PLC0415 - the app's own imports follow
-    from qdbg.app.plan import plan_of  # noqa: PLC0415 - likewise
+    from qdbg.app.plan import plan_of, plan_of_tour  # noqa: PLC0415 - likewise
 
-    return run(plan_of(options))
+    asked = plan_of_tour() if options.tour else plan_of(options) if options.target else None
+    return run(asked, options.theme, ascii=options.ascii)
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -318,7 +318,9 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("layers", ("L",), "layers", "weights, scales and zero points of the file", "Look"),
     Command("explain", ("e",), "explain", "show or hide the explanation", "Look"),
-    Command("theme", ("t",), "theme", "dark or light", "Look"),
+    Command(
+        "theme", ("t",), "theme", "dark, light, high contrast, the terminal's own colours", "Look"
+    ),
     Command("picture", ("P",), "picture", "save the screen as an SVG picture", "Session"),
     Command(
         "save",

@@ -14,10 +14,10 @@ from qdbg.app.opening import OpeningScreen
 from qdbg.app.palette import CommandProvider
 from qdbg.app.plan import Plan, plan_of_words
 from qdbg.app.screen import ALWAYS, CommandScreen
-from qdbg.app.theme import THEMES
 from qdbg.app.touring import Touring
 from qdbg.commands import BY_ID
 from qdbg.errors import CommandError, QdbgError
+from qdbg.names import THEME_NAMES
 
 if TYPE_CHECKING:
     from qdbg.debugger import Debugger
@@ -36,8 +36,10 @@ class QdbgApp(Touring):
     COMMANDS: ClassVar = {CommandProvider}
     ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, plan: Plan | None) -> None:
-        super().__init__(plan)
+    def __init__(
+        self, plan: Plan | None, theme: str = THEME_NAMES[0], *, ascii: bool = False
+    ) -> None:
+        super().__init__(plan, theme, ascii=ascii)
         self.leaving = False
         self.problem = ""
         """What was wrong with the input; empty while all is well."""
@@ -51,9 +53,7 @@ class QdbgApp(Touring):
 
     def on_mount(self) -> None:
         """Paint the first screen, then load in a thread."""
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = THEMES[0].name
+        self.wear_theme()
         self.end_with_the_terminal()
         if self.plan is None:
             self._do_home()
@@ -273,8 +273,7 @@ class QdbgApp(Touring):
         self.screen.toggle_class("unexplained")
 
     def _do_theme(self) -> None:
-        names = [theme.name for theme in THEMES]
-        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self.next_theme()
 
     def _do_picture(self) -> None:
         path = self.save_screenshot(path=".")

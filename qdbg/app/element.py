@@ -6,10 +6,11 @@ from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.events import Resize
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from qdbg.app import texts
 from qdbg.app.grid import Grid
+from qdbg.app.keyline import KeyLine
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sights import sight_hint, sight_panel, sight_title
 from qdbg.app.sources import TermTable
@@ -76,7 +77,7 @@ class ElementScreen(CommandScreen):
                 yield Grid(id="terms", selectable=False)
                 yield Static(id="window", markup=False)
             yield Panel(id="way")
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Draw the state."""

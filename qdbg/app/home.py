@@ -8,12 +8,12 @@ from datetime import datetime
 from pathlib import Path
 
 from textual.app import ComposeResult
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from qdbg.app.grid import Grid, GridColumn, GridRow
-from qdbg.app.plan import Plan, plan_of_recent, plan_of_words
+from qdbg.app.keyline import KeyLine
+from qdbg.app.plan import Plan, plan_of_recent, plan_of_tour, plan_of_words
 from qdbg.app.screen import CommandScreen
-from qdbg.app.touring import plan_of_tour
 from qdbg.app.widgets import fitted, join, title
 from qdbg.examples import Example, examples
 from qdbg.recent import Recent, recents
@@ -88,7 +88,7 @@ class HomeScreen(CommandScreen):
         yield Grid(id="lines", header=False)
         yield Static(id="about", markup=False)
         yield Static(OWN, id="own", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Show the list."""

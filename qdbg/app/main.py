@@ -6,11 +6,12 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Resize
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from qdbg.app import texts
 from qdbg.app.changed import CAPTURED
 from qdbg.app.grid import Grid
+from qdbg.app.keyline import KeyLine
 from qdbg.app.picture import FeatureMap
 from qdbg.app.pictured import Pictured, part_title, views_line
 from qdbg.app.screen import CommandScreen
@@ -87,7 +88,7 @@ class MainScreen(CommandScreen):
         yield Static(id="range", markup=False)
         yield Static(id="legend", markup=False)
         yield Static(id="survey", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Draw the state, and count the differences of every arithmetic in the background."""

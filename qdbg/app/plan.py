@@ -96,6 +96,17 @@ def plan_of_recent(entry: Recent) -> Plan:
     return Plan(entry.model, opening, saved, None, None, run=entry.run, kept=entry.name)
 
 
+def plan_of_tour() -> Plan:
+    """The shipped session, not remembered among the recent ones."""
+
+    def opening() -> Session:
+        from qdbg.tour import tour_session  # noqa: PLC0415 - numpy, not before the first paint
+
+        return tour_session()
+
+    return Plan("the tour", opening, None, None, None, tour=True)
+
+
 def run_words(options: argparse.Namespace) -> str:
     """The run as a command line, the same for the same run from every folder."""
     words = [str(Path(options.target).absolute())]

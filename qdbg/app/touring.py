@@ -12,29 +12,17 @@ from textual.timer import Timer
 from textual.widgets import Footer, Input, Static
 
 from qdbg.app.keeping import Keeping
-from qdbg.app.plan import Plan
+from qdbg.app.plan import Plan, plan_of_tour
 from qdbg.app.widgets import join
 from qdbg.commands import key_sign
 
 if TYPE_CHECKING:
     from qdbg.debugger import Debugger
-    from qdbg.session import Session
     from qdbg.tour import Seen, TourStep
 
 LOOK = 0.1
 """Seconds between two looks at where the user is: a diagnosis comes from a thread."""
 LEAVE = "T leaves the tour"
-
-
-def plan_of_tour() -> Plan:
-    """The shipped session, not remembered among the recent ones."""
-
-    def opening() -> Session:
-        from qdbg.tour import tour_session  # noqa: PLC0415 - numpy, not before the first paint
-
-        return tour_session()
-
-    return Plan("the tour", opening, None, None, None, tour=True)
 
 
 @dataclass

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from qdbg import __version__
 from qdbg.errors import QdbgError
-from qdbg.names import CPUS, ENGINES, FEEDS, LEVELS
+from qdbg.names import CPUS, ENGINES, FEEDS, LEVELS, THEME_NAMES
 
 PORT = 8000
 """Where --serve listens unless another port is named."""
@@ -131,7 +131,36 @@ def open_parser() -> Parser:
     _add_run(parser, optional=True)
     _add_script(parser)
     add_golden(parser)
+    _add_looks(parser)
     return parser
+
+
+def _add_looks(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how it looks")
+    group.add_argument(
+        "--theme", choices=THEME_NAMES, default=THEME_NAMES[0], help="t shows the next one"
+    )
+    group.add_argument(
+        "--ascii",
+        action="store_true",
+        help="draw with ASCII only (as where the locale is not UTF-8)",
+    )
+
+
+def check_target(options: argparse.Namespace) -> None:
+    """Refuse two things to open, or an input for none. Raises UsageError."""
+    if options.tour and options.target is not None:
+        raise UsageError("--tour has its own session", expected="qdbg --tour alone")
+    if options.target is None and (options.sample or options.input):
+        raise UsageError("an input was given, but no model", remedy="'qdbg --help' shows examples.")
+
+
+def check_text(options: argparse.Namespace) -> None:
+    """Refuse what needs a terminal where there is none. Raises UsageError."""
+    if options.target is None:
+        raise UsageError(
+            "there is no terminal to open the app in", expected="a model or a session to show"
+        )
 
 
 def show_parser() -> Parser:

@@ -9,7 +9,8 @@ from qdbg.app.app import QdbgApp
 from qdbg.app.diagnosis import DiagnosisScreen
 from qdbg.app.element import ElementScreen
 from qdbg.app.main import MainScreen
-from qdbg.app.touring import TourPanel, plan_of_tour
+from qdbg.app.plan import plan_of_tour
+from qdbg.app.touring import TourPanel
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.engine.diagnose import diagnose
 from qdbg.tour import DIAGNOSIS, TOUR, Seen, commands_before, stands, tour_session
