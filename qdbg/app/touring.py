@@ -52,8 +52,8 @@ class Touring(Keeping):
         Binding("T", "tour_leave", show=False, priority=True),
     ]
 
-    def __init__(self, plan: Plan | None) -> None:
-        super().__init__(plan)
+    def __init__(self, plan: Plan | None, theme: str, *, ascii: bool) -> None:
+        super().__init__(plan, theme, ascii=ascii)
         self._way: Way | None = None
         self._left: tuple[Debugger, Plan] | None = None
         """What was open before the tour, to come back to."""
