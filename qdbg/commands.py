@@ -49,6 +49,7 @@ _KEY_SIGNS = {
     "comma": ",",
     "apostrophe": "'",
     "colon": ":",
+    "equals_sign": "=",
     "question_mark": "?",
     "plus": "+",
     "f1": "F1",
@@ -290,6 +291,33 @@ COMMANDS: tuple[Command, ...] = (
         footer=11,
     ),
     Command(
+        "set",
+        ("equals_sign",),
+        "what if",
+        "what if a number of this element were another one",
+        "Look",
+        "a number and its value: fc1.w_q[8,3] = -12, input[2] = 5.1, arithmetic = textbook",
+        recorded=True,
+    ),
+    Command(
+        "unset",
+        (),
+        "undo what if",
+        "take back the last change of a number, or the one named",
+        "Look",
+        "a number that is changed, or all; nothing: the last one",
+        recorded=True,
+    ),
+    Command(
+        "original",
+        ("z",),
+        "original",
+        "the original run, and back to the changed one",
+        "Look",
+        recorded=True,
+    ),
+    Command("changes", ("Z",), "changes", "list the changed numbers, take one back", "Look"),
+    Command(
         "view",
         ("v",),
         "view",
@@ -298,7 +326,9 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("layers", ("L",), "layers", "weights, scales and zero points of the file", "Look"),
     Command("explain", ("e",), "explain", "show or hide the explanation", "Look"),
-    Command("theme", ("t",), "theme", "dark or light", "Look"),
+    Command(
+        "theme", ("t",), "theme", "dark, light, high contrast, the terminal's own colours", "Look"
+    ),
     Command("picture", ("P",), "picture", "save the screen as an SVG picture", "Session"),
     Command(
         "save",

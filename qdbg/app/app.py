@@ -15,9 +15,9 @@ from qdbg.app.opening import OpeningScreen
 from qdbg.app.palette import CommandProvider
 from qdbg.app.plan import Plan, plan_of_words
 from qdbg.app.screen import ALWAYS, CommandScreen
-from qdbg.app.theme import THEMES
 from qdbg.commands import BY_ID
 from qdbg.errors import CommandError, QdbgError
+from qdbg.names import THEME_NAMES
 
 if TYPE_CHECKING:
     from qdbg.debugger import Debugger
@@ -36,8 +36,10 @@ class QdbgApp(Keeping):
     COMMANDS: ClassVar = {CommandProvider}
     ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, plan: Plan | None) -> None:
-        super().__init__(plan)
+    def __init__(
+        self, plan: Plan | None, theme: str = THEME_NAMES[0], *, ascii: bool = False
+    ) -> None:
+        super().__init__(plan, theme, ascii=ascii)
         self.leaving = False
         self.problem = ""
         """What was wrong with the input; empty while all is well."""
@@ -51,9 +53,7 @@ class QdbgApp(Keeping):
 
     def on_mount(self) -> None:
         """Paint the first screen, then load in a thread."""
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = THEMES[0].name
+        self.wear_theme()
         self.end_with_the_terminal()
         if self.plan is None:
             self._do_home()
@@ -222,6 +222,20 @@ class QdbgApp(Keeping):
 
         self.push_screen(arithmetics(self.debugger, self.size.width), self._then("arithmetic"))
 
+    def _do_set(self) -> None:
+        from qdbg.app.changed import ask, numbers  # noqa: PLC0415 - loaded with the recording
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self.push_screen(ask(self.debugger, name), self._then("set"))
+
+        self.push_screen(numbers(self.debugger), chosen)
+
+    def _do_changes(self) -> None:
+        from qdbg.app.changed import changes  # noqa: PLC0415 - loaded with the recording
+
+        self.push_screen(changes(self.debugger), self._then("unset"))
+
     def _do_diagnose(self) -> None:
         from qdbg.app.diagnosis import (  # noqa: PLC0415 - loaded with the recording
             DiagnosisScreen,
@@ -229,6 +243,11 @@ class QdbgApp(Keeping):
         )
 
         trace = self.debugger.trace
+        if trace.original is not None:
+            raise CommandError(
+                "PyTorch did not run the changed numbers, so there is nothing to explain",
+                remedy="z shows the original run, whose differences d explains.",
+            )
         asked = question(trace, self.debugger.step.call)
         if asked is None:
             raise CommandError(
@@ -281,8 +300,7 @@ class QdbgApp(Keeping):
         self.screen.toggle_class("unexplained")
 
     def _do_theme(self) -> None:
-        names = [theme.name for theme in THEMES]
-        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self.next_theme()
 
     def _do_picture(self) -> None:
         path = self.save_screenshot(path=".")
@@ -294,7 +312,7 @@ class QdbgApp(Keeping):
         path = self.session_path or default_path(self.debugger.recording)
         save(Session.of(self.debugger), path)
         self.session_path = path
-        trace = self.debugger.trace
+        trace = self.debugger.unchanged
         left = (
             f". Its replay will report {trace.differences} differences: it keeps the arithmetic "
             f"{trace.arithmetic.name}"

@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from qdbg import __version__
 from qdbg.errors import QdbgError
-from qdbg.names import CPUS, ENGINES, FEEDS, LEVELS
+from qdbg.names import CPUS, ENGINES, FEEDS, LEVELS, THEME_NAMES
 
 USAGE = """\
 qdbg MODEL --sample NAME [options]      open the debugger on a model
@@ -120,7 +120,20 @@ def open_parser() -> Parser:
     _add_run(parser)
     _add_script(parser)
     add_golden(parser)
+    _add_looks(parser)
     return parser
+
+
+def _add_looks(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("how it looks")
+    group.add_argument(
+        "--theme", choices=THEME_NAMES, default=THEME_NAMES[0], help="t shows the next one"
+    )
+    group.add_argument(
+        "--ascii",
+        action="store_true",
+        help="draw with ASCII only (as where the locale is not UTF-8)",
+    )
 
 
 def show_parser() -> Parser:
