@@ -104,7 +104,7 @@ def _open(options: argparse.Namespace) -> int:
     from qdbg.app import run  # noqa: PLC0415 - the app's own imports follow
     from qdbg.app.plan import plan_of  # noqa: PLC0415 - likewise
 
-    return run(plan_of(options))
+    return run(plan_of(options), options.theme, ascii=options.ascii)
 
 
 def _show(options: argparse.Namespace) -> int:

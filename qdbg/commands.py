@@ -49,6 +49,7 @@ _KEY_SIGNS = {
     "comma": ",",
     "apostrophe": "'",
     "colon": ":",
+    "equals_sign": "=",
     "question_mark": "?",
     "plus": "+",
     "f1": "F1",
@@ -123,6 +124,15 @@ def _breakpoint_changes() -> tuple[Command, ...]:
 
 COMMANDS: tuple[Command, ...] = (
     *_moves(),
+    Command(
+        "origin",
+        ("O",),
+        "origin",
+        "go to what this element came from, in the stage or layer before; o or u: back",
+        "Move in time",
+        "which one, from 1, the largest contribution first; nothing: that one",
+        recorded=True,
+    ),
     Command(
         "undo",
         ("u",),
@@ -235,6 +245,14 @@ COMMANDS: tuple[Command, ...] = (
         recorded=True,
     ),
     Command(
+        "watches",
+        ("W",),
+        "watches",
+        "list the watches: values so far, another one, remove",
+        "Stop points",
+    ),
+    Command("watch-panel", (), "watch panel", "show or hide the watches", "Stop points"),
+    Command(
         "mark",
         ("m",),
         "mark",
@@ -273,6 +291,33 @@ COMMANDS: tuple[Command, ...] = (
         footer=11,
     ),
     Command(
+        "set",
+        ("equals_sign",),
+        "what if",
+        "what if a number of this element were another one",
+        "Look",
+        "a number and its value: fc1.w_q[8,3] = -12, input[2] = 5.1, arithmetic = textbook",
+        recorded=True,
+    ),
+    Command(
+        "unset",
+        (),
+        "undo what if",
+        "take back the last change of a number, or the one named",
+        "Look",
+        "a number that is changed, or all; nothing: the last one",
+        recorded=True,
+    ),
+    Command(
+        "original",
+        ("z",),
+        "original",
+        "the original run, and back to the changed one",
+        "Look",
+        recorded=True,
+    ),
+    Command("changes", ("Z",), "changes", "list the changed numbers, take one back", "Look"),
+    Command(
         "view",
         ("v",),
         "view",
@@ -281,9 +326,19 @@ COMMANDS: tuple[Command, ...] = (
     ),
     Command("layers", ("L",), "layers", "weights, scales and zero points of the file", "Look"),
     Command("explain", ("e",), "explain", "show or hide the explanation", "Look"),
-    Command("theme", ("t",), "theme", "dark or light", "Look"),
+    Command(
+        "theme", ("t",), "theme", "dark, light, high contrast, the terminal's own colours", "Look"
+    ),
     Command("picture", ("P",), "picture", "save the screen as an SVG picture", "Session"),
-    Command("save", ("ctrl+s",), "save", "save the session under sessions/", "Session", footer=10),
+    Command(
+        "save",
+        ("ctrl+s",),
+        "save",
+        "save the session under sessions/",
+        "Session",
+        "in a script: the file, NAME.qdbg",
+        footer=10,
+    ),
     Command(
         "resume",
         ("ctrl+r",),

@@ -8,10 +8,13 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from qdbg.breakpoints import KINDS, Breakpoints, checked, is_condition
+from qdbg.changing import Changing
 from qdbg.commands import BY_ID
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
+from qdbg.engine.origin import Origin, origins
+from qdbg.engine.table import signed
 from qdbg.engine.trace import Step, Trace, arithmetic_for
 from qdbg.errors import CommandError
 from qdbg.names import FEEDS
@@ -41,7 +44,7 @@ class Executed:
     reason: str
 
 
-class Debugger:
+class Debugger(Changing):
     """Step through a recording in both directions.
 
     Raises CommandError for an arithmetic that does not exist. The commands are those of the
@@ -59,7 +62,8 @@ class Debugger:
         self.initial_arithmetic = arithmetic
         self.initial_feed = feed
         self.arithmetic = arithmetic
-        self.trace = _trace(recording, arithmetic, feed, golden)
+        self.unchanged = _trace(recording, arithmetic, feed, golden)
+        self.trace = self.unchanged
         self.breakpoints = Breakpoints()
         self.watches = Watches()
         self.travel = Travel()
@@ -70,7 +74,7 @@ class Debugger:
 
     def beside(self, golden: Mapping[int, Array]) -> None:
         """Show these golden integers beside the others; the cursor stays."""
-        self.trace = _trace(self.recording, self.arithmetic, self.trace.feed, golden)
+        self.show(_trace(self.recording, self.arithmetic, self.unchanged.feed, golden))
 
     @property
     def step(self) -> Step:
@@ -299,7 +303,28 @@ class Debugger:
             text = self._named_place(text)
         return self._stay(self.watches.toggle(self.trace, text))
 
-    # ------------------------------------------------------------------------ undo and redo
+    # ---------------------------------------------------------------- origin, undo and redo
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """The elements that the one under the cursor came from, the largest contribution first."""
+        return origins(self.trace, self.step, self.element)
+
+    def _origin(self, argument: str) -> Stop:
+        found = self.origins
+        if not found:
+            return self._stay("where this element came from is not known")
+        if argument and not (argument.isdecimal() and 1 <= int(argument) <= len(found)):
+            raise CommandError(f"there is no origin {argument!r}", expected=f"1 to {len(found)}")
+        chosen = found[int(argument or 1) - 1]
+        words = f"origin of {self.step.name}[{self.element}]"
+        words += f", {int(argument or 1)} of {len(found)}" if len(found) > 1 else ""
+        if chosen.contribution is not None:
+            words += f", it adds {signed(chosen.contribution)}"
+        if chosen.step is None:
+            return self._stay(f"{words}: {chosen.place} = {chosen.value}")
+        step = self.trace.step(chosen.step)
+        return Stop(Mark(chosen.step, chosen.element), arrival(step, words))
 
     def _undo(self, _: str) -> Stop:
         move = self.travel.undo()
@@ -323,23 +348,20 @@ class Debugger:
     # -------------------------------------------------------------------- another simulation
 
     def _arithmetic(self, argument: str) -> Stop:
-        trace = _trace(self.recording, argument, self.trace.feed, self.trace.golden)
-        mark = self._same_place(trace)
-        self.arithmetic, self.trace = argument, trace
-        reason = f"arithmetic {trace.arithmetic.name}"
-        return Stop(mark, arrival(trace.step(mark.step), reason))
+        trace = _trace(self.recording, argument, self.unchanged.feed, self.trace.golden)
+        self.arithmetic = argument
+        return self.arrive(trace, f"arithmetic {trace.arithmetic.name}")
 
     def _feed(self, argument: str) -> Stop:
+        self.refuse_feed()
         other = FEEDS[1] if self.trace.feed == FEEDS[0] else FEEDS[0]
         feed = argument or other
         if feed not in FEEDS:
             raise CommandError(f"{feed!r} is no feed", expected=" or ".join(FEEDS))
         trace = Trace(self.recording, self.trace.arithmetic, feed, self.trace.golden)
-        mark = self._same_place(trace)
-        self.trace = trace
-        return Stop(mark, arrival(trace.step(mark.step), f"fed with {feed} integers"))
+        return self.arrive(trace, f"fed with {feed} integers")
 
-    def _same_place(self, trace: Trace) -> Mark:
+    def same_place(self, trace: Trace) -> Mark:
         """The cursor's place in another trace: the stage of that name, else the layer's end."""
         here = self.step
         place = find_place(trace, here.name)

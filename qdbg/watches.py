@@ -19,6 +19,10 @@ from qdbg.stops import Mark
 
 MOST = 12
 """How many values of the past are shown."""
+FAR = 64
+"""How many steps back a watch looks for them."""
+BESIDE = ("PyTorch", "Δ")
+"""The labels of what stands beside the value before."""
 AT_ONCE = 2**20
 """So many products a call may have that is simulated only for a watch: more would be felt."""
 
@@ -41,7 +45,16 @@ class Watched:
     now: str
     """The value at the cursor's step; empty where there is none."""
     history: tuple[Reading, ...]
-    """Oldest first; the last one is `now` where that is not empty."""
+    """Oldest first; the last ones are of the cursor's step where `now` is not empty."""
+
+    @property
+    def words(self) -> str:
+        """The history in one line: `acc 1400 → r 53 → y_q 53, PyTorch 54, Δ -1`."""
+        found = ""
+        for reading in self.history:
+            between = ", " if reading.label in BESIDE else " → "
+            found += f"{between if found else ''}{reading.label} {reading.value}"
+        return found
 
 
 class Watches:
@@ -67,6 +80,11 @@ class Watches:
                 return self.toggle(trace, text)
         self.all.append(text)
         return f"watching {text}"
+
+    def is_place(self, trace: Trace, text: str) -> bool:
+        """Whether it is an element of this run, not an expression."""
+        place = find_place(trace, text)
+        return place is not None and place.element is not None
 
     def readings(self, trace: Trace, mark: Mark) -> tuple[Watched, ...]:
         """Every watch, seen from the cursor."""
@@ -110,15 +128,17 @@ def _of_element(trace: Trace, place: int, element: int, upto: int) -> Iterator[R
         if step.shown is not None:
             yield Reading(index, own, number(step.shown[at]))
         if step.simulated is not None and step.captured is not None:
-            yield Reading(index, "PyTorch", number(step.captured[at]))
-            yield Reading(index, "Δ", signed(delta(step.simulated[at], step.captured[at])[()]))
+            yield Reading(index, BESIDE[0], number(step.captured[at]))
+            yield Reading(
+                index, BESIDE[1], signed(delta(step.simulated[at], step.captured[at])[()])
+            )
 
 
 def _of_expression(trace: Trace, expression: Expression, mark: Mark) -> Iterator[Reading]:
     """The expression's value for the same element at each step passed, the latest first."""
     here, element = trace.glance(mark.step), mark.element
     found = 0
-    for index in range(mark.step, -1, -1):
+    for index in range(mark.step, max(-1, mark.step - FAR), -1):
         call = trace.call_of(index)
         if call != here.call and not trace.at_hand(call, AT_ONCE):
             return

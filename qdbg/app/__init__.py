@@ -5,18 +5,20 @@ from __future__ import annotations
 import sys
 from typing import TYPE_CHECKING
 
+from qdbg.names import THEME_NAMES
+
 if TYPE_CHECKING:
     from qdbg.app.plan import Plan
 
 
-def run(plan: Plan | None) -> int:
+def run(plan: Plan | None, theme: str = THEME_NAMES[0], *, ascii: bool = False) -> int:
     """Open the app on a model or a session, or on the start screen; returns the exit status.
 
     What was wrong with the input stands on the screen, and on stderr after the app.
     """
     from qdbg.app.app import QdbgApp  # noqa: PLC0415 - textual only when the app opens
 
-    app = QdbgApp(plan)
+    app = QdbgApp(plan, theme, ascii=ascii)
     status = app.run() or app.return_code or 0
     rescued = app.rescue() if app.return_code else ""
     for words in (app.problem, rescued):

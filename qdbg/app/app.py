@@ -15,9 +15,9 @@ from qdbg.app.opening import OpeningScreen
 from qdbg.app.palette import CommandProvider
 from qdbg.app.plan import Plan, plan_of_words
 from qdbg.app.screen import ALWAYS, CommandScreen
-from qdbg.app.theme import THEMES
 from qdbg.commands import BY_ID
 from qdbg.errors import CommandError, QdbgError
+from qdbg.names import THEME_NAMES
 
 if TYPE_CHECKING:
     from qdbg.debugger import Debugger
@@ -41,8 +41,10 @@ class QdbgApp(Keeping):
     COMMANDS: ClassVar = {CommandProvider}
     ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, plan: Plan | None) -> None:
-        super().__init__(plan)
+    def __init__(
+        self, plan: Plan | None, theme: str = THEME_NAMES[0], *, ascii: bool = False
+    ) -> None:
+        super().__init__(plan, theme, ascii=ascii)
         self.leaving = False
         self.problem = ""
         """What was wrong with the input; empty while all is well."""
@@ -56,9 +58,7 @@ class QdbgApp(Keeping):
 
     def on_mount(self) -> None:
         """Paint the first screen, then load in a thread."""
-        for theme in THEMES:
-            self.register_theme(theme)
-        self.theme = THEMES[0].name
+        self.wear_theme()
         self.end_with_the_terminal()
         if self.plan is None:
             self._do_home()
@@ -200,13 +200,21 @@ class QdbgApp(Keeping):
             self.push_screen(ElementScreen())
 
     def _do_out(self) -> None:
-        if not isinstance(self.screen, CommandScreen) or len(self.screen_stack) <= LOWEST:
+        if not isinstance(self.screen, CommandScreen):
+            return
+        if len(self.screen_stack) <= LOWEST:
+            self._back_from_origin()
             return
         if isinstance(self.screen, OpeningScreen):
             self._stop_opening()
         else:
             self.pop_screen()
         self._redraw()
+
+    def _back_from_origin(self) -> None:
+        last = self._debugger.travel.last if self._debugger is not None else None
+        if last is not None and last.command.partition(" ")[0] == "origin":
+            self._execute("undo")
 
     def _do_home(self) -> None:
         from qdbg.app.home import HomeScreen  # noqa: PLC0415 - only where it is asked for
@@ -277,6 +285,20 @@ class QdbgApp(Keeping):
         known = any(trace.arithmetic.name in fare.names for fare in found.fares)
         return found.fares if known and found.feed == trace.feed else ()
 
+    def _do_set(self) -> None:
+        from qdbg.app.changed import ask, numbers  # noqa: PLC0415 - loaded with the recording
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self.push_screen(ask(self.debugger, name), self._then("set"))
+
+        self.push_screen(numbers(self.debugger), chosen)
+
+    def _do_changes(self) -> None:
+        from qdbg.app.changed import changes  # noqa: PLC0415 - loaded with the recording
+
+        self.push_screen(changes(self.debugger), self._then("unset"))
+
     def _do_diagnose(self) -> None:
         from qdbg.app.diagnosis import (  # noqa: PLC0415 - loaded with the recording
             DiagnosisScreen,
@@ -284,6 +306,11 @@ class QdbgApp(Keeping):
         )
 
         trace = self.debugger.trace
+        if trace.original is not None:
+            raise CommandError(
+                "PyTorch did not run the changed numbers, so there is nothing to explain",
+                remedy="z shows the original run, whose differences d explains.",
+            )
         asked = question(trace, self.debugger.step.call)
         if asked is None:
             raise CommandError(
@@ -293,9 +320,29 @@ class QdbgApp(Keeping):
         self.push_screen(DiagnosisScreen(asked), self._then("arithmetic"))
 
     def _do_breakpoints(self) -> None:
-        from qdbg.app.choices import breakpoints  # noqa: PLC0415 - loaded with the recording
+        from qdbg.app.lists import breakpoint_list  # noqa: PLC0415 - loaded with the recording
 
-        self.push_screen(breakpoints(self.debugger), self._then("break"))
+        self.push_screen(breakpoint_list(self.debugger, self.size.width))
+
+    def _do_watches(self) -> None:
+        from qdbg.app.lists import watch_list  # noqa: PLC0415 - loaded with the recording
+
+        self.push_screen(watch_list(self.debugger, self.size.width))
+
+    def _do_watch_panel(self) -> None:
+        from qdbg.app.main import MainScreen  # noqa: PLC0415 - loaded with the recording
+
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen):
+                screen.toggle_class("unwatched")
+
+    def _do_origin(self) -> None:
+        from qdbg.app.lists import origin_list  # noqa: PLC0415 - loaded with the recording
+
+        if len(self.debugger.origins) > 1:
+            self.push_screen(origin_list(self.debugger, self.size.width), self._then("origin"))
+        else:
+            self._execute("origin")
 
     def _do_sessions(self) -> None:
         from qdbg.app.choices import sessions  # noqa: PLC0415 - loaded with the recording
@@ -316,8 +363,7 @@ class QdbgApp(Keeping):
         self.screen.toggle_class("unexplained")
 
     def _do_theme(self) -> None:
-        names = [theme.name for theme in THEMES]
-        self.theme = names[(names.index(self.theme) + 1) % len(names)]
+        self.next_theme()
 
     def _do_picture(self) -> None:
         path = self.save_screenshot(path=".")
@@ -329,7 +375,7 @@ class QdbgApp(Keeping):
         path = self.session_path or default_path(self.debugger.recording)
         save(Session.of(self.debugger), path)
         self.session_path = path
-        trace = self.debugger.trace
+        trace = self.debugger.unchanged
         left = (
             f". Its replay will report {trace.differences} differences: it keeps the arithmetic "
             f"{trace.arithmetic.name}"

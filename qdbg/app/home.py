@@ -8,9 +8,10 @@ from datetime import datetime
 from pathlib import Path
 
 from textual.app import ComposeResult
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from qdbg.app.grid import Grid, GridColumn, GridRow
+from qdbg.app.keyline import KeyLine
 from qdbg.app.plan import Plan, plan_of_recent, plan_of_words
 from qdbg.app.screen import CommandScreen
 from qdbg.app.widgets import fitted, join, title
@@ -87,7 +88,7 @@ class HomeScreen(CommandScreen):
         yield Grid(id="lines", header=False)
         yield Static(id="about", markup=False)
         yield Static(OWN, id="own", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Show the list."""

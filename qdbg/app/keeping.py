@@ -11,13 +11,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
+from qdbg.app.keyline import KeyLine
 from qdbg.app.moves import Moves
 from qdbg.app.plan import Plan
 from qdbg.app.screen import CommandScreen
 from qdbg.app.widgets import join
 from qdbg.errors import CommandError, SessionError
+from qdbg.names import THEME_NAMES
 
 if TYPE_CHECKING:
     from qdbg.debugger import Debugger, Executed
@@ -31,8 +33,10 @@ ENDINGS = (signal.SIGHUP, signal.SIGTERM)
 class Keeping(Moves):
     """What is remembered of a session when it is left."""
 
-    def __init__(self, plan: Plan | None) -> None:
-        super().__init__()
+    def __init__(
+        self, plan: Plan | None, theme: str = THEME_NAMES[0], *, ascii: bool = False
+    ) -> None:
+        super().__init__(theme, ascii=ascii)
         self.plan = plan
         self._debugger: Debugger | None = None
         self._opened: list[Executed] = []
@@ -124,7 +128,7 @@ class Keeping(Moves):
         words = join(
             (" ctrl+r ", "bold $warning"), "go on where you were: ", (place, "bold"), ("  ", "")
         )
-        self.screen.mount(Offer(words), before=self.screen.query_one(Footer))
+        self.screen.mount(Offer(words), before=self.screen.query_one(KeyLine))
 
     def withdraw(self) -> None:
         """The user went another way: the line goes, and ctrl+r still works."""
@@ -135,7 +139,10 @@ class Keeping(Moves):
         entry, debugger, plan = self._offered, self._debugger, self.plan
         if entry is None or debugger is None or plan is None:
             raise CommandError("there is nothing to go on with: this run was not left before")
-        recording, chosen = debugger.recording, replace(plan, arithmetic=None, feed=None)
+        recording, chosen = (
+            debugger.recording,
+            replace(plan, arithmetic=None, feed=None, commands=None),
+        )
 
         def opening() -> Session:
             from qdbg.session import load  # noqa: PLC0415 - only when asked for

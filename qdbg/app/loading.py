@@ -10,6 +10,7 @@ from qdbg.app.plan import Plan
 from qdbg.core.work import Cancelled, heard_by
 from qdbg.debugger import Debugger
 from qdbg.headless.output import bar
+from qdbg.headless.scripted import run_script
 from qdbg.session import Session
 
 if TYPE_CHECKING:
@@ -49,6 +50,8 @@ def _load(
     if plan.golden is not None:
         say("running the golden model")
         debugger.beside(plan.golden(debugger.recording))
+    if plan.commands is not None:
+        run_script(debugger, plan.commands())
     return debugger
 
 

@@ -8,15 +8,18 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Resize
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from qdbg.app import texts
+from qdbg.app.changed import CAPTURED
 from qdbg.app.grid import Grid
+from qdbg.app.keyline import KeyLine
 from qdbg.app.picture import FeatureMap
 from qdbg.app.pictured import Pictured, part_title, views_line
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import Rail, StepTable
+from qdbg.app.watching import LEAST_WATCHES, MOST_WATCHES, watch_lines
 from qdbg.app.widgets import Panel, title
 from qdbg.core.work import Cancelled, heard_by
 from qdbg.engine.survey import Fare
@@ -44,6 +47,12 @@ class MainScreen(CommandScreen):
     #below { height: 6; padding: 0 2; display: none; }
     #range { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #survey { height: 2; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
+    #watches { height: auto; max-height: 6; padding: 0 1; border-left: thick $accent;
+               text-wrap: nowrap; text-overflow: ellipsis; display: none; }
+    MainScreen.watching #watches { display: block; }
+    MainScreen.unwatched #watches { display: none; }
+    MainScreen.-short #watches { max-height: 2; }
+    MainScreen.-tiny #watches { display: none; }
     #legend { height: 1; padding: 0 1; color: $secondary; text-wrap: nowrap; }
     MainScreen.-narrow #rail { display: none; }
     MainScreen.-narrow #formula { display: none; }
@@ -91,10 +100,11 @@ class MainScreen(CommandScreen):
                 yield Pictured(id="map")
                 yield Static(id="below", markup=False)
             yield Panel(id="formula")
+        yield Static(id="watches", markup=False)
         yield Static(id="range", markup=False)
         yield Static(id="legend", markup=False)
         yield Static(id="survey", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Draw the state, and count the differences of every arithmetic in the background."""
@@ -157,11 +167,28 @@ class MainScreen(CommandScreen):
             self._say("#below", texts.short_formula(step, element))
         else:
             self.query_one("#formula", Panel).show(texts.formula_panel(step, element))
-        self._say("#legend", texts.legend(self.size.width, golden=bool(debugger.trace.golden)))
+        self._say("#legend", self._legend())
         if self._strip != (step, self.size.width):
             self._strip = step, self.size.width
             self._say("#range", texts.range_strip(step, self.size.width))
         self._show_survey()
+        self._show_watches()
+
+    def _show_watches(self) -> None:
+        """A line per watch; the panel is only there where something is watched."""
+        debugger = self.qdbg.debugger
+        self.set_class(bool(debugger.watches.all), "watching")
+        if debugger.watches.all:
+            most = LEAST_WATCHES if self.has_class("-narrow") else MOST_WATCHES
+            panel = self.query_one("#watches", Static)
+            lines = watch_lines(debugger, self.size.width - 4, most)
+            rows = min(most, len(debugger.watches.all))
+            panel.update(lines, layout=panel.size.height != rows)
+
+    def _legend(self) -> Content:
+        trace = self.qdbg.debugger.trace
+        changed = trace.original is not None
+        return texts.legend(self.size.width, golden=bool(trace.golden), changed=changed)
 
     def _show_elements(self, step: Step, element: int) -> None:
         """Show the element among the others as the view has it: in a table, or in a picture."""
@@ -178,7 +205,10 @@ class MainScreen(CommandScreen):
         else:
             shown.show(self._table, self._table.row_of(element))
         words = self._table_title(part_title(axes, view, element))
-        title(frame if pictured else shown, words, views_line(step, view))
+        below = views_line(step, view)
+        if step.original is not None:
+            below = f"{CAPTURED} · {below}" if below else CAPTURED
+        title(frame if pictured else shown, words, below)
 
     def _set_pictured(self, pictured: bool) -> None:
         """The picture takes the arrow keys while it is there."""

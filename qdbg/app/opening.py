@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING
 
 from textual.app import ComposeResult
 from textual.content import Content
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from qdbg.app.grid import Grid
+from qdbg.app.keyline import KeyLine
 from qdbg.app.screen import CommandScreen
 from qdbg.app.widgets import Panel, Part, join, title
 
@@ -51,7 +52,7 @@ class OpeningScreen(CommandScreen):
         yield Static(id="progress", markup=False)
         yield Panel(id="words")
         yield Grid(id="layers", selectable=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Name the panels."""

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from qdbg.core.program import Recording
     from qdbg.core.quantity import Array
     from qdbg.recent import Recent
+    from qdbg.script import Line
     from qdbg.session import Session
 
 
@@ -36,6 +37,8 @@ class Plan:
     """Gives the golden integers of a recording, by call; slow, and may raise QdbgError."""
     run: str = ""
     """Which run it is among the recent ones; empty for one that is not remembered."""
+    commands: Callable[[], tuple[Line, ...]] | None = None
+    """What to run once it is open; may raise QdbgError."""
     kept: str = ""
     """The name among the recent ones of what is gone on with; empty for a new start."""
 
@@ -47,6 +50,7 @@ RUN_OPTIONS = ("sample", "input", "standardize", "scaled", "engine", "cpu", "thr
 def plan_of(options: argparse.Namespace) -> Plan:
     """What a command line asks for; everything that is wrong with it is found by `opening`."""
     from qdbg.headless.opening import SUFFIX, check, target_for  # noqa: PLC0415 - not for --help
+    from qdbg.script import script_of  # noqa: PLC0415 - likewise
 
     def opening() -> Request | Session:
         check(options)
@@ -66,6 +70,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
         options.feed,
         None if options.golden is None else golden,
         run_words(options),
+        commands=lambda: script_of(options),
     )
 
 

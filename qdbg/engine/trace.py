@@ -19,7 +19,7 @@ from qdbg.core.program import Layer, Node, Recording
 from qdbg.core.quantity import Array, QParams
 from qdbg.core.stage import Stage
 from qdbg.core.work import doing
-from qdbg.engine.compare import Comparison, compare, delta, differs, largest
+from qdbg.engine.compare import Comparison, compare, delta, differs, largest, unlike
 from qdbg.engine.simulate import ROOM, Simulation, planned, result_of, simulate
 from qdbg.ops import registry
 
@@ -55,6 +55,8 @@ class Step:
     """Why the call is not simulated."""
     golden: Array | None = None
     """The user's own integers, in the shape of `captured`; None where they have none."""
+    original: Array | None = None
+    """What was simulated before numbers of the run were changed; None where none is."""
 
     @property
     def name(self) -> str:
@@ -148,6 +150,13 @@ class Step:
         return self.stage.cut(self.simulation.values)
 
     @cached_property
+    def changed(self) -> Array | None:
+        """bool: where a change of the run's numbers shows; None where none is changed."""
+        if self.original is None or self.simulated is None:
+            return None
+        return unlike(self.simulated, self.original)
+
+    @cached_property
     def ties(self) -> Array | None:
         """bool per element: where a value lay half-way between two integers when the stage rounded
         it; None for a stage that rounds nothing."""
@@ -170,6 +179,11 @@ def _same_type(simulated: Array, captured: Array) -> Array:
 
 class Trace:
     """A recording under one arithmetic. Raises CommandError for no arithmetic of that name."""
+
+    original: Trace | None = None
+    """Of a run whose numbers are changed: the run without the changes."""
+    what_if = ""
+    """The changes in one line: `fc1.w_q[8,3] = -12`."""
 
     def __init__(
         self,
@@ -263,6 +277,17 @@ class Trace:
             raise NotSimulated("one of its operands is of a kind that qdbg does not record")
         return operand
 
+    def made(self, call: int, result: Array) -> Array:
+        """The call's result as the calls after it take it."""
+        del call
+        return result
+
+    def result(self, call: int) -> Array:
+        """The call's result where simulated integers are fed on, and the call is simulated."""
+        if call not in self._results:
+            self._looked_at(call)
+        return self._results[call]
+
     def _fed(self, call: int) -> Array | None:
         """The call's own result for the calls after it; None where it is not simulated."""
         if call not in self._results and self._looked_at(call)[1].status == "not simulated":
@@ -276,7 +301,7 @@ class Trace:
         self._tell(call)
         try:
             plan = planned(self.call(call), self.arithmetic)
-            result = result_of(plan, self._room)
+            result = self.made(call, result_of(plan, self._room))
         except NotSimulated as reason:
             return ("result",), Comparison("not simulated", str(reason), 0, captured.size, 0)
         if self.feed == "simulated":
@@ -296,6 +321,12 @@ class Trace:
     def differences(self) -> int:
         """How many elements of all calls differ."""
         return sum(c.differences for c in self.comparisons)
+
+    @cached_property
+    def changed(self) -> tuple[int | None, ...]:
+        """By call how many numbers of its result are other ones than in the original run; None
+        where that is not known."""
+        return (0,) * len(self.nodes)
 
     @property
     def captured_arithmetic(self) -> Arithmetic | None:
@@ -356,6 +387,10 @@ class Trace:
         self._steps.move_to_end(index)
         return self._steps[index]
 
+    def in_stages(self, call: int, value: Array) -> Array:
+        """A result of the call with its axes in the order of the stages."""
+        return np.moveaxis(value, 1, -1) if registry()[self.nodes[call].op].channels_last else value
+
     def _step(self, index: int) -> Step:
         call = self.call_of(index)
         node, made = self.nodes[call], self.simulation(call)
@@ -367,20 +402,16 @@ class Trace:
         stage = made.stages[index - self.first_steps[call]]
         simulated = made.values[stage.output]
         last = stage is made.stages[-1]
-        captured = _as_stages_see_it(node, value).reshape(simulated.shape) if last else None
+        captured = self.in_stages(call, value).reshape(simulated.shape) if last else None
         captured = None if captured is None else np.ascontiguousarray(captured)
         mine = self.golden.get(call) if last else None
-        golden = None if mine is None else _as_stages_see_it(node, mine).reshape(simulated.shape)
+        golden = None if mine is None else self.in_stages(call, mine).reshape(simulated.shape)
         layer = self.layer(call)
         return Step(index, call, node, layer, stage, made, simulated, captured, None, golden)
 
 
 def _told_apart(params: QParams) -> tuple[str, float, int]:
     return params.dtype, float(params.scale), int(params.zero_point)
-
-
-def _as_stages_see_it(node: Node, value: Array) -> Array:
-    return np.moveaxis(value, 1, -1) if registry()[node.op].channels_last else value
 
 
 def arithmetic_for(recording: Recording, name: str = "auto") -> Arithmetic | None:

@@ -12,6 +12,7 @@ from qdbg.core.program import Recording
 from qdbg.debugger import Debugger, Executed
 from qdbg.errors import SessionError
 from qdbg.headless.differences import CallDifferences, trace_differences
+from qdbg.headless.scripted import Ran
 from qdbg.session import Outcome, Session, State, load
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class Report:
     """What else differs from where the session was saved, a sentence each."""
     recapture: Recapture | None
     """How PyTorch's integers compare today; None where it was not run again."""
+    ran: tuple[Ran, ...] = ()
+    """Where further commands led from the session's end."""
+    watched: str = ""
+    """What the watches read there, a line each."""
 
     @property
     def differences(self) -> int:
@@ -111,7 +116,7 @@ def _replay(path: Path, session: Session) -> Report:
         raise SessionError(
             f"{path}: {error.found}", expected=error.expected, remedy=error.remedy
         ) from error
-    trace = debugger.trace
+    trace = debugger.unchanged  # numbers that were changed cannot be compared with PyTorch's
     compared = [c for c in trace.comparisons if c.status != "not simulated"]
     return Report(
         path=path,

@@ -176,9 +176,12 @@ def test_the_history_replayed_leads_to_the_same_stops(debugger):
 def test_every_recorded_command_of_the_table_runs():
     arguments = {"go": "fc1", "element": "0", "break": "", "mark": "a", "arithmetic": "auto",
                  "enable": "1", "disable": "1", "delete": "1"}  # fmt: skip
+    arguments |= {"set": "fc1.b[0] = 1"}
     for command in BY_ID.values():
         if command.recorded:
             made = Debugger(recording())
+            if command.id in {"unset", "original"}:
+                made.execute("set fc1.b[0] = 1")
             assert made.execute(f"{command.id} {arguments.get(command.id, '')}").reason
 
 
