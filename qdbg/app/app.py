@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, ClassVar, TypeVar
 from textual.worker import get_current_worker
 
 from qdbg.app.dialogs import Ask, AskLetter, Help
-from qdbg.app.keeping import Keeping
 from qdbg.app.opening import OpeningScreen
 from qdbg.app.palette import CommandProvider
 from qdbg.app.plan import Plan, plan_of_words
 from qdbg.app.screen import ALWAYS, CommandScreen
+from qdbg.app.touring import Touring
 from qdbg.commands import BY_ID
 from qdbg.errors import CommandError, QdbgError
 from qdbg.names import THEME_NAMES
@@ -31,10 +31,10 @@ BAD_INPUT = 2
 LARGE = 2**18
 """Recordings of fewer numbers are simulated more quickly than a screen is drawn."""
 T = TypeVar("T")
-WITHOUT_RECORDING = ALWAYS | {"home", "sessions"}
+WITHOUT_RECORDING = ALWAYS | {"home", "sessions", "tour"}
 
 
-class QdbgApp(Keeping):
+class QdbgApp(Touring):
     """One debugger, seen on a few screens."""
 
     TITLE = "qdbg"
@@ -99,13 +99,14 @@ class QdbgApp(Keeping):
         except QdbgError as problem:
             tell(self._failed, opening, problem)
         else:
-            tell(self._loaded, debugger, opening.plan)
+            tell(self.show_debugger, debugger, opening.plan)
 
     def _failed(self, opening: OpeningScreen, problem: QdbgError) -> None:
         self.problem = problem.message
         opening.fail(problem, back=len(self.screen_stack) > LOWEST)
 
-    def _loaded(self, debugger: Debugger, plan: Plan) -> None:
+    def show_debugger(self, debugger: Debugger, plan: Plan) -> None:
+        """Put its main screen in the place of whatever is there."""
         from qdbg.app.main import MainScreen  # noqa: PLC0415 - numpy, not before first paint
 
         self.plan = plan
