@@ -300,6 +300,33 @@ class QdbgApp(Touring):
 
         self.push_screen(changes(self.debugger), self._then("unset"))
 
+    def _do_copy(self) -> None:
+        from qdbg.app.copying import choices, text_of  # noqa: PLC0415 - loaded with the recording
+
+        def chosen(what: str | None) -> None:
+            if what is not None:
+                self._copy(*text_of(self.debugger, what))
+
+        self.push_screen(choices(self.debugger), chosen)
+
+    def _do_code(self) -> None:
+        from qdbg.app.copying import languages, program  # noqa: PLC0415 - loaded with the recording
+
+        def chosen(what: str | None) -> None:
+            if what is not None:
+                self._copy(*program(self.debugger, what))
+
+        self.push_screen(languages(self.debugger), chosen)
+
+    def _copy(self, text: str, words: str) -> None:
+        """Copy through the terminal; where the text is empty the words say where it was saved."""
+        if text:
+            self.copy_to_clipboard(text)
+            words += (
+                " copied (by OSC 52, which macOS Terminal and some others ignore: save it there)"
+            )
+        self.notify(words, markup=False)
+
     def _do_diagnose(self) -> None:
         from qdbg.app.diagnosis import (  # noqa: PLC0415 - loaded with the recording
             DiagnosisScreen,
