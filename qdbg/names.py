@@ -6,6 +6,9 @@ import re
 
 ENGINES = ("fbgemm", "x86", "onednn", "qnnpack")
 """The values of torch.backends.quantized.engine that qdbg knows."""
+THEME_NAMES = ("dark", "light", "contrast", "ansi")
+"""The looks of the app, in the order in which a key shows them."""
+
 LEVELS = ("avx2", "avx512", "vnni")
 """The CPU levels, lowest first; vnni means AVX-512 with VNNI."""
 CPUS = ("native", *LEVELS)

@@ -1,9 +1,21 @@
-"""How pytest-xdist shares the tests out: a file stays with one worker, long files come first."""
+"""For all tests: no process touches the user's own folders, and how workers share the files out."""
+
+import os
 
 import pytest
 
 LONG = ("tests/oracle/", "tests/fleet/test_against", "tests/test_models", "tests/capture/")
 """Beginnings of the files that run PyTorch most: begun last, one of them would run alone."""
+
+
+@pytest.fixture(scope="session", autouse=True)
+def state_of_its_own(tmp_path_factory):
+    before = os.environ.get("XDG_STATE_HOME")
+    os.environ["XDG_STATE_HOME"] = str(tmp_path_factory.mktemp("state"))
+    yield
+    os.environ.pop("XDG_STATE_HOME")
+    if before is not None:
+        os.environ["XDG_STATE_HOME"] = before
 
 
 def pytest_collection_modifyitems(items):

@@ -8,6 +8,7 @@ from rich.style import Style
 from textual.color import Color
 from textual.widget import Widget
 
+from qdbg.app.looks import few_colors
 from qdbg.engine.picture import Pixels
 from qdbg.engine.table import SIDES
 
@@ -43,7 +44,7 @@ class Palette:
     """The styles of a theme, each made once."""
 
     def __init__(self, widget: Widget) -> None:
-        self.plain = widget.app.no_color
+        self.plain = few_colors(widget)
         low, middle, high = (widget.get_component_styles(f"map--{n}").background for n in ENDS)
         half = SHADES // 2
         ramp = [low.blend(middle, i / half) for i in range(half)]

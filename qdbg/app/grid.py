@@ -38,7 +38,7 @@ class GridRow:
     side: str = ""
     """Behind the row, `↑`."""
     role: str = "plain"
-    """`plain`, `differs`, `cut` or `muted`: a component class of the grid."""
+    """`plain`, `differs`, `cut`, `muted` or `head`: a component class of the grid."""
 
 
 class GridSource(Protocol):
@@ -58,13 +58,17 @@ class GridSource(Protocol):
 class Grid(ScrollView, can_focus=False):
     """A header line and the visible rows of a GridSource."""
 
-    DEFAULT_CSS = "Grid { overflow-x: hidden; scrollbar-size-vertical: 1; }"
+    DEFAULT_CSS = """
+    Grid { overflow-x: hidden; scrollbar-size-vertical: 1; }
+    Grid:ansi > .grid--selected { text-style: reverse; }
+    """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
         "grid--header",
         "grid--plain",
         "grid--differs",
         "grid--cut",
         "grid--muted",
+        "grid--head",
         "grid--selected",
     }
 
@@ -144,7 +148,8 @@ class Grid(ScrollView, can_focus=False):
         text = f"{cursor}{row.mark} " + self._cells(row.cells) + f" {row.side}"
         style = self.get_component_rich_style(f"grid--{row.role}")
         if cursor == "▌":
-            style += Style(bgcolor=self.get_component_rich_style("grid--selected").bgcolor)
+            chosen = self.get_component_rich_style("grid--selected")
+            style += Style(bgcolor=chosen.bgcolor, reverse=chosen.reverse)
         return self._strip(text, style)
 
     def _header(self) -> str:

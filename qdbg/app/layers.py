@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from textual.app import ComposeResult
 from textual.events import Resize
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from qdbg.app import texts
 from qdbg.app.grid import Grid
+from qdbg.app.keyline import KeyLine
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import LayerTable
 from qdbg.app.widgets import title
@@ -37,7 +38,7 @@ class LayersScreen(CommandScreen):
             texts.title_line(self.qdbg.debugger, self.app.size.width), id="title", markup=False
         )
         yield Grid(id="layers", selectable=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Fill the table."""

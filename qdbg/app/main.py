@@ -6,10 +6,12 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Resize
-from textual.widgets import Footer, Static
+from textual.widgets import Static
 
 from qdbg.app import texts
+from qdbg.app.changed import CAPTURED
 from qdbg.app.grid import Grid
+from qdbg.app.keyline import KeyLine
 from qdbg.app.picture import FeatureMap
 from qdbg.app.pictured import Pictured, part_title, views_line
 from qdbg.app.screen import CommandScreen
@@ -86,7 +88,7 @@ class MainScreen(CommandScreen):
         yield Static(id="range", markup=False)
         yield Static(id="legend", markup=False)
         yield Static(id="survey", markup=False)
-        yield Footer(show_command_palette=False)
+        yield KeyLine()
 
     def on_mount(self) -> None:
         """Draw the state, and count the differences of every arithmetic in the background."""
@@ -94,6 +96,7 @@ class MainScreen(CommandScreen):
         title(self.query_one("#formula"), "formula")
         self.show_state()
         self.count_fares()
+        self.qdbg.offer()
 
     def on_resize(self, event: Resize) -> None:
         """Draw again: the texts depend on the size."""
@@ -127,11 +130,16 @@ class MainScreen(CommandScreen):
             self._say("#below", texts.short_formula(step, element))
         else:
             self.query_one("#formula", Panel).show(texts.formula_panel(step, element))
-        self._say("#legend", texts.legend(self.size.width, golden=bool(debugger.trace.golden)))
+        self._say("#legend", self._legend())
         if self._strip != (step, self.size.width):
             self._strip = step, self.size.width
             self._say("#range", texts.range_strip(step, self.size.width))
         self._say("#survey", texts.survey_lines(debugger, self.fares))
+
+    def _legend(self) -> Content:
+        trace = self.qdbg.debugger.trace
+        changed = trace.original is not None
+        return texts.legend(self.size.width, golden=bool(trace.golden), changed=changed)
 
     def _show_elements(self, step: Step, element: int) -> None:
         """Show the element among the others as the view has it: in a table, or in a picture."""
@@ -148,7 +156,10 @@ class MainScreen(CommandScreen):
         else:
             shown.show(self._table, self._table.row_of(element))
         words = self._table_title(part_title(axes, view, element))
-        title(frame if pictured else shown, words, views_line(step, view))
+        below = views_line(step, view)
+        if step.original is not None:
+            below = f"{CAPTURED} · {below}" if below else CAPTURED
+        title(frame if pictured else shown, words, below)
 
     def _set_pictured(self, pictured: bool) -> None:
         """The picture takes the arrow keys while it is there."""

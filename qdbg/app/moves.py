@@ -5,8 +5,7 @@ from __future__ import annotations
 from abc import abstractmethod
 from typing import TYPE_CHECKING
 
-from textual.app import App
-
+from qdbg.app.looks import Looks
 from qdbg.app.screen import CommandScreen
 from qdbg.errors import CommandError
 from qdbg.names import VIEWS
@@ -16,7 +15,7 @@ if TYPE_CHECKING:
     from qdbg.engine.browse import Axes
 
 
-class Moves(App[int]):
+class Moves(Looks):
     """The commands that select another element of the stage, and what of it is seen."""
 
     view = VIEWS[0]

@@ -31,6 +31,7 @@ from qdbg.app.brush import (
     numbers,
     square,
 )
+from qdbg.app.looks import few_colors
 from qdbg.engine.picture import Picture
 
 SPACE = 5
@@ -102,7 +103,7 @@ class FeatureMap(Widget, can_focus=True):
             rows, columns = self._room(picture, scale)
             if picture.height <= rows and picture.width <= columns:
                 return scale
-        return TALL if self.app.no_color else SMALL
+        return TALL if few_colors(self) else SMALL
 
     def _margin(self, picture: Picture) -> int:
         """How wide the row numbers are, with the cursor's sign and a blank."""
@@ -204,14 +205,14 @@ class FeatureMap(Widget, can_focus=True):
         _, room = self._room(picture, self.scale)
         columns = slice(self.left, self.left + room)
         cursor = self.column - self.left if here else -1
-        shades = len(RAMP) if self.app.no_color else SHADES
+        shades = len(RAMP) if few_colors(self) else SHADES
         pixels = picture.line(row, columns, shades, numbered=self.scale.numbered)
         if self.scale.numbered:
             drawn = numbers(palette, pixels, cursor, self.scale.wide)
         elif high > 1:
             lower = picture.line(row + 1, columns, shades)
             drawn = halves(palette, pixels, lower, (cursor, self.row - row))
-        elif self.app.no_color:
+        elif few_colors(self):
             drawn = characters(palette, pixels, cursor, self.scale.wide)
         else:
             drawn = square(palette, pixels, cursor)

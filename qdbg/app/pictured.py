@@ -9,6 +9,7 @@ from textual.events import Resize
 from textual.widgets import Static
 
 from qdbg.app.brush import RAMP
+from qdbg.app.looks import few_colors
 from qdbg.app.picture import FeatureMap
 from qdbg.app.widgets import Part, join
 from qdbg.engine.browse import Axes, axes_of
@@ -101,7 +102,7 @@ class Pictured(Container):
         return found
 
     def _shades(self) -> Parts:
-        if self.app.no_color:
+        if few_colors(self):
             return [RAMP]
         colors = self.map.palette.ramp[1::2]
         return [(" ", f"on {color.hex6}") for color in colors]

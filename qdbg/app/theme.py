@@ -1,8 +1,10 @@
-"""The two looks. Blue and orange carry meaning, never red against green, and never colour alone."""
+"""The looks. Blue and orange carry meaning, never red against green, and never colour alone."""
 
 from __future__ import annotations
 
 from textual.theme import Theme
+
+from qdbg.names import THEME_NAMES
 
 DARK = Theme(
     name="qdbg-dark",
@@ -44,4 +46,57 @@ LIGHT = Theme(
     },
 )
 
-THEMES = (DARK, LIGHT)
+CONTRAST = Theme(
+    name="qdbg-contrast",
+    primary="#8cc8ff",
+    secondary="#d0d0d0",
+    accent="#7fe3ff",
+    warning="#ffb347",
+    error="#ffb347",
+    success="#9fd3ff",
+    foreground="#ffffff",
+    background="#000000",
+    surface="#000000",
+    panel="#202020",
+    dark=True,
+    variables={
+        "footer-key-foreground": "#ffb347",
+        "block-cursor-background": "#00408a",
+        "border": "#c0c0c0",
+    },
+)
+
+ANSI = Theme(
+    name="qdbg-ansi",
+    primary="ansi_blue",
+    secondary="ansi_cyan",
+    accent="ansi_bright_blue",
+    warning="ansi_yellow",
+    error="ansi_yellow",
+    success="ansi_blue",
+    foreground="ansi_default",
+    background="ansi_default",
+    surface="ansi_default",
+    panel="ansi_default",
+    boost="ansi_default",
+    dark=True,
+    ansi=True,
+    variables={
+        "footer-key-foreground": "ansi_yellow",
+        "block-cursor-background": "ansi_default",
+        "block-cursor-foreground": "ansi_default",
+        "border": "ansi_bright_black",
+        "ansi-background": "ansi_black",
+        "ansi-foreground": "ansi_white",
+        "scrollbar": "ansi_cyan",
+        "scrollbar-background": "ansi_default",
+        "scrollbar-corner-color": "ansi_default",
+        "input-cursor-text-style": "reverse",
+        "input-selection-background": "ansi_cyan",
+        "input-selection-foreground": "ansi_black",
+    },
+)
+"""The terminal's own sixteen colours; the selected row is shown in reverse."""
+
+THEMES = dict(zip(THEME_NAMES, (DARK, LIGHT, CONTRAST, ANSI), strict=True))
+"""By the names that `--theme` takes, in the order in which `t` shows them."""

@@ -41,6 +41,8 @@ class Row:
     differs: bool
     side: str
     """`↑` or `↓` where the value was cut off."""
+    changed: bool = False
+    """The value is another one than before numbers of the run were changed."""
 
 
 class Table:
@@ -85,7 +87,8 @@ class Table:
         different, cut = self.step.different, self.step.cut
         differs = different is not None and bool(different[index])
         side = SIDES[int(cut[index])] if cut is not None else ""
-        return Row(cells, differs, side)
+        changed = self.step.changed
+        return Row(cells, differs, side, changed is not None and bool(changed[index]))
 
 
 def _cell(values: Array, index: tuple[int, ...], title: str) -> str:
@@ -123,6 +126,7 @@ def _columns(step: Step) -> list[Column]:
     return [
         *found,
         _column(own, step.simulated, operand=False, least="-255"),
+        *([] if step.original is None else [_column("original", step.original, operand=False)]),
         _column("captured", step.captured, operand=False),
         _column("Δ", step.delta, operand=False, least="-255"),
         *_golden(step),

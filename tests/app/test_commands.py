@@ -4,6 +4,7 @@ import numpy as np
 
 from qdbg.app.dialogs import Ask, AskLetter, Choose, Help
 from qdbg.app.element import ElementScreen
+from qdbg.app.keyline import KeyLine
 from qdbg.app.layers import LayersScreen
 from qdbg.app.main import MainScreen
 from qdbg.commands import COMMANDS
@@ -110,12 +111,12 @@ async def test_breakpoints_are_set_listed_and_cleared():
     app = app_on()
     async with app.run_test(size=(120, 40)) as pilot:
         debugger = await opened(pilot, "n", "b")
-        assert debugger.breakpoints == ["difference", "quant:quantize.round"]
+        assert debugger.breakpoints.spots == ("difference", "quant:quantize.round")
         await pilot.press("B")
         assert isinstance(app.screen, Choose)
         assert "quant:quantize.round" in screen_text(app)
         await pilot.press("j", "enter")
-        assert debugger.breakpoints == ["difference"]
+        assert debugger.breakpoints.spots == ("difference",)
 
 
 async def test_the_arithmetic_is_chosen_from_the_table_of_differences():
@@ -265,9 +266,10 @@ async def test_every_key_of_the_table_gives_its_command():
 
 async def test_a_session_is_saved_and_opened_again(tmp_path):
     app = app_on()
-    app.session_path = None
     async with app.run_test(size=(120, 40)) as pilot:
-        debugger = await opened(pilot, "n", "n", "ctrl+s")
+        debugger = await opened(pilot, "n", "n")
+        app.session_path = None
+        await pilot.press("ctrl+s")
         (saved,) = (tmp_path / "sessions").glob("*.qdbg")
         assert load(saved).debugger().stop == debugger.stop
         await pilot.press("n", "ctrl+s")
@@ -287,3 +289,16 @@ async def test_a_damaged_session_is_refused_and_nothing_is_lost(tmp_path):
         await pilot.pause(0.6)
         assert app.debugger is debugger
         assert "broken.qdbg" in screen_text(app)
+
+
+async def test_the_last_line_shows_whole_keys_only_and_a_click_on_one_gives_its_command():
+    app = app_on()
+    async with app.run_test(size=(120, 40)) as pilot:
+        debugger = await opened(pilot)
+        line = screen_text(app).splitlines()[-1]
+        await pilot.click(KeyLine, offset=(line.index("n next") + 3, 0))
+        assert debugger.stop.mark.step == 1
+        for width in range(60, 121, 7):
+            await pilot.resize_terminal(width, 30)
+            shown = screen_text(app).splitlines()[-1].split()
+            assert shown[-1] in {word for c in COMMANDS for word in c.label.split()[-1:]}

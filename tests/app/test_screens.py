@@ -124,15 +124,16 @@ async def test_help_lists_every_key_at_every_size(size):
         assert "Move in time" not in screen_text(app)
 
 
-async def test_the_light_theme_keeps_the_same_words():
+async def test_every_theme_keeps_the_same_words():
     app = app_on(arithmetic="textbook")
     async with app.run_test(size=(120, 40)) as pilot:
         await ready(pilot)
         await pilot.press("c")
         before = screen_text(app)
-        await pilot.press("t")
-        assert app.theme == "qdbg-light"
-        assert screen_text(app) == before
+        for name in ("light", "contrast", "ansi", "dark"):
+            await pilot.press("t")
+            assert app.theme == f"qdbg-{name}"
+            assert screen_text(app) == before
 
 
 async def test_the_range_strip_counts_the_values_at_the_ends():

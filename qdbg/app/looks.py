@@ -1,0 +1,57 @@
+"""What the app looks like as a whole: theme, colour or none, and the signs that it draws."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+
+from textual.app import App
+from textual.filter import LineFilter
+from textual.widget import Widget
+
+from qdbg.app.glyphs import Ascii, needs_ascii
+from qdbg.app.theme import THEMES
+
+ASCII_CLASS = "-ascii"
+
+
+class Looks(App[int]):
+    """An app in one of the themes, in colour or without, in Unicode or in ASCII."""
+
+    CSS = """
+    Toast { padding: 0 1; max-width: 80%; margin-top: 0; }
+    ToastRack { margin-bottom: 1; }
+    """
+
+    def __init__(self, theme: str = "dark", *, ascii: bool = False) -> None:
+        # Under NO_COLOR Textual turns a truecolor theme into greys, an ANSI theme into none at all.
+        super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
+        self._first_theme = theme
+        self._signs: tuple[LineFilter, ...] = ()
+        if ascii or needs_ascii():
+            self._signs = (Ascii(),)
+            self.add_class(ASCII_CLASS)
+
+    def get_line_filters(self) -> Sequence[LineFilter]:
+        """Those of Textual, and the one that leaves only ASCII where that is wanted."""
+        return (*super().get_line_filters(), *self._signs)
+
+    def wear_theme(self) -> None:
+        """Make the themes known and take the first one."""
+        for theme in THEMES.values():
+            self.register_theme(theme)
+        self.theme = THEMES[self._first_theme].name
+
+    def next_theme(self) -> str:
+        """Take the theme after this one, and give its name."""
+        names = list(THEMES)
+        at = [theme.name for theme in THEMES.values()].index(self.theme)
+        name = names[(at + 1) % len(names)]
+        self.theme = THEMES[name].name
+        return name
+
+
+def few_colors(widget: Widget) -> bool:
+    """Whether shades must be drawn with characters: no colour, sixteen of them, or ASCII."""
+    app = widget.app
+    return app.no_color or app.native_ansi_color or app.has_class(ASCII_CLASS)
