@@ -14,7 +14,7 @@ from qdbg.selftest.faults import faults
 
 REACHED = LEVELS[: LEVELS.index(machine_level()) + 1]
 CELLS = [(engine, level) for engine in ENGINES for level in REACHED]
-ROUNDS = 10
+ROUNDS = 5
 """So many cases of each generator, per engine and level; `qdbg selftest` draws as long as it is
 told to. Seconds would count for less on a busy machine."""
 MOST = ("linear", "conv2d", "add", "relu", "max_pool2d", "quantize", "transpose", "upsample_near")
