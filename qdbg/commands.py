@@ -245,6 +245,14 @@ COMMANDS: tuple[Command, ...] = (
         recorded=True,
     ),
     Command(
+        "watches",
+        ("W",),
+        "watches",
+        "list the watches: values so far, another one, remove",
+        "Stop points",
+    ),
+    Command("watch-panel", (), "watch panel", "show or hide the watches", "Stop points"),
+    Command(
         "mark",
         ("m",),
         "mark",

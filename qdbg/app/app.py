@@ -160,13 +160,21 @@ class QdbgApp(Keeping):
             self.push_screen(ElementScreen())
 
     def _do_out(self) -> None:
-        if not isinstance(self.screen, CommandScreen) or len(self.screen_stack) <= LOWEST:
+        if not isinstance(self.screen, CommandScreen):
+            return
+        if len(self.screen_stack) <= LOWEST:
+            self._back_from_origin()
             return
         if isinstance(self.screen, OpeningScreen):
             self._stop_opening()
         else:
             self.pop_screen()
         self._redraw()
+
+    def _back_from_origin(self) -> None:
+        last = self._debugger.travel.last if self._debugger is not None else None
+        if last is not None and last.command.partition(" ")[0] == "origin":
+            self._execute("undo")
 
     def _do_home(self) -> None:
         from qdbg.app.home import HomeScreen  # noqa: PLC0415 - only where it is asked for
@@ -249,9 +257,29 @@ class QdbgApp(Keeping):
         self.push_screen(DiagnosisScreen(asked), self._then("arithmetic"))
 
     def _do_breakpoints(self) -> None:
-        from qdbg.app.choices import breakpoints  # noqa: PLC0415 - loaded with the recording
+        from qdbg.app.lists import breakpoint_list  # noqa: PLC0415 - loaded with the recording
 
-        self.push_screen(breakpoints(self.debugger), self._then("break"))
+        self.push_screen(breakpoint_list(self.debugger, self.size.width))
+
+    def _do_watches(self) -> None:
+        from qdbg.app.lists import watch_list  # noqa: PLC0415 - loaded with the recording
+
+        self.push_screen(watch_list(self.debugger, self.size.width))
+
+    def _do_watch_panel(self) -> None:
+        from qdbg.app.main import MainScreen  # noqa: PLC0415 - loaded with the recording
+
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen):
+                screen.toggle_class("unwatched")
+
+    def _do_origin(self) -> None:
+        from qdbg.app.lists import origin_list  # noqa: PLC0415 - loaded with the recording
+
+        if len(self.debugger.origins) > 1:
+            self.push_screen(origin_list(self.debugger, self.size.width), self._then("origin"))
+        else:
+            self._execute("origin")
 
     def _do_sessions(self) -> None:
         from qdbg.app.choices import sessions  # noqa: PLC0415 - loaded with the recording

@@ -1,4 +1,4 @@
-"""The lists to choose from: arithmetics, stop points, saved sessions."""
+"""The lists to choose from: arithmetics, saved sessions."""
 
 from __future__ import annotations
 
@@ -59,29 +59,6 @@ def _short_names(names: tuple[str, ...]) -> list[str]:
         engine, _, level = name.partition("-")
         levels.setdefault(engine, []).append(level)
     return [f"{engine}-{'/'.join(own)}" if own[0] else engine for engine, own in levels.items()]
-
-
-def breakpoints(debugger: Debugger) -> Choose:
-    """The stop points; choosing one clears it."""
-    choices = tuple(
-        Choice(one.spot, GridRow((str(number), _spot(one.spot))))
-        for number, one in enumerate(debugger.breakpoints.all, 1)
-    )
-    columns = (GridColumn("nr", 3), GridColumn("stops at", 60, left=True))
-    hint = (
-        "⏎ clear this one   esc leave   b set one at the stage under the cursor\n"
-        "In the palette, break also takes a place, difference or saturation"
-    )
-    return Choose("stop points of continue", Choices(columns, choices), hint)
-
-
-def _spot(spot: str) -> str:
-    words = {
-        "difference": "any difference between simulated and captured",
-        "saturation": "any value that is cut off by saturation",
-        "tie": "any value that lies half-way when it is rounded",
-    }
-    return words.get(spot, spot)
 
 
 def sessions(folder: Path) -> Choose:

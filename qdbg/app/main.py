@@ -16,6 +16,7 @@ from qdbg.app.picture import FeatureMap
 from qdbg.app.pictured import Pictured, part_title, views_line
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import Rail, StepTable
+from qdbg.app.watching import LEAST_WATCHES, MOST_WATCHES, watch_lines
 from qdbg.app.widgets import Panel, title
 from qdbg.engine.survey import Fare
 from qdbg.engine.trace import Step
@@ -42,6 +43,12 @@ class MainScreen(CommandScreen):
     #below { height: 6; padding: 0 2; display: none; }
     #range { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #survey { height: 2; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
+    #watches { height: auto; max-height: 6; padding: 0 1; border-left: thick $accent;
+               text-wrap: nowrap; text-overflow: ellipsis; display: none; }
+    MainScreen.watching #watches { display: block; }
+    MainScreen.unwatched #watches { display: none; }
+    MainScreen.-short #watches { max-height: 2; }
+    MainScreen.-tiny #watches { display: none; }
     #legend { height: 1; padding: 0 1; color: $secondary; text-wrap: nowrap; }
     MainScreen.-narrow #rail { display: none; }
     MainScreen.-narrow #formula { display: none; }
@@ -85,6 +92,7 @@ class MainScreen(CommandScreen):
                 yield Pictured(id="map")
                 yield Static(id="below", markup=False)
             yield Panel(id="formula")
+        yield Static(id="watches", markup=False)
         yield Static(id="range", markup=False)
         yield Static(id="legend", markup=False)
         yield Static(id="survey", markup=False)
@@ -135,6 +143,18 @@ class MainScreen(CommandScreen):
             self._strip = step, self.size.width
             self._say("#range", texts.range_strip(step, self.size.width))
         self._say("#survey", texts.survey_lines(debugger, self.fares))
+        self._show_watches()
+
+    def _show_watches(self) -> None:
+        """A line per watch; the panel is only there where something is watched."""
+        debugger = self.qdbg.debugger
+        self.set_class(bool(debugger.watches.all), "watching")
+        if debugger.watches.all:
+            most = LEAST_WATCHES if self.has_class("-narrow") else MOST_WATCHES
+            panel = self.query_one("#watches", Static)
+            lines = watch_lines(debugger, self.size.width - 4, most)
+            rows = min(most, len(debugger.watches.all))
+            panel.update(lines, layout=panel.size.height != rows)
 
     def _legend(self) -> Content:
         trace = self.qdbg.debugger.trace
