@@ -71,7 +71,8 @@ class Fuzz:
             made = self._made(case, seed, 1.0)
             caught = [] if made is None else [fault for fault in missed if _shows(fault, made)]
             missed = [fault for fault in missed if fault not in caught]
-            self._say({"faults": {fault.name: True for fault in caught}})
+            if caught:
+                self._say({"faults": {fault.name: True for fault in caught}})
         self._say({"faults": {fault.name: False for fault in missed}})
 
     def run(self) -> None:
