@@ -26,7 +26,7 @@ LOWEST = 2
 """A screen with nothing of qdbg's below it: the app's own empty one is the first."""
 BAD_INPUT = 2
 """The exit status after bad input."""
-WITHOUT_RECORDING = ALWAYS | {"home", "sessions", "tour"}
+WITHOUT_RECORDING = ALWAYS | {"home", "out", "sessions", "tour"}
 
 
 class QdbgApp(Touring):
