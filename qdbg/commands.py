@@ -317,6 +317,14 @@ COMMANDS: tuple[Command, ...] = (
         recorded=True,
     ),
     Command("changes", ("Z",), "changes", "list the changed numbers, take one back", "Look"),
+    Command("copy", ("y",), "copy", "copy the value, the row, the table or the formula", "Look"),
+    Command(
+        "code",
+        ("Y",),
+        "as code",
+        "this element's whole computation as a Python or C program",
+        "Look",
+    ),
     Command(
         "view",
         ("v",),

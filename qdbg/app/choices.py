@@ -8,17 +8,16 @@ from qdbg.app.dialogs import Choice, Choices, Choose
 from qdbg.app.grid import GridColumn, GridRow
 from qdbg.app.widgets import fitted
 from qdbg.debugger import Debugger
-from qdbg.engine.survey import Fare, survey
+from qdbg.engine.survey import Fare
 from qdbg.engine.trace import arithmetic_for
 
 ROOM = 80
 """From this width on the library has a column."""
 
 
-def arithmetics(debugger: Debugger, width: int) -> Choose:
+def arithmetics(debugger: Debugger, fares: tuple[Fare, ...], width: int) -> Choose:
     """Every arithmetic with the differences that it leaves on this input."""
     recording = debugger.recording
-    fares = survey(recording, debugger.trace.feed, debugger.trace.arithmetic)
     captured = arithmetic_for(recording)
     own = captured.name if captured is not None else ""
     chosen = debugger.trace.arithmetic.name
