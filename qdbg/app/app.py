@@ -31,7 +31,7 @@ BAD_INPUT = 2
 LARGE = 2**18
 """Recordings of fewer numbers are simulated more quickly than a screen is drawn."""
 T = TypeVar("T")
-WITHOUT_RECORDING = ALWAYS | {"home", "sessions", "tour"}
+WITHOUT_RECORDING = ALWAYS | {"home", "out", "sessions", "tour"}
 
 
 class QdbgApp(Touring):
