@@ -6,9 +6,11 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Resize
+from textual.geometry import Size
 from textual.widgets import Static
 
 from qdbg.app import texts
+from qdbg.app.around import spread_lines, way_lines
 from qdbg.app.grid import Grid
 from qdbg.app.keyline import KeyLine
 from qdbg.app.picture import FeatureMap
@@ -17,7 +19,11 @@ from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import Rail, StepTable
 from qdbg.app.widgets import Panel, title
 from qdbg.engine.survey import Fare
+from qdbg.engine.table import Table
 from qdbg.engine.trace import Step
+
+TINY, HIGH, HUGE = 16, 38, 160
+"""Below these heights there is one pane, from these on two more; from this width on wider ones."""
 
 
 class MainScreen(CommandScreen):
@@ -38,6 +44,18 @@ class MainScreen(CommandScreen):
     #table, #map { border-subtitle-color: $secondary; }
     MainScreen.pictured #table { display: none; }
     MainScreen.pictured #map { display: block; }
+    #way, #spread {
+        border: round $border; border-title-color: $secondary; padding: 0 1; text-wrap: nowrap;
+        text-overflow: ellipsis; display: none;
+    }
+    #way { height: 8; }
+    #spread { height: 7; }
+    MainScreen.-high #way, MainScreen.-high #spread { display: block; }
+    MainScreen.-high #range { display: none; }
+    MainScreen.-huge #rail { width: 32; }
+    MainScreen.-huge #formula { width: 62; }
+    MainScreen.pictured #spread { display: none; }
+    MainScreen.pictured #way { display: none; }
     #below { height: 6; padding: 0 2; display: none; }
     #range { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #survey { height: 2; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -63,14 +81,14 @@ class MainScreen(CommandScreen):
 
     AUTO_FOCUS = ""  # only a picture that is seen takes the arrow keys
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares the list
-    VERTICAL_BREAKPOINTS = [(0, "-short -tiny"), (16, "-short"), (23, "-tall")]  # noqa: RUF012 - textual declares the list
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (23, "-tall")]  # noqa: RUF012 - textual declares the list
 
     def __init__(self) -> None:
         super().__init__()
         self.fares: tuple[Fare, ...] = ()
         self._rail: Rail | None = None
         self._table: StepTable | None = None
-        self._strip: tuple[Step, int] | None = None
+        self._strip: tuple[Step, Size] | None = None
         """What the range strip was drawn for: it goes over every element."""
 
     def compose(self) -> ComposeResult:
@@ -82,6 +100,8 @@ class MainScreen(CommandScreen):
             with Vertical(id="middle"):
                 yield Grid(id="table")
                 yield Pictured(id="map")
+                yield Static(id="way", markup=False)
+                yield Static(id="spread", markup=False)
                 yield Static(id="below", markup=False)
             yield Panel(id="formula")
         yield Static(id="range", markup=False)
@@ -98,8 +118,14 @@ class MainScreen(CommandScreen):
 
     def on_resize(self, event: Resize) -> None:
         """Draw again: the texts depend on the size."""
-        del event
+        self._size_classes(event.size)
         self.call_after_refresh(self.show_state)
+
+    def _size_classes(self, size: Size) -> None:
+        """Beyond Textual's breakpoints: one pane where it is tiny, more around where it is high."""
+        self.set_class(size.height < TINY, "-tiny")
+        self.set_class(size.height >= HIGH, "-high")
+        self.set_class(size.width >= HUGE, "-huge")
 
     def count_fares(self) -> None:
         """Simulate every arithmetic in a thread; the line is filled when they are counted."""
@@ -128,11 +154,9 @@ class MainScreen(CommandScreen):
             self._say("#below", texts.short_formula(step, element))
         else:
             self.query_one("#formula", Panel).show(texts.formula_panel(step, element))
+        self._show_around(step, element)
         self._say("#legend", texts.legend(self.size.width, golden=bool(debugger.trace.golden)))
-        if self._strip != (step, self.size.width):
-            self._strip = step, self.size.width
-            self._say("#range", texts.range_strip(step, self.size.width))
-        self._say("#survey", texts.survey_lines(debugger, self.fares))
+        self._say("#survey", texts.survey_lines(debugger, self.fares, self.size.width))
 
     def _show_elements(self, step: Step, element: int) -> None:
         """Show the element among the others as the view has it: in a table, or in a picture."""
@@ -150,6 +174,22 @@ class MainScreen(CommandScreen):
             shown.show(self._table, self._table.row_of(element))
         words = self._table_title(part_title(axes, view, element))
         title(frame if pictured else shown, words, views_line(step, view))
+
+    def _show_around(self, step: Step, element: int) -> None:
+        """Show how the values lie, and the element's way: with bars where there is room."""
+        size = self.query_one("#spread").content_size if self.has_class("-high") else self.size
+        if self.has_class("-high"):
+            way = self.query_one("#way")
+            title(way, f"{Table(step).name_of(element)} through its layer")
+            self._say("#way", way_lines(step, element, way.content_size.height))
+        if self._strip == (step, size):
+            return
+        self._strip = step, size
+        if self.has_class("-high"):
+            title(self.query_one("#spread"), f"all {step.size} values")
+            self._say("#spread", spread_lines(step, size.width, size.height))
+        else:
+            self._say("#range", texts.range_strip(step, size.width))
 
     def _set_pictured(self, pictured: bool) -> None:
         """The picture takes the arrow keys while it is there."""

@@ -21,6 +21,8 @@ ROOMY, USUAL = 112, 80
 """From these widths on, the header lines are written out, or at least name the sample."""
 LEAST_PART = 1e-4
 """What is less is not written as a number of percent."""
+MORE = 16
+"""What `+3  a lists them` takes."""
 BLOCKS = " ▁▂▃▄▅▆▇█"
 FEED_WORDS = {"captured": "each layer fed by PyTorch", "simulated": "simulated values fed on"}
 
@@ -158,7 +160,7 @@ def _histogram(found: Range) -> Content:
     return join(*parts)
 
 
-def survey_lines(debugger: Debugger, fares: tuple[Fare, ...]) -> Content:
+def survey_lines(debugger: Debugger, fares: tuple[Fare, ...], width: int) -> Content:
     """How the chosen arithmetic fares, and in one line how the others would."""
     name = debugger.trace.arithmetic.name
     own = next((fare for fare in fares if name in fare.names), None)
@@ -167,20 +169,40 @@ def survey_lines(debugger: Debugger, fares: tuple[Fare, ...]) -> Content:
     others = [fare for fare in fares if fare is not own]
     environment = debugger.recording.environment
     captured = f"{environment.engine}-{environment.cpu}"
-    return join(_verdict(own, name, fares, captured), "\n ", _others(others))
+    return join(_verdict(own, name, fares, captured), "\n ", _others(others, width))
 
 
-def _others(fares: list[Fare]) -> Content:
-    """First the arithmetics that leave differences, the textbook's foremost; then the equal."""
-    ordered = sorted(fares, key=lambda fare: (fare.name != "textbook", fare.name))
-    parts: list[Part] = [("others on this input ", "$secondary")]
-    for fare in ordered:
-        if fare.differences:
-            parts += [f" {_label(fare)} ", (f"≠ {fare.differences}", "bold $warning")]
-    equal = ", ".join(_label(fare) for fare in ordered if not fare.differences)
-    if equal:
-        parts += [("  ✓ ", "bold $success"), equal]
-    return join(*parts)
+def _others(fares: list[Fare], width: int) -> Content:
+    """The other arithmetics by what they leave, as many whole names as fit."""
+    groups: dict[int, list[str]] = {}
+    for fare in sorted(fares, key=lambda fare: (-fare.differences, fare.name != "textbook")):
+        groups.setdefault(fare.differences, []).append(_label(fare))
+    parts: list[Part] = [("others here  ", "$secondary")]
+    room, left = width - 14, len(fares)
+    for differences, names in groups.items():
+        sign = f"≠ {differences}" if differences else "✓"
+        shown = _fitting(names, room - len(sign) - 1)
+        if not shown:
+            break
+        text, left = ", ".join(shown), left - len(shown)
+        style = "bold $warning" if differences else "bold $success"
+        parts += [(sign, style), f" {text}   "]
+        room -= len(sign) + len(text) + 4
+        if len(shown) < len(names):
+            break
+    more = (f"+{left}  a lists them", "$secondary") if left else ""
+    return join(*parts, more)
+
+
+def _fitting(names: list[str], room: int) -> list[str]:
+    """The first names that fit, separated by commas, with room behind for how many are left."""
+    found: list[str] = []
+    for name in names:
+        room -= len(name) + 2
+        if room < MORE:
+            break
+        found.append(name)
+    return found
 
 
 def _label(fare: Fare) -> str:
