@@ -11,10 +11,7 @@ from qdbg.errors import QdbgError
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Mapping
-
-    from qdbg.core.program import Recording
-    from qdbg.core.quantity import Array
+    from collections.abc import Callable
 
 BAD_INPUT = 2
 INTERNAL = 70
@@ -76,8 +73,7 @@ def _run(argv: list[str]) -> int:
 
     argv = arguments.joined(argv)
     if not argv:
-        arguments.open_parser().print_help()
-        return 0
+        return _start()
     run = COMMANDS.get(argv[0])
     if run is not None:
         return run(arguments.PARSERS[argv[0]]().parse_args(argv[1:]))
@@ -88,32 +84,27 @@ def _run(argv: list[str]) -> int:
     return _open(options)
 
 
+def _start() -> int:
+    """The start screen; without a terminal, what could be typed."""
+    if not _on_terminal():
+        from qdbg.headless.arguments import open_parser  # noqa: PLC0415 - argparse
+
+        open_parser().print_help()
+        return 0
+    from qdbg.app import run  # noqa: PLC0415 - the app's own imports follow
+
+    return run(None)
+
+
 def _on_terminal() -> bool:
     return sys.stdout.isatty()
 
 
 def _open(options: argparse.Namespace) -> int:
     from qdbg.app import run  # noqa: PLC0415 - the app's own imports follow
-    from qdbg.headless.opening import SUFFIX, check, target_for  # noqa: PLC0415 - not for --help
+    from qdbg.app.plan import plan_of  # noqa: PLC0415 - likewise
 
-    check(options)
-    path = Path(options.target)
-    return run(
-        options.target,
-        lambda: target_for(options),
-        session_path=path if path.suffix == SUFFIX else None,
-        arithmetic=options.arith,
-        feed=options.feed,
-        golden=None if options.golden is None else lambda made: _golden(options, made),
-        theme=options.theme,
-        ascii=options.ascii,
-    )
-
-
-def _golden(options: argparse.Namespace, recording: Recording) -> Mapping[int, Array]:
-    from qdbg.headless.golden import golden_columns  # noqa: PLC0415 - numpy
-
-    return golden_columns(options, recording)
+    return run(plan_of(options), options.theme, ascii=options.ascii)
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -49,6 +49,7 @@ _KEY_SIGNS = {
     "comma": ",",
     "apostrophe": "'",
     "colon": ":",
+    "equals_sign": "=",
     "question_mark": "?",
     "plus": "+",
     "f1": "F1",
@@ -109,8 +110,45 @@ def _moves() -> tuple[Command, ...]:
     )
 
 
+def _breakpoint_changes() -> tuple[Command, ...]:
+    rows = (
+        ("enable", "let a breakpoint stop again"),
+        ("disable", "keep a breakpoint without stopping at it"),
+        ("delete", "remove a breakpoint"),
+    )
+    argument = "its number in the list, or what it stops at"
+    return tuple(
+        Command(id_, (), id_, text, "Stop points", argument, recorded=True) for id_, text in rows
+    )
+
+
 COMMANDS: tuple[Command, ...] = (
     *_moves(),
+    Command(
+        "origin",
+        ("O",),
+        "origin",
+        "go to what this element came from, in the stage or layer before; o or u: back",
+        "Move in time",
+        "which one, from 1, the largest contribution first; nothing: that one",
+        recorded=True,
+    ),
+    Command(
+        "undo",
+        ("u",),
+        "undo",
+        "back to where the last movement began",
+        "Move in time",
+        recorded=True,
+    ),
+    Command(
+        "redo",
+        ("U",),
+        "redo",
+        "make the movement again that was undone",
+        "Move in time",
+        recorded=True,
+    ),
     Command(
         "go",
         ("colon",),
@@ -184,11 +222,28 @@ COMMANDS: tuple[Command, ...] = (
         "breakpoint",
         "set or clear a breakpoint here, or at a place",
         "Stop points",
-        "a place (fc1, fc1.mac, fc1.mac[8]), difference or saturation; nothing: here",
+        "a place (fc1, fc1.mac, fc1.mac[8]), difference, saturation, tie, or an expression such as "
+        "abs(delta) > 1 and c == 8; nothing: here",
         recorded=True,
         footer=9,
     ),
-    Command("breakpoints", ("B",), "breakpoints", "list the stop points", "Stop points"),
+    Command(
+        "breakpoints",
+        ("B",),
+        "breakpoints",
+        "list the breakpoints: how often each was hit, on or off, remove",
+        "Stop points",
+    ),
+    *_breakpoint_changes(),
+    Command(
+        "watch",
+        ("w",),
+        "watch",
+        "watch the value under the cursor, or stop watching it",
+        "Stop points",
+        "an element (fc1[8]) or an expression (y_q - y_zp, delta); nothing: this element",
+        recorded=True,
+    ),
     Command(
         "mark",
         ("m",),
@@ -228,6 +283,33 @@ COMMANDS: tuple[Command, ...] = (
         footer=11,
     ),
     Command(
+        "set",
+        ("equals_sign",),
+        "what if",
+        "what if a number of this element were another one",
+        "Look",
+        "a number and its value: fc1.w_q[8,3] = -12, input[2] = 5.1, arithmetic = textbook",
+        recorded=True,
+    ),
+    Command(
+        "unset",
+        (),
+        "undo what if",
+        "take back the last change of a number, or the one named",
+        "Look",
+        "a number that is changed, or all; nothing: the last one",
+        recorded=True,
+    ),
+    Command(
+        "original",
+        ("z",),
+        "original",
+        "the original run, and back to the changed one",
+        "Look",
+        recorded=True,
+    ),
+    Command("changes", ("Z",), "changes", "list the changed numbers, take one back", "Look"),
+    Command(
         "view",
         ("v",),
         "view",
@@ -240,7 +322,23 @@ COMMANDS: tuple[Command, ...] = (
         "theme", ("t",), "theme", "dark, light, high contrast, the terminal's own colours", "Look"
     ),
     Command("picture", ("P",), "picture", "save the screen as an SVG picture", "Session"),
-    Command("save", ("ctrl+s",), "save", "save the session under sessions/", "Session", footer=10),
+    Command(
+        "save",
+        ("ctrl+s",),
+        "save",
+        "save the session under sessions/",
+        "Session",
+        "in a script: the file, NAME.qdbg",
+        footer=10,
+    ),
+    Command(
+        "resume",
+        ("ctrl+r",),
+        "go on",
+        "go on where this run was left last time; after an error: try again",
+        "Session",
+    ),
+    Command("home", ("H",), "start screen", "recent sessions and examples", "Session"),
     Command("sessions", ("S",), "sessions", "open another session", "Session"),
     Command("palette", ("ctrl+p",), "palette", "find and run any command", "Session"),
     Command("help", ("question_mark", "f1"), "help", "this list of keys", "Session", footer=5),

@@ -7,25 +7,29 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from qdbg.breakpoints import KINDS, Breakpoints, checked, is_condition
+from qdbg.changing import Changing
 from qdbg.commands import BY_ID
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
+from qdbg.engine.origin import Origin, origins
+from qdbg.engine.table import signed
 from qdbg.engine.trace import Step, Trace, arithmetic_for
 from qdbg.errors import CommandError
 from qdbg.names import FEEDS
 from qdbg.places import Place, find_place
 from qdbg.stops import (
-    KINDS,
     Flags,
     Mark,
     Stop,
     arrival,
     first_flagged,
-    hit,
     largest_difference,
     seek,
 )
+from qdbg.travel import Spot, Travel
+from qdbg.watches import Watches
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +44,7 @@ class Executed:
     reason: str
 
 
-class Debugger:
+class Debugger(Changing):
     """Step through a recording in both directions.
 
     Raises CommandError for an arithmetic that does not exist. The commands are those of the
@@ -58,8 +62,11 @@ class Debugger:
         self.initial_arithmetic = arithmetic
         self.initial_feed = feed
         self.arithmetic = arithmetic
-        self.trace = _trace(recording, arithmetic, feed, golden)
-        self.breakpoints: list[str] = ["difference"]
+        self.unchanged = _trace(recording, arithmetic, feed, golden)
+        self.trace = self.unchanged
+        self.breakpoints = Breakpoints()
+        self.watches = Watches()
+        self.travel = Travel()
         self.marks: dict[str, tuple[str, int]] = {}
         self.history: list[Executed] = []
         self.stop = Stop(Mark(0, 0), arrival(self.trace.step(0), "start"))
@@ -67,7 +74,7 @@ class Debugger:
 
     def beside(self, golden: Mapping[int, Array]) -> None:
         """Show these golden integers beside the others; the cursor stays."""
-        self.trace = _trace(self.recording, self.arithmetic, self.trace.feed, golden)
+        self.show(_trace(self.recording, self.arithmetic, self.unchanged.feed, golden))
 
     @property
     def step(self) -> Step:
@@ -94,18 +101,18 @@ class Debugger:
         argument = argument.strip()
         if argument and not known.argument:
             raise CommandError(f"{name} takes no argument, but {argument!r} follows it")
+        before = self._spot
         self.stop = _HANDLERS[name](self, argument)
         self._remember()
-        self._record(f"{name} {argument}".strip())
+        command = f"{name} {argument}".strip()
+        if name not in {"undo", "redo"}:
+            self.travel.moved(command, before, self._spot)
+        self.history.append(Executed(command, self.step.name, self.element, self.stop.reason))
         return self.stop
 
-    def _record(self, command: str) -> None:
-        """Keep the command; of several selections of an element in a row only the last counts."""
-        done = Executed(command, self.step.name, self.element, self.stop.reason)
-        selects = command.startswith("element ")
-        if selects and self.history and self.history[-1].command.startswith("element "):
-            self.history.pop()
-        self.history.append(done)
+    @property
+    def _spot(self) -> Spot:
+        return Spot(self.step.name, self.element)
 
     # ------------------------------------------------------------------ moving the cursor
 
@@ -176,7 +183,7 @@ class Debugger:
         last = self.stop.mark.step
         for last in steps:
             step = self.trace.step(last)
-            found = hit(self.trace, step, self.breakpoints, self._element_at(step))
+            found = self.breakpoints.hit(self.trace, step, self._element_at(step))
             if found is not None:
                 return found
         return self._move(last, otherwise)
@@ -260,36 +267,101 @@ class Debugger:
 
     def _break(self, argument: str) -> Stop:
         spot = argument or self.step.name
-        if spot not in KINDS:
-            place = self._place(spot)
-            if spot.startswith("["):
-                spot = f"{self.step.name}[{place.element}]"
-        if spot in self.breakpoints:
-            self.breakpoints.remove(spot)
+        if is_condition(spot):
+            spot = checked(self.trace, spot).text
+        elif spot not in KINDS:
+            spot = self._named_place(spot)
+        if spot in self.breakpoints.spots:
+            self.breakpoints.remove(self.breakpoints.number(spot))
             return self._stay(f"breakpoint at {spot} cleared")
-        self.breakpoints.append(spot)
-        return self._stay(f"breakpoint {len(self.breakpoints)} set at {spot}")
+        return self._stay(f"breakpoint {self.breakpoints.add(spot)} set at {spot}")
+
+    def _named_place(self, text: str) -> str:
+        """The place as it is typed; an element of this stage behind the stage's name."""
+        place = self._place(text)
+        return f"{self.step.name}[{place.element}]" if text.startswith("[") else text
+
+    def _enable(self, argument: str) -> Stop:
+        return self._switch(argument, enabled=True)
+
+    def _disable(self, argument: str) -> Stop:
+        return self._switch(argument, enabled=False)
+
+    def _switch(self, argument: str, *, enabled: bool) -> Stop:
+        number = self.breakpoints.number(argument)
+        found = self.breakpoints.enable(number, enabled=enabled)
+        words = "enabled" if enabled else "disabled"
+        return self._stay(f"breakpoint {number} at {found.spot} {words}")
+
+    def _delete(self, argument: str) -> Stop:
+        number = self.breakpoints.number(argument)
+        return self._stay(f"breakpoint at {self.breakpoints.remove(number).spot} cleared")
+
+    def _watch(self, argument: str) -> Stop:
+        text = argument or f"{self.step.name}[{self.element}]"
+        if text.startswith("["):
+            text = self._named_place(text)
+        return self._stay(self.watches.toggle(self.trace, text))
+
+    # ---------------------------------------------------------------- origin, undo and redo
+
+    @property
+    def origins(self) -> tuple[Origin, ...]:
+        """The elements that the one under the cursor came from, the largest contribution first."""
+        return origins(self.trace, self.step, self.element)
+
+    def _origin(self, argument: str) -> Stop:
+        found = self.origins
+        if not found:
+            return self._stay("where this element came from is not known")
+        if argument and not (argument.isdecimal() and 1 <= int(argument) <= len(found)):
+            raise CommandError(f"there is no origin {argument!r}", expected=f"1 to {len(found)}")
+        chosen = found[int(argument or 1) - 1]
+        words = f"origin of {self.step.name}[{self.element}]"
+        words += f", {int(argument or 1)} of {len(found)}" if len(found) > 1 else ""
+        if chosen.contribution is not None:
+            words += f", it adds {signed(chosen.contribution)}"
+        if chosen.step is None:
+            return self._stay(f"{words}: {chosen.place} = {chosen.value}")
+        step = self.trace.step(chosen.step)
+        return Stop(Mark(chosen.step, chosen.element), arrival(step, words))
+
+    def _undo(self, _: str) -> Stop:
+        move = self.travel.undo()
+        if move is None:
+            return self._stay("nothing to undo: the cursor has not moved")
+        return self._back_at(move.start, f"undo of {move.command}")
+
+    def _redo(self, _: str) -> Stop:
+        move = self.travel.redo()
+        if move is None:
+            return self._stay("nothing to redo: no movement was undone last")
+        return self._back_at(move.end, f"redo of {move.command}")
+
+    def _back_at(self, spot: Spot, reason: str) -> Stop:
+        """That place; under an arithmetic without it, the end of its layer."""
+        place = find_place(self.trace, spot.step) or self._place(spot.step.rpartition(".")[0])
+        step = self.trace.step(place.step)
+        element = min(spot.element, max(0, step.size - 1))
+        return Stop(Mark(place.step, element), arrival(step, reason))
 
     # -------------------------------------------------------------------- another simulation
 
     def _arithmetic(self, argument: str) -> Stop:
-        trace = _trace(self.recording, argument, self.trace.feed, self.trace.golden)
-        mark = self._same_place(trace)
-        self.arithmetic, self.trace = argument, trace
-        reason = f"arithmetic {trace.arithmetic.name}"
-        return Stop(mark, arrival(trace.step(mark.step), reason))
+        trace = _trace(self.recording, argument, self.unchanged.feed, self.trace.golden)
+        self.arithmetic = argument
+        return self.arrive(trace, f"arithmetic {trace.arithmetic.name}")
 
     def _feed(self, argument: str) -> Stop:
+        self.refuse_feed()
         other = FEEDS[1] if self.trace.feed == FEEDS[0] else FEEDS[0]
         feed = argument or other
         if feed not in FEEDS:
             raise CommandError(f"{feed!r} is no feed", expected=" or ".join(FEEDS))
         trace = Trace(self.recording, self.trace.arithmetic, feed, self.trace.golden)
-        mark = self._same_place(trace)
-        self.trace = trace
-        return Stop(mark, arrival(trace.step(mark.step), f"fed with {feed} integers"))
+        return self.arrive(trace, f"fed with {feed} integers")
 
-    def _same_place(self, trace: Trace) -> Mark:
+    def same_place(self, trace: Trace) -> Mark:
         """The cursor's place in another trace: the stage of that name, else the layer's end."""
         here = self.step
         place = find_place(trace, here.name)

@@ -8,6 +8,9 @@ class QdbgError(Exception):
     `remedy` what the user can do. Empty parts are left out of the message.
     """
 
+    printed = ""
+    """What a process that was run for it printed before that: the user's code, or PyTorch's."""
+
     def __init__(self, found: str, *, expected: str = "", remedy: str = "") -> None:
         self.found = found
         self.expected = expected
@@ -39,9 +42,6 @@ class CaptureError(QdbgError):
 
 class GoldenError(QdbgError):
     """The user's golden file cannot be read, does not fit the model, or its own code failed."""
-
-    printed = ""
-    """What the user's code printed before that."""
 
 
 class SessionError(QdbgError):

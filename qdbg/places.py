@@ -46,18 +46,19 @@ def find_place(trace: Trace, text: str, here: int = 0) -> Place | None:
 
 
 def _find_step(trace: Trace, spot: str) -> int | None:
-    call = _find_call(trace, spot)
+    call = find_call(trace, spot)
     if call is not None:
         return trace.first_steps[call + 1] - 1
     head, _, stage = spot.rpartition(".")
-    call = _find_call(trace, head)
+    call = find_call(trace, head)
     names = [name.replace(" ", "_") for name in trace.stage_names[call]] if call is not None else []
     if call is None or stage not in names:
         return None
     return trace.first_steps[call] + names.index(stage)
 
 
-def _find_call(trace: Trace, name: str) -> int | None:
+def find_call(trace: Trace, name: str) -> int | None:
+    """The first call of that full name or of that layer, or None."""
     for index, node in enumerate(trace.nodes):
         if name in {node.name, node.layer or node.name}:
             return index

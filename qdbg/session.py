@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any
 
 from qdbg import __version__
+from qdbg.breakpoints import Breakpoint
 from qdbg.core.container import pack, read, unpack, write
 from qdbg.core.program import Program, Recording
 from qdbg.core.quantity import Array
@@ -21,6 +22,8 @@ SUFFIX = ".qdbg"
 MAX_COMMANDS = 100_000
 MAX_TEXT = 4096
 """The longest command, place or reason that a file may hold."""
+FORMAT = 2
+"""Of the session's part of a file. The first one named the breakpoints only, and had no watches."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,8 +41,9 @@ class State:
     """The name of the step under the cursor."""
     element: int
     reason: str
-    breakpoints: tuple[str, ...]
+    breakpoints: tuple[Breakpoint, ...]
     marks: Mapping[str, tuple[str, int]]
+    watches: tuple[str, ...] = ()
 
     @classmethod
     def of(cls, debugger: Debugger) -> State:
@@ -50,8 +54,9 @@ class State:
             debugger.step.name,
             debugger.element,
             debugger.stop.reason,
-            tuple(debugger.breakpoints),
+            tuple(debugger.breakpoints.all),
             dict(debugger.marks),
+            tuple(debugger.watches.all),
         )
 
 
@@ -90,7 +95,7 @@ class Session:
             replace(recording, program=Program(recording.program.nodes, layers)),
             debugger.initial_arithmetic,
             debugger.initial_feed,
-            tuple(debugger.history),
+            shortened(debugger.history),
             State.of(debugger),
             __version__,
         )
@@ -117,6 +122,22 @@ class Session:
             ) from error
 
 
+def shortened(history: Sequence[Executed]) -> tuple[Executed, ...]:
+    """The commands that lead to the same place: of several selections of an element in a row only
+    the last counts, unless an undo comes later, which may go back into the row."""
+    undone = max((n for n, done in enumerate(history) if done.command == "undo"), default=-1)
+    kept = [
+        done
+        for n, done in enumerate(history[:-1])
+        if n < undone or not (_selects(done) and _selects(history[n + 1]))
+    ]
+    return (*kept, *history[-1:])
+
+
+def _selects(done: Executed) -> bool:
+    return done.command.startswith("element ")
+
+
 def _again(debugger: Debugger, recorded: Executed) -> Outcome:
     try:
         stop = debugger.execute(recorded.command)
@@ -139,6 +160,7 @@ def save(session: Session, path: Path) -> None:
         )
     tensors, metadata = pack(session.recording)
     metadata["session"] = {
+        "format": FORMAT,
         "qdbg": session.version,
         "arithmetic": session.arithmetic,
         "feed": session.feed,
@@ -175,6 +197,9 @@ def _session(recording: Recording, entry: object) -> Session:
     part = _mapping(entry, "it holds a recording without a session")
     if not recording.program.nodes:
         raise _Unfit("it has no calls")
+    form = part.get("format", 1)
+    if type(form) is not int or not 1 <= form <= FORMAT:
+        raise _Unfit(f"its session has format {str(form)[:20]}, this qdbg reads up to {FORMAT}")
     feed = _text(part, "feed")
     if feed not in FEEDS:
         raise _Unfit(f"its feed is {feed[:40]!r}")
@@ -186,7 +211,7 @@ def _session(recording: Recording, entry: object) -> Session:
         _text(part, "arithmetic"),
         feed,
         tuple(_executed(command) for command in commands),
-        _state(part.get("state")),
+        _state(part.get("state"), form),
         _text(part, "qdbg"),
     )
 
@@ -197,22 +222,35 @@ def _executed(entry: object) -> Executed:
     return Executed(*texts, _element(part), _text(part, "reason"))
 
 
-def _state(entry: object) -> State:
+def _state(entry: object, form: int) -> State:
     part = _mapping(entry, "where it stopped is missing")
-    if set(part) != {field.name for field in fields(State)}:
+    names = {field.name for field in fields(State)} - (set() if form > 1 else {"watches"})
+    if set(part) != names:
         raise _Unfit("where it stopped has another form")
-    spots, marks = part["breakpoints"], _mapping(part["marks"], "its marks have another form")
-    if not isinstance(spots, list) or len(spots) > MAX_COMMANDS:
-        raise _Unfit("its breakpoints are not a list")
+    spots, watches = part["breakpoints"], part.get("watches", [])
+    marks = _mapping(part["marks"], "its marks have another form")
+    for entries, what in ((spots, "breakpoints"), (watches, "watches")):
+        if not isinstance(entries, list) or len(entries) > MAX_COMMANDS:
+            raise _Unfit(f"its {what} are not a list")
     return State(
         _text(part, "arithmetic"),
         _text(part, "feed"),
         _text(part, "stop"),
         _element(part),
         _text(part, "reason"),
-        tuple(_text({"breakpoint": spot}, "breakpoint") for spot in spots),
+        tuple(_breakpoint(spot, form) for spot in spots),
         {letter: _mark(place) for letter, place in marks.items()},
+        tuple(_text({"watch": watch}, "watch") for watch in watches),
     )
+
+
+def _breakpoint(entry: object, form: int) -> Breakpoint:
+    if form == 1:
+        return Breakpoint(_text({"breakpoint": entry}, "breakpoint"), hits=None)
+    match entry:
+        case {"spot": str(spot), "enabled": bool(enabled), "hits": int(hits)} if hits >= 0:
+            return Breakpoint(_text({"spot": spot}, "spot"), enabled, int(hits))
+    raise _Unfit("one of its breakpoints has another form")
 
 
 def _mark(entry: object) -> tuple[str, int]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -11,10 +11,6 @@ import numpy as np
 from qdbg.core.quantity import Array
 from qdbg.engine.explain import number
 from qdbg.engine.trace import Step, Trace
-from qdbg.places import find_place
-
-KINDS = ("difference", "saturation")
-"""What a breakpoint can stop at besides a place."""
 
 Flags: TypeAlias = Callable[[Step], Array | None]
 """Which elements of a step are looked for: bool or codes, None for none."""
@@ -59,21 +55,6 @@ def first_flagged(step: Step, flags: Array | None, kept: int, reason: str) -> St
     found = flagged(flags)
     element = int(found[0]) if found.size and kept not in found else kept
     return Stop(Mark(step.index, element), arrival(step, reason))
-
-
-def hit(trace: Trace, step: Step, breakpoints: Sequence[str], kept: int) -> Stop | None:
-    """The stop at this step, if one of the breakpoints asks for it."""
-    for place_in_list, spot in enumerate(breakpoints, 1):
-        if spot == "difference" and step.differences:
-            return first_flagged(step, step.different, kept, spot)
-        if spot == "saturation" and step.saturations:
-            return first_flagged(step, step.cut, kept, spot)
-        place = None if spot in KINDS else find_place(trace, spot)
-        if place is not None and place.step == step.index:
-            element = kept if place.element is None else place.element
-            reason = arrival(step, f"breakpoint {place_in_list} at {spot}")
-            return Stop(Mark(step.index, element), reason)
-    return None
 
 
 def seek(trace: Trace, here: Mark, flags: Flags, what: str, *, forward: bool) -> Stop | None:

@@ -9,18 +9,23 @@ README = Path(__file__).parents[1] / "README.md"
 START, END = "<!-- keys: written by python -m tests.readme -->\n", "<!-- /keys -->"
 
 
+ABREAST = 3
+
+
 def table():
-    """Every command that has keys, two in a row: the first half of them on the left."""
+    """Every command that has keys, three in a row, to be read down the columns."""
     cells = [
         f"{' '.join(f'`{key_sign(key)}`' for key in command.keys)} | {command.help}"
         for group in GROUPS
         for command in COMMANDS
         if command.group == group and command.keys
     ]
-    half = (len(cells) + 1) // 2
-    rows = ["| keys | what they do | keys | what they do |\n", "| --- | --- | --- | --- |\n"]
-    pairs = zip_longest(cells[:half], cells[half:], fillvalue=" | ")
-    return "".join([*rows, *(f"| {left} | {right} |\n" for left, right in pairs)])
+    count = -(-len(cells) // ABREAST)
+    columns = [cells[start : start + count] for start in range(0, len(cells), count)]
+    head = f"|{' keys | what they do |' * ABREAST}\n|{' --- | --- |' * ABREAST}\n"
+    return head + "".join(
+        f"| {' | '.join(row)} |\n" for row in zip_longest(*columns, fillvalue=" | ")
+    )
 
 
 def with_table(text):

@@ -3,37 +3,25 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Callable, Mapping
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qdbg.names import THEME_NAMES
+
 if TYPE_CHECKING:
-    from qdbg.capture import Request
-    from qdbg.core.program import Recording
-    from qdbg.core.quantity import Array
-    from qdbg.session import Session
+    from qdbg.app.plan import Plan
 
 
-def run(
-    title: str,
-    opening: Callable[[], Request | Session],
-    *,
-    session_path: Path | None = None,
-    arithmetic: str | None = None,
-    feed: str | None = None,
-    golden: Callable[[Recording], Mapping[int, Array]] | None = None,
-    theme: str = "dark",
-    ascii: bool = False,
-) -> int:
-    """Open the app on a model or a session; returns the exit status.
+def run(plan: Plan | None, theme: str = THEME_NAMES[0], *, ascii: bool = False) -> int:
+    """Open the app on a model or a session, or on the start screen; returns the exit status.
 
     What was wrong with the input stands on the screen, and on stderr after the app.
     """
     from qdbg.app.app import QdbgApp  # noqa: PLC0415 - textual only when the app opens
-    from qdbg.app.plan import Plan  # noqa: PLC0415 - likewise
 
-    app = QdbgApp(Plan(title, opening, session_path, arithmetic, feed, golden, theme, ascii))
-    status = app.run() or 0
-    if app.problem:
-        sys.stderr.write(f"{app.problem}\n")
+    app = QdbgApp(plan, theme, ascii=ascii)
+    status = app.run() or app.return_code or 0
+    rescued = app.rescue() if app.return_code else ""
+    for words in (app.problem, rescued):
+        if words:
+            sys.stderr.write(f"{words}\n")
     return status

@@ -3,42 +3,46 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar
 
+from textual.worker import get_current_worker
+
 from qdbg.app.dialogs import Ask, AskLetter, Help
-from qdbg.app.moves import Moves
+from qdbg.app.keeping import Keeping
+from qdbg.app.opening import OpeningScreen
 from qdbg.app.palette import CommandProvider
-from qdbg.app.screen import CommandScreen
-from qdbg.app.start import StartScreen
+from qdbg.app.plan import Plan, plan_of_words
+from qdbg.app.screen import ALWAYS, CommandScreen
 from qdbg.commands import BY_ID
 from qdbg.errors import CommandError, QdbgError
+from qdbg.names import THEME_NAMES
 
 if TYPE_CHECKING:
-    from qdbg.app.plan import Plan
     from qdbg.debugger import Debugger
 
+LOWEST = 2
+"""A screen with nothing of qdbg's below it: the app's own empty one is the first."""
 BAD_INPUT = 2
 """The exit status after bad input."""
-ALWAYS = {"help", "theme", "picture", "palette", "quit"}
-"""Commands that need no recording."""
+WITHOUT_RECORDING = ALWAYS | {"home", "sessions"}
 
 
-class QdbgApp(Moves):
+class QdbgApp(Keeping):
     """One debugger, seen on a few screens."""
 
     TITLE = "qdbg"
     COMMANDS: ClassVar = {CommandProvider}
     ENABLE_COMMAND_PALETTE = True
 
-    def __init__(self, plan: Plan) -> None:
-        super().__init__(plan.theme, ascii=plan.ascii)
-        self.plan = plan
-        self._debugger: Debugger | None = None
+    def __init__(
+        self, plan: Plan | None, theme: str = THEME_NAMES[0], *, ascii: bool = False
+    ) -> None:
+        super().__init__(plan, theme, ascii=ascii)
         self.leaving = False
         self.problem = ""
         """What was wrong with the input; empty while all is well."""
-        self.session_path = plan.session_path
 
     @property
     def debugger(self) -> Debugger:
@@ -50,52 +54,69 @@ class QdbgApp(Moves):
     def on_mount(self) -> None:
         """Paint the first screen, then load in a thread."""
         self.wear_theme()
-        start = StartScreen(self.plan.title)
-        self.push_screen(start)
-        self.call_after_refresh(self.run_worker, self._load, thread=True, group="load")
+        self.end_with_the_terminal()
+        if self.plan is None:
+            self._do_home()
+        else:
+            self.open(self.plan)
 
     # ------------------------------------------------------------------------- loading
 
-    def _load(self) -> None:
+    def open(self, plan: Plan) -> None:
+        """Open it in a thread; what is open now stays below until the new one is there."""
+        if not self.kept_or_told():
+            return
+        self.problem = ""
+        if isinstance(self.screen, OpeningScreen):
+            self.pop_screen()
+        opening = OpeningScreen(plan)
+        self.push_screen(opening)
+        load = partial(self._load, opening)
+        self.call_after_refresh(self.run_worker, load, thread=True, group="load", exclusive=True)
+
+    def _load(self, opening: OpeningScreen) -> None:
         from qdbg.app.loading import load  # noqa: PLC0415 - numpy, not before the first paint
 
-        def say(words: str) -> None:
-            self._from_thread(self._start_screen().say, words)
+        worker = get_current_worker()
+
+        def tell(call: Callable[..., object], *values: object) -> None:
+            """In the app's own thread, unless nobody would answer any more."""
+            if not self.leaving and not worker.is_cancelled:
+                self.call_from_thread(call, *values)
 
         try:
-            shown = lambda model: self._from_thread(self._start_screen().show_model, model)  # noqa: E731
-            debugger = load(self.plan, shown, say, lambda: self.leaving)
+            debugger = load(
+                opening.plan,
+                partial(tell, opening.show_model),
+                partial(tell, opening.say),
+                lambda: self.leaving or worker.is_cancelled,
+            )
         except QdbgError as problem:
-            self._from_thread(self._failed, problem)
+            tell(self._failed, opening, problem)
         else:
-            self._from_thread(self._loaded, debugger)
+            tell(self._loaded, debugger, opening.plan)
 
-    def _from_thread(self, call: Callable[..., object], *values: object) -> None:
-        """Run in the app's own thread, unless it is leaving: nobody would answer then."""
-        if not self.leaving:
-            self.call_from_thread(call, *values)
-
-    def _start_screen(self) -> StartScreen:
-        return next(s for s in self.screen_stack if isinstance(s, StartScreen))
-
-    def _failed(self, problem: QdbgError) -> None:
+    def _failed(self, opening: OpeningScreen, problem: QdbgError) -> None:
         self.problem = problem.message
-        self._start_screen().say(problem.message, problem=True)
+        opening.fail(problem, back=len(self.screen_stack) > LOWEST)
 
-    def _loaded(self, debugger: Debugger) -> None:
+    def _loaded(self, debugger: Debugger, plan: Plan) -> None:
         from qdbg.app.main import MainScreen  # noqa: PLC0415 - numpy, not before first paint
 
-        self._debugger = debugger
+        self.plan = plan
+        self.began(debugger, plan)
+        while len(self.screen_stack) > 1:
+            self.pop_screen()
         self.push_screen(MainScreen())
 
     # ------------------------------------------------------------------------ commands
 
     def give(self, name: str, argument: str = "") -> None:
         """Run a command of the table, by its id; ask for what it needs."""
-        if self._debugger is None and name not in ALWAYS:
-            self._say_not_yet()
-            return
         if isinstance(self.screen, CommandScreen) and self.screen.takes(name):
+            return
+        if self._debugger is None and name not in WITHOUT_RECORDING:
+            self._say_not_yet()
             return
         own = getattr(self, "_do_" + name.replace("-", "_"), None)
         try:
@@ -113,6 +134,7 @@ class QdbgApp(Moves):
     def _execute(self, command: str) -> None:
         before = self.debugger.trace
         self.debugger.execute(command)
+        self.withdraw()
         self._redraw()
         now = self.debugger.trace
         if (now.feed, now.arithmetic.changes) != (before.feed, before.arithmetic.changes):
@@ -138,11 +160,26 @@ class QdbgApp(Moves):
             self.push_screen(ElementScreen())
 
     def _do_out(self) -> None:
-        from qdbg.app.main import MainScreen  # noqa: PLC0415 - loaded with the recording
-
-        if isinstance(self.screen, CommandScreen) and not isinstance(self.screen, MainScreen):
+        if not isinstance(self.screen, CommandScreen) or len(self.screen_stack) <= LOWEST:
+            return
+        if isinstance(self.screen, OpeningScreen):
+            self._stop_opening()
+        else:
             self.pop_screen()
-            self._redraw()
+        self._redraw()
+
+    def _do_home(self) -> None:
+        from qdbg.app.home import HomeScreen  # noqa: PLC0415 - only where it is asked for
+
+        while isinstance(self.screen, OpeningScreen):
+            self._stop_opening()
+        if not isinstance(self.screen, HomeScreen):
+            self.push_screen(HomeScreen())
+
+    def _stop_opening(self) -> None:
+        self.workers.cancel_group(self, "load")
+        self.problem = ""
+        self.pop_screen()
 
     def _do_layers(self) -> None:
         from qdbg.app.layers import LayersScreen  # noqa: PLC0415 - loaded with the recording
@@ -177,6 +214,20 @@ class QdbgApp(Moves):
 
         self.push_screen(arithmetics(self.debugger, self.size.width), self._then("arithmetic"))
 
+    def _do_set(self) -> None:
+        from qdbg.app.changed import ask, numbers  # noqa: PLC0415 - loaded with the recording
+
+        def chosen(name: str | None) -> None:
+            if name is not None:
+                self.push_screen(ask(self.debugger, name), self._then("set"))
+
+        self.push_screen(numbers(self.debugger), chosen)
+
+    def _do_changes(self) -> None:
+        from qdbg.app.changed import changes  # noqa: PLC0415 - loaded with the recording
+
+        self.push_screen(changes(self.debugger), self._then("unset"))
+
     def _do_diagnose(self) -> None:
         from qdbg.app.diagnosis import (  # noqa: PLC0415 - loaded with the recording
             DiagnosisScreen,
@@ -184,6 +235,11 @@ class QdbgApp(Moves):
         )
 
         trace = self.debugger.trace
+        if trace.original is not None:
+            raise CommandError(
+                "PyTorch did not run the changed numbers, so there is nothing to explain",
+                remedy="z shows the original run, whose differences d explains.",
+            )
         asked = question(trace, self.debugger.step.call)
         if asked is None:
             raise CommandError(
@@ -203,19 +259,8 @@ class QdbgApp(Moves):
         self.push_screen(sessions(Path("sessions")), self._open_session)
 
     def _open_session(self, answer: str | None) -> None:
-        if answer is None:
-            return
-        from qdbg.session import load  # noqa: PLC0415 - only when asked for
-
-        try:
-            debugger = load(Path(answer)).debugger()
-        except QdbgError as problem:
-            self.notify(problem.message, severity="warning", markup=False)
-            return
-        self.session_path = Path(answer)
-        while len(self.screen_stack) > 2:  # noqa: PLR2004 - the app's own screen and the start
-            self.pop_screen()
-        self._loaded(debugger)
+        if answer is not None:
+            self.open(plan_of_words([answer]))
 
     def _do_help(self) -> None:
         self.push_screen(Help())
@@ -239,7 +284,7 @@ class QdbgApp(Moves):
         path = self.session_path or default_path(self.debugger.recording)
         save(Session.of(self.debugger), path)
         self.session_path = path
-        trace = self.debugger.trace
+        trace = self.debugger.unchanged
         left = (
             f". Its replay will report {trace.differences} differences: it keeps the arithmetic "
             f"{trace.arithmetic.name}"
@@ -253,6 +298,8 @@ class QdbgApp(Moves):
         self._do_quit()
 
     def _do_quit(self) -> None:
+        if not self.kept_or_told():
+            return
         self.leaving = True
         self.exit(BAD_INPUT if self.problem else 0)
 

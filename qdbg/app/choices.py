@@ -6,7 +6,7 @@ from pathlib import Path
 
 from qdbg.app.dialogs import Choice, Choices, Choose
 from qdbg.app.grid import GridColumn, GridRow
-from qdbg.app.sources import fitted
+from qdbg.app.widgets import fitted
 from qdbg.debugger import Debugger
 from qdbg.engine.survey import Fare, survey
 from qdbg.engine.trace import arithmetic_for
@@ -64,8 +64,8 @@ def _short_names(names: tuple[str, ...]) -> list[str]:
 def breakpoints(debugger: Debugger) -> Choose:
     """The stop points; choosing one clears it."""
     choices = tuple(
-        Choice(spot, GridRow((str(number), _spot(spot))))
-        for number, spot in enumerate(debugger.breakpoints, 1)
+        Choice(one.spot, GridRow((str(number), _spot(one.spot))))
+        for number, one in enumerate(debugger.breakpoints.all, 1)
     )
     columns = (GridColumn("nr", 3), GridColumn("stops at", 60, left=True))
     hint = (
@@ -79,6 +79,7 @@ def _spot(spot: str) -> str:
     words = {
         "difference": "any difference between simulated and captured",
         "saturation": "any value that is cut off by saturation",
+        "tie": "any value that lies half-way when it is rounded",
     }
     return words.get(spot, spot)
 

@@ -108,14 +108,14 @@ class Ask(ModalScreen[str | None]):
     CSS = "Ask { align: center middle; }" + CSS
     BINDINGS: ClassVar = [Binding("escape", "leave", "leave")]
 
-    def __init__(self, title: str, hint: str) -> None:
+    def __init__(self, title: str, hint: str, text: str = "") -> None:
         super().__init__()
-        self.heading, self.hint = title, hint
+        self.heading, self.hint, self.text = title, hint, text
 
     def compose(self) -> ComposeResult:
         """The line and the hint below it."""
         with Vertical(classes="dialog", id="box"):
-            yield Input(compact=True)
+            yield Input(self.text, compact=True, select_on_focus=False)
             yield Static(self.hint, classes="hint", markup=False)
 
     def on_mount(self) -> None:

@@ -17,7 +17,9 @@ from qdbg.app.sources import TermTable
 from qdbg.app.widgets import Panel, title
 from qdbg.engine.sight import Sight, sight
 from qdbg.engine.table import Table
-from qdbg.engine.terms import terms
+from qdbg.engine.terms import Terms, terms
+from qdbg.engine.trace import Step
+from qdbg.places import find_place
 
 WIDE, FRAME = 84, 4
 """How wide the products of a convolution are; and what a frame with its blanks takes."""
@@ -96,7 +98,7 @@ class ElementScreen(CommandScreen):
         self.set_class(found is None, "alone")
         grid = self.query_one("#terms", Grid)
         if found is not None:
-            table = TermTable(found)
+            table = TermTable(found, self._before(step, element))
             self.set_class(table.placed, "placed")
             grid.show(table)
             self.call_after_refresh(grid.select, table.first_look)
@@ -114,6 +116,16 @@ class ElementScreen(CommandScreen):
         way.show(*texts.way_panel(step, element))
         about = texts.about_sum(step, element, found) if found is not None else Content("")
         self.query_one("#about", Static).update(about)
+
+    def _before(self, step: Step, element: int) -> Terms | None:
+        """The products in the original run, where numbers are changed."""
+        original = self.qdbg.debugger.trace.original
+        place = None if original is None else find_place(original, step.name)
+        if original is None or place is None:
+            return None
+        before = original.step(place.step)
+        same = before.shape == step.shape
+        return terms(before, element, original.captured_arithmetic) if same else None
 
     def _chosen_plane(self, call: int) -> int | None:
         """The one that was chosen for this call."""

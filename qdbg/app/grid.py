@@ -50,7 +50,7 @@ class GridRow:
     side: str = ""
     """Behind the row, `↑`."""
     role: str = "plain"
-    """`plain`, `differs`, `cut` or `muted`: a component class of the grid."""
+    """`plain`, `differs`, `cut`, `muted` or `head`: a component class of the grid."""
     share: float = 0.0
     """How long the row's bar is, from -1 to 1."""
 
@@ -82,6 +82,7 @@ class Grid(ScrollView, can_focus=False):
         "grid--differs",
         "grid--cut",
         "grid--muted",
+        "grid--head",
         "grid--selected",
     }
 

@@ -23,7 +23,7 @@ class KeyLine(Widget, can_focus=False):
     def fitting(self, width: int) -> list[tuple[int, str, Command]]:
         """Where each key's text starts, the text of the key, and its command."""
         found, at = [], 1
-        for command in ORDERED:
+        for command in filter(self._allowed, ORDERED):
             key = short_sign(command.keys[0])
             needed = len(key) + 1 + len(command.label)
             if at + needed > width:
@@ -31,6 +31,9 @@ class KeyLine(Widget, can_focus=False):
             found.append((at, key, command))
             at += needed + len(GAP)
         return found
+
+    def _allowed(self, command: Command) -> bool:
+        return bool(self.screen.check_action("command", (command.id,)))
 
     def render(self) -> Content:
         """The line."""

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 from qdbg.app.plan import Plan
 from qdbg.debugger import Debugger
+from qdbg.headless.scripted import run_script
 from qdbg.session import Session
 
 if TYPE_CHECKING:
@@ -21,7 +22,7 @@ def load(
     cancelled: Callable[[], bool],
 ) -> Debugger:
     """Open the session, or read the model, show its layers and run it. Raises QdbgError."""
-    if plan.session_path is None:
+    if plan.session_path is None and not plan.kept and Path(plan.title).is_file():
         from qdbg.reader import read_model  # noqa: PLC0415 - not needed for a session
 
         say("reading the model")
@@ -30,6 +31,8 @@ def load(
     if plan.golden is not None:
         say("running the golden model")
         debugger.beside(plan.golden(debugger.recording))
+    if plan.commands is not None:
+        run_script(debugger, plan.commands())
     return debugger
 
 

@@ -11,6 +11,7 @@ from textual.widgets import Static
 
 from qdbg.app import texts
 from qdbg.app.around import spread_lines, way_lines
+from qdbg.app.changed import CAPTURED
 from qdbg.app.grid import Grid
 from qdbg.app.keyline import KeyLine
 from qdbg.app.picture import FeatureMap
@@ -115,6 +116,7 @@ class MainScreen(CommandScreen):
         title(self.query_one("#formula"), "formula")
         self.show_state()
         self.count_fares()
+        self.qdbg.offer()
 
     def on_resize(self, event: Resize) -> None:
         """Draw again: the texts depend on the size."""
@@ -155,8 +157,13 @@ class MainScreen(CommandScreen):
         else:
             self.query_one("#formula", Panel).show(texts.formula_panel(step, element))
         self._show_around(step, element)
-        self._say("#legend", texts.legend(self.size.width, golden=bool(debugger.trace.golden)))
+        self._say("#legend", self._legend())
         self._say("#survey", texts.survey_lines(debugger, self.fares, self.size.width))
+
+    def _legend(self) -> Content:
+        trace = self.qdbg.debugger.trace
+        changed = trace.original is not None
+        return texts.legend(self.size.width, golden=bool(trace.golden), changed=changed)
 
     def _show_elements(self, step: Step, element: int) -> None:
         """Show the element among the others as the view has it: in a table, or in a picture."""
@@ -173,7 +180,10 @@ class MainScreen(CommandScreen):
         else:
             shown.show(self._table, self._table.row_of(element))
         words = self._table_title(part_title(axes, view, element))
-        title(frame if pictured else shown, words, views_line(step, view))
+        below = views_line(step, view)
+        if step.original is not None:
+            below = f"{CAPTURED} · {below}" if below else CAPTURED
+        title(frame if pictured else shown, words, below)
 
     def _show_around(self, step: Step, element: int) -> None:
         """Show how the values lie, and the element's way: with bars where there is room."""

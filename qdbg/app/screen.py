@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
 from textual.screen import Screen
@@ -11,6 +11,9 @@ from qdbg.commands import COMMANDS, Command
 
 if TYPE_CHECKING:
     from qdbg.app.app import QdbgApp
+
+ALWAYS = frozenset({"help", "theme", "picture", "palette", "quit"})
+"""Commands that need no recording."""
 
 
 def bindings() -> list[BindingType]:
@@ -35,6 +38,8 @@ class CommandScreen(Screen[None]):
 
     BINDINGS = bindings()
     COMMAND_PALETTE_BINDING = ""
+    ALLOWED: ClassVar[frozenset[str] | None] = None
+    """The commands besides ALWAYS that mean something here; None: every one."""
 
     @property
     def qdbg(self) -> QdbgApp:
@@ -44,6 +49,12 @@ class CommandScreen(Screen[None]):
     def action_command(self, name: str) -> None:
         """Give a command by its id."""
         self.qdbg.give(name)
+
+    def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
+        """Only what means something here has a key and stands in the footer."""
+        if action != "command" or self.ALLOWED is None:
+            return True
+        return parameters[0] in self.ALLOWED | ALWAYS
 
     def show_state(self) -> None:
         """Draw what the debugger's state is now."""

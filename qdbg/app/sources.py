@@ -7,11 +7,12 @@ from copy import copy
 from dataclasses import dataclass
 
 from qdbg.app.grid import Bar, GridColumn, GridRow
+from qdbg.app.widgets import fitted
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Layer
 from qdbg.engine.browse import axes_of
 from qdbg.engine.table import NOTHING, Measure, Table
-from qdbg.engine.terms import Term, Terms
+from qdbg.engine.terms import Product, Term, Terms
 from qdbg.engine.trace import Step, Trace
 from qdbg.ops import registry
 
@@ -21,6 +22,8 @@ AFTER = 2
 """Lines below the first one of a pair that are to be seen with it."""
 PIXEL = "pixel"
 """The heading over the places of a convolution's inputs."""
+CHANGED = "*"
+"""The mark of a value that is another one since numbers of the run were changed."""
 MARKS = {"equal": "✓", "differs": "≠", "not simulated": "○"}
 """The mark of a call, by its status."""
 
@@ -75,8 +78,8 @@ class StepTable:
         """One element."""
         element = self.element(index)
         row = self.table.row(element)
-        mark = "≠" if row.differs else " "
-        role = "differs" if row.differs else "cut" if row.side else "plain"
+        mark = CHANGED if row.changed else "≠" if row.differs else " "
+        role = "differs" if row.differs or row.changed else "cut" if row.side else "plain"
         cells = (self.table.position(element), *row.cells)
         return GridRow(cells, mark, row.side, role, row.share)
 
@@ -129,6 +132,9 @@ class Rail:
             mine = line.call in self.trace.golden_differences
             role = "differs" if status == "differs" or mine else "plain"
             text = f"{text} ≠g" if mine else text
+            count = self.trace.changed[line.call]
+            text = f"{text} {CHANGED}{count}" if count else text
+            role = "differs" if count else role
             return GridRow((text,), MARKS[status], "", role)
         name = self.trace.stage_names[line.call][line.step - self.trace.first_steps[line.call]]
         last = line.step == self.trace.first_steps[line.call + 1] - 1
@@ -140,12 +146,13 @@ class Rail:
 class TermTable:
     """The products behind one accumulator, a line each, and a line for each pair's sum."""
 
-    def __init__(self, terms: Terms) -> None:
+    def __init__(self, terms: Terms, before: Terms | None = None) -> None:
         self.terms = terms
+        self._before = _products(before)
         self.columns = (
             GridColumn("k", 4),
             *((GridColumn(PIXEL, self._widest(terms), left=True),) if self._placed(terms) else ()),
-            GridColumn("x_q" if terms.paired else "x_c", 4),
+            GridColumn("x_q" if terms.paired else "x_c", 5 if before else 4),
             GridColumn("w_q", 5),
             GridColumn("x·w", 7),
             *(
@@ -186,7 +193,7 @@ class TermTable:
         """One product; the pair's sum stands at its last product."""
         term, place = self._lines[index]
         p = term.products[place]
-        numbers = (str(p.x), str(p.w), str(p.product))
+        numbers = (*self._operands(p), str(p.product))
         cells = (str(p.k), p.place, *numbers) if p.place else (str(p.k), *numbers)
         last = place == len(term.products) - 1
         role = "cut" if term.excess else "plain"
@@ -197,6 +204,18 @@ class TermTable:
         brace = "└" if last and len(term.products) > 1 else "┌" if len(term.products) > 1 else " "
         side = ("↑" if term.excess > 0 else "↓") if term.excess and last else ""
         return GridRow((*cells, *tail), brace, side, role)
+
+    def _operands(self, product: Product) -> tuple[str, ...]:
+        """The input and the weight, marked where they are other ones than before."""
+        own = product.x, product.w
+        before = self._before.get(product.k, own)
+        pairs = zip(own, before, strict=True)
+        return tuple(str(n) if n == was else f"{CHANGED}{n}" for n, was in pairs)
+
+
+def _products(terms: Terms | None) -> dict[int, tuple[int, int]]:
+    rows = terms.rows if terms is not None else ()
+    return {p.k: (p.x, p.w) for term in rows for p in term.products}
 
 
 class LayerTable:
@@ -241,11 +260,6 @@ def _weight(layer: Layer) -> tuple[str, str]:
     if not layer.weight.qparams.per_channel:
         return f"int8 {shape}", f"{float(scale):.4g}"
     return f"int8 {shape}", f"{scale.size} channels: {scale.min():.4g} … {scale.max():.4g}"
-
-
-def fitted(text: str, width: int) -> str:
-    """The text, cut with an ellipsis where it is longer."""
-    return text if len(text) <= width else f"{text[: width - 1]}…"
 
 
 def unsimulated(trace: Trace, call: int) -> str | None:

@@ -6,7 +6,8 @@ from pathlib import PurePath
 
 from textual.content import Content
 
-from qdbg.app.sources import layer_title
+from qdbg.app.changed import before, changed_lines, changed_outcome, what_if
+from qdbg.app.sources import CHANGED, layer_title
 from qdbg.app.widgets import Part, join
 from qdbg.debugger import Debugger
 from qdbg.engine.explain import Line, explain, number, way
@@ -31,7 +32,7 @@ def title_line(debugger: Debugger, width: int) -> Content:
     """Model, sample, engine, CPU level; and what is simulated."""
     recording = debugger.recording
     environment = recording.environment
-    wide = width >= ROOMY
+    wide, changed = width >= ROOMY, debugger.trace.original is not None
     proof = "" if environment.unperturbed else " · recording changed the result!"
     return join(
         (" qdbg ", "bold $background on $primary"),
@@ -42,7 +43,8 @@ def title_line(debugger: Debugger, width: int) -> Content:
         (proof, "bold $warning"),
         (_simulated(debugger.trace.feed, wide), "$secondary"),
         (debugger.trace.arithmetic.name, "bold"),
-        (f", {FEED_WORDS[debugger.trace.feed]}" if wide else "", "$secondary"),
+        what_if(debugger, width),
+        (f", {FEED_WORDS[debugger.trace.feed]}" if wide and not changed else "", "$secondary"),
     )
 
 
@@ -107,6 +109,7 @@ def _exposure(step: Step, element: int) -> Content:
     return join(
         ("captured   ", "bold"),
         verdict,
+        before(step, index),
         ("\nPyTorch    ", "$secondary"),
         number(step.captured[index]),
         ("\nsimulated  ", "$secondary"),
@@ -162,6 +165,8 @@ def _histogram(found: Range) -> Content:
 
 def survey_lines(debugger: Debugger, fares: tuple[Fare, ...], width: int) -> Content:
     """How the chosen arithmetic fares, and in one line how the others would."""
+    if debugger.trace.original is not None:
+        return changed_lines(debugger)
     name = debugger.trace.arithmetic.name
     own = next((fare for fare in fares if name in fare.names), None)
     if own is None:
@@ -278,6 +283,8 @@ def outcome(step: Step, result: Step, element: int) -> str:
     if step.of_inputs or result.shape != step.shape:
         return "only the layer's result can be compared with PyTorch"
     index = step.index_of(element)
+    if result.original is not None:
+        return changed_outcome(result, index)
     found = result.delta[index]
     values = number(result.captured[index]), number(result.simulated[index])
     mark = "≠" if found else "✓"
@@ -290,14 +297,20 @@ def headroom(found: Terms) -> str:
     return f"the largest running sum uses {part} of int32"
 
 
+CHANGED_SIGN = f"{CHANGED} changed by what if"
 GOLDEN_SIGN = "≠g your golden model differs"
 SIGNS = ("≠ differs", "✓ equal", "↑ ↓ saturated", "○ not simulated", "· PyTorch does not show it")
 
 
-def legend(width: int, *, golden: bool = False) -> Content:
+def legend(width: int, *, golden: bool = False, changed: bool = False) -> Content:
     """What the signs mean, as many as fit."""
     text = ""
-    for sign in (*SIGNS[:2], *((GOLDEN_SIGN,) if golden else ()), *SIGNS[2:]):
+    for sign in (
+        *((CHANGED_SIGN,) if changed else ()),
+        *SIGNS[:2],
+        *((GOLDEN_SIGN,) if golden else ()),
+        *SIGNS[2:],
+    ):
         longer = f"{text}   {sign}" if text else sign
         if len(longer) > width - 2:
             break

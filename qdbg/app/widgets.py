@@ -18,6 +18,11 @@ def join(*parts: Part) -> Content:
     return Content.assemble(*parts)
 
 
+def fitted(text: str, width: int) -> str:
+    """The text, cut with an ellipsis where it is longer."""
+    return text if len(text) <= width else f"{text[: width - 1]}…"
+
+
 def title(widget: Widget, text: str, below: str = "") -> None:
     """Put words into a widget's frame; brackets in them are no markup."""
     widget.border_title = escape(text)

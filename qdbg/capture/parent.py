@@ -29,6 +29,7 @@ POLL = 0.03
 PATIENCE = 5.0
 """Seconds that a child may live on after it closed its side."""
 LAST_LINES = 20
+REMEDIES = {"by SIGKILL": "the system may have run out of memory"}
 SUPERSEDED = ("DNNL_MAX_CPU_ISA", "ONEDNN_VERBOSE", "DNNL_VERBOSE", "PYTHONWARNINGS")
 """Variables of the user's that would name another level, or only make noise."""
 
@@ -163,10 +164,11 @@ class Child:
             with contextlib.suppress(ValueError):
                 how = f"by {signal.Signals(-code).name}"
         tail = f": {words}" if words else ""
-        return CaptureError(
-            f"the process that runs PyTorch ended {how}{tail}",
-            remedy="the system may have run out of memory" if how == "by SIGKILL" else "",
+        error = CaptureError(
+            f"the process that runs PyTorch ended {how}{tail}", remedy=REMEDIES.get(how, "")
         )
+        error.printed = "\n".join(self._noise)
+        return error
 
     def _listen(self, pipe: IO[bytes]) -> None:
         """Lines of JSON; one with `bytes` announces that many raw ones."""

@@ -10,6 +10,7 @@ from typing import Any
 import torch
 from torch.utils._pytree import tree_leaves
 
+from qdbg.capture.again import Again
 from qdbg.capture.backend import Backend
 from qdbg.capture.isa import force, probe
 from qdbg.capture.level import processor_name
@@ -117,7 +118,8 @@ def prepare(
 
 
 def watch(run: Run, backend: Backend, tape: Tape, fed: torch.Tensor, progress: Progress) -> bool:
-    """Run three times, the second time on tape: whether the outputs are bit for bit the same.
+    """Run three times, the second time on tape: whether the outputs are bit for bit the same. The
+    third run tells the calls on the tape that do not give the same result again.
 
     Raises CaptureError with torch's own words where it cannot run the model.
     """
@@ -139,7 +141,8 @@ def watch(run: Run, backend: Backend, tape: Tape, fed: torch.Tensor, progress: P
         backend.tape = None
     recorded = fingerprint(output)
     progress("running again without recording")
-    after = fingerprint(run(own))
+    with Again(tape):
+        after = fingerprint(run(own))
     return before == recorded == after
 
 

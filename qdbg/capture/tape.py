@@ -12,7 +12,7 @@ import torch
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
-from qdbg.capture.arguments import Arguments, copied, integers, strides_of
+from qdbg.capture.arguments import Arguments, copied, strides_of
 from qdbg.capture.level import machine_has
 from qdbg.core.op import Operand
 from qdbg.core.program import FIRST_CONSTANT, INPUT, UNKNOWN, VBMI, Layer, Node
@@ -34,6 +34,11 @@ schema does not say so."""
 T = TypeVar("T")
 
 
+def overwrites(func: Any) -> bool:
+    """Whether the op writes over one of its operands."""
+    return bool(func._schema.is_mutable) or func.name().startswith(OVERWRITES)
+
+
 @dataclass(frozen=True, slots=True)
 class Given:
     """The operands of a call, as a Node keeps them."""
@@ -41,7 +46,6 @@ class Given:
     sources: tuple[int, ...]
     names: tuple[str, ...]
     settings: Mapping[str, object]
-    repeatable: bool = True
 
 
 class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
@@ -65,6 +69,8 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         """The name of the call that runs, or the path of the module: for error messages."""
         self.line: str | None = None
         self.constants: list[Operand] = []
+        self.suspects: list[int] = []
+        """The calls whose kernels may give another result when they run again."""
         self._modules = modules
         self._layers = layers
         self._progress = progress
@@ -141,11 +147,11 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
             self._progress(f"running {name}")
         sources = self._sources(given) if quantized or op.startswith("quantize") else ()
         result = func(*args, **kwargs)
-        writes = func._schema.is_mutable or schema.startswith(OVERWRITES)
+        writes = overwrites(func)
         self._overwritten |= writes
         results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
-        suspect = schema.startswith(SUSPECT) and not writes
-        again = suspect and not self._same_again(func, args, kwargs, results)
+        if schema.startswith(SUSPECT) and not writes:
+            self.suspects.append(len(self.nodes))
         if results and (quantized or any(tensor.is_quantized for tensor in results)):
             if not writes and any(results[0] is each for each in operands):
                 self._write_passed(results[0])
@@ -154,7 +160,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
             for part, each in enumerate(results):
                 settings = given.settings | ({"part": part} if len(results) > 1 else {})
                 settings |= self._circumstances if schema.startswith(SUSPECT) else {}
-                self._write(self._name(op), op, Given(sources, names, settings, not again), each)
+                self._write(self._name(op), op, Given(sources, names, settings), each)
         return result
 
     def _entering(self, path: str) -> Callable[..., None]:
@@ -172,18 +178,6 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
             self._write_passed(output)
         self.leave()
 
-    def _same_again(
-        self, func: Any, args: tuple[Any, ...], kwargs: Any, results: list[torch.Tensor]
-    ) -> bool:
-        """Run the call once more: whether it gives the same integers."""
-        repeated = self._quietly(lambda: func(*args, **kwargs))
-        other = [leaf for leaf in tree_leaves(repeated) if isinstance(leaf, torch.Tensor)]
-        return all(
-            np.array_equal(integers(a), integers(b))
-            for a, b in zip(results, other, strict=True)
-            if a.is_quantized and b.is_quantized
-        )
-
     def _sources(self, given: Arguments) -> tuple[int, ...]:
         """Where the operands come from; those that no call made become constants."""
         layer = self._layers.get(self._stack[-1][0])
@@ -193,7 +187,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
 
     def _source(self, tensor: torch.Tensor) -> int:
         known = self._made_by.get(id(tensor))
-        if known is not None and not (self._overwritten and self._changed(tensor, known)):
+        if known is not None and not (self._overwritten and self.changed(tensor, known)):
             return known
         operand = self._quietly(lambda: copied(tensor))
         if operand is None:
@@ -203,9 +197,11 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         self.constants.append(operand)
         return source
 
-    def _changed(self, tensor: torch.Tensor, known: int) -> bool:
+    def changed(self, tensor: torch.Tensor, known: int) -> bool:
         """Whether a call has written into the tensor's memory, through a view of it, since its
         numbers were kept."""
+        if known == UNKNOWN:
+            return False
         operand = self._quietly(lambda: copied(tensor))
         kept = self.values[known] if known >= 0 else self._fed
         if known <= FIRST_CONSTANT:
@@ -273,7 +269,6 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
                 names=given.names,
                 settings=given.settings,
                 strides=strides_of(result),
-                repeatable=given.repeatable,
             )
         )
         self.values.append(value)

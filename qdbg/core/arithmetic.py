@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qdbg.core import ties
 from qdbg.core.quantity import Array
 from qdbg.names import LEVELS, TEXTBOOK
 
@@ -98,12 +99,14 @@ def neighbours(x: Array) -> tuple[Array, Array]:
 
 def rne(x: Array) -> Array:
     """Round to the nearest integer, half to even, keeping the floating type."""
+    ties.rounding(x)
     rounded: Array = np.rint(x)
     return rounded
 
 
 def rne32(x: Array) -> Array:
     """Round half to even to int32 as x86's cvtps2dq does: NaN and |x| ≥ 2³¹ give −2³¹."""
+    ties.rounding(x)
     rounded = np.rint(x if np.asarray(x).dtype == np.float32 else f64(x))
     if rounded.size and INT32[0] <= rounded.min() and rounded.max() < -INT32[0]:
         return np.asarray(rounded.astype(np.int32))  # nor is one of them NaN
@@ -198,6 +201,7 @@ def odd_part(x: Array) -> float:
 def shift_half_away(x: Array, places: int) -> Array:
     """x / 2^places on integers, rounded to the nearest; a tie goes away from zero."""
     wide = np.asarray(x, dtype=np.int64)
+    ties.shifting(wide, places)
     size = (np.abs(wide) + (1 << places >> 1)) >> places
     return np.asarray((np.sign(wide) * size).astype(np.int32))
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from qdbg.core import ties
 from qdbg.core.arithmetic import f64
 from qdbg.core.quantity import Array
 
@@ -11,12 +12,14 @@ from qdbg.core.quantity import Array
 def half_away(x: Array) -> Array:
     """To the nearest integer; a tie goes away from zero, as C's round does."""
     wide = f64(x)
+    ties.rounding(wide)
     return np.asarray(np.where(np.abs(wide % 1) == 0.5, wide + np.sign(wide) * 0.5, np.rint(wide)))  # noqa: PLR2004 - a tie
 
 
 def half_up(x: Array) -> Array:
     """To the nearest integer; a tie goes up, as floor(x + 0.5) does."""
     wide = f64(x)
+    ties.rounding(wide)
     return np.asarray(np.where(wide % 1 == 0.5, wide + 0.5, np.rint(wide)))  # noqa: PLR2004 - a tie
 
 

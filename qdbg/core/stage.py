@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from qdbg.core.quantity import Array
+from qdbg.core.ties import ties_in
 
 Values: TypeAlias = Mapping[str, Any]
 """Operands and results by the names that the formulas use: `x_q`, `w_scale`, `acc` …"""
@@ -63,6 +64,17 @@ class Stage:
         if self.saturates is None:
             return None
         return self.saturates(*(values[name] for name in self.parameters))
+
+    def ties(self, values: Values) -> Array | None:
+        """bool: where the stage rounded a value that lay half-way between two integers; None for
+        a stage that rounds nothing."""
+        if self.variants is None:
+            return ties_in(lambda: self.run(values))
+        yes, no = (variant.ties(values) for variant in self.variants)
+        if yes is None and no is None:
+            return None
+        where = values[self.parameters[-1]]
+        return np.where(where, yes if yes is not None else False, no if no is not None else False)
 
 
 def stage(

@@ -16,6 +16,17 @@ def differs(simulated: Array, captured: Array) -> Array:
     return np.asarray(simulated != captured)
 
 
+def unlike(one: Array, other: Array) -> Array:
+    """bool: where two simulated values are not the same; of other types by their numbers."""
+    if one.dtype != other.dtype:
+        one, other = one.astype(np.float64), other.astype(np.float64)
+    if one.dtype == np.float32:
+        return differs(one, other)
+    if one.dtype.kind != "f":
+        return np.asarray(one != other)
+    return np.asarray((one != other) & ~(np.isnan(one) & np.isnan(other)))
+
+
 def delta(simulated: Array, captured: Array) -> Array:
     """Δ = simulated − captured: int64, or float64 for float32 values."""
     wide = np.float64 if captured.dtype == np.float32 else np.int64

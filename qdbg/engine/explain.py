@@ -107,11 +107,9 @@ def line(stage: Stage, made: Simulation, index: tuple[int, ...]) -> Line:
     position = _position(made.values[stage.output], index) if "[" in left else ""
     name = left.partition("[")[0] + (f"[{position}]" if position else "")
     result = number(element_of(made.values[stage.output], index))
-    return Line(
-        stage.formula,
-        f"{name} = {_with_numbers(right, made, index)} = {result}",
-        stage.explanation,
-    )
+    numbers = _with_numbers(right, made, index)
+    steps = [name, result] if numbers == result else [name, numbers, result]
+    return Line(stage.formula, " = ".join(steps), stage.explanation)
 
 
 def _position(values: Array, index: tuple[int, ...]) -> str:
@@ -125,8 +123,19 @@ def _with_numbers(formula: str, made: Simulation, index: tuple[int, ...]) -> str
     found = _SUM.search(formula)
     if found is None:
         return _substitute(formula, lambda name, place: _value(made, name, place, index))
-    before, body = formula[: found.start()], formula[found.end() :].strip()
-    return _with_numbers(before, made, index) + _terms(body, found.group(1), made, index)
+    before, (body, after) = formula[: found.start()], _summed(formula[found.end() :].strip())
+    terms = _terms(body, found.group(1), made, index)
+    return _with_numbers(before, made, index) + terms + _with_numbers(after, made, index)
+
+
+def _summed(text: str) -> tuple[str, str]:
+    """What a sum goes over, and what stands behind it: from the bracket that it did not open."""
+    depth = 0
+    for place, letter in enumerate(text):
+        depth += (letter == "(") - (letter == ")")
+        if depth < 0:
+            return text[:place], text[place:]
+    return text, ""
 
 
 def _terms(body: str, variable: str, made: Simulation, index: tuple[int, ...]) -> str:

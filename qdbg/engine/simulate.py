@@ -64,6 +64,28 @@ class Plan:
         """The stages on the data."""
         return tuple(stage for stage in self.stages if not stage.constant)
 
+    @property
+    def rows(self) -> tuple[str, ...]:
+        """The operands that have a row for each row of the result: it is cut into parts by them."""
+        return tuple(name for name in self.op.rows if name in self.values)
+
+    @property
+    def width(self) -> int:
+        """How many numbers a row has at most; 0 where the call is not cut into parts."""
+        if not self.rows:
+            return 0
+        first = self.values[self.rows[0]]
+        channels = len(self.values["w_q"]) if "w_q" in self.values else 1
+        return int(max(channels, prod(first.shape[first.ndim - self.op.inner :])))
+
+    @property
+    def size(self) -> int:
+        """How many numbers all rows have together; 0 where the call is not cut into parts."""
+        if not self.rows:
+            return 0
+        first = self.values[self.rows[0]]
+        return int(self.width * prod(first.shape[: first.ndim - self.op.inner]))
+
 
 UNREPEATABLE = (
     "PyTorch's result is not its own arithmetic's: it gave another one when it ran this call again"
@@ -101,7 +123,7 @@ def simulate(call: Call, arithmetic: Arithmetic) -> Simulation:
     """Run the call's stages and keep every number. Raises NotSimulated as `planned`, and where
     PyTorch may have taken another way that leads elsewhere."""
     plan = planned(call, arithmetic)
-    values = plan.values | {name: np.asarray(plan.values[name]) for name in _rows(plan)}
+    values = plan.values | {name: np.asarray(plan.values[name]) for name in plan.rows}
     for stage in plan.stages:
         values[stage.output] = readonly(np.asarray(stage.run(values)))
     _refuse_rivals(plan, values)
@@ -119,7 +141,7 @@ def simulate(call: Call, arithmetic: Arithmetic) -> Simulation:
 def result_of(plan: Plan, room: int = ROOM) -> Array:
     """The result alone, as `Simulation.result`: part by part where the op allows it, so that
     nothing in between takes more memory than a part does. Raises NotSimulated as `simulate`."""
-    rows = _rows(plan)
+    rows = plan.rows
     shared, moving = _apart(plan.stages, rows)
     values, dtype = dict(plan.values), _dtype(plan.node)
     if not rows:
@@ -131,10 +153,8 @@ def result_of(plan: Plan, room: int = ROOM) -> Array:
         values[name] = _in_order(values[name], order)
     first = values[rows[0]]
     shape = first.shape[: len(order)]
-    channels = len(values["w_q"]) if "w_q" in values else 1
-    width = max(channels, prod(first.shape[len(order) :]))
     made: Array = np.empty(0)
-    for index in parts(shape, room // width):
+    for index in parts(shape, room // plan.width):
         part = values | {name: _cut(values[name], index) for name in rows}
         for stage in moving:
             part[stage.output] = stage.run(part)
@@ -163,10 +183,6 @@ def parts(shape: tuple[int, ...], room: int) -> Iterator[tuple[slice, ...]]:
         before = tuple(slice(n, n + 1) for n in at)
         for start, end in pairwise(edges):
             yield (*before, slice(start, end), *whole[axis:])
-
-
-def _rows(plan: Plan) -> tuple[str, ...]:
-    return tuple(name for name in plan.op.rows if name in plan.values)
 
 
 def _apart(

@@ -41,6 +41,8 @@ class Row:
     differs: bool
     side: str
     """`↑` or `↓` where the value was cut off."""
+    changed: bool = False
+    """The value is another one than before numbers of the run were changed."""
     share: float = 0.0
     """Of the table's measure, from -1 to 1: how long its bar is, and to which side."""
 
@@ -106,7 +108,10 @@ class Table:
         different, cut = self.step.different, self.step.cut
         differs = different is not None and bool(different[index])
         side = SIDES[int(cut[index])] if cut is not None else ""
-        return Row(cells, differs, side, self._share(index))
+        changed = self.step.changed
+        return Row(
+            cells, differs, side, changed is not None and bool(changed[index]), self._share(index)
+        )
 
     @cached_property
     def measure(self) -> Measure | None:
@@ -161,6 +166,7 @@ def _columns(step: Step) -> list[Column]:
     return [
         *found,
         _column(own, step.simulated, operand=False, least="-255"),
+        *([] if step.original is None else [_column("original", step.original, operand=False)]),
         _column("captured", step.captured, operand=False),
         _column("Δ", step.delta, operand=False, least="-255"),
         *_golden(step),

@@ -18,7 +18,7 @@ from qdbg.core.op import Call, NotSimulated, Operand
 from qdbg.core.program import Layer, Node, Recording
 from qdbg.core.quantity import Array, QParams
 from qdbg.core.stage import Stage
-from qdbg.engine.compare import Comparison, compare, delta, differs, largest
+from qdbg.engine.compare import Comparison, compare, delta, differs, largest, unlike
 from qdbg.engine.simulate import ROOM, Simulation, planned, result_of, simulate
 from qdbg.ops import registry
 
@@ -54,6 +54,8 @@ class Step:
     """Why the call is not simulated."""
     golden: Array | None = None
     """The user's own integers, in the shape of `captured`; None where they have none."""
+    original: Array | None = None
+    """What was simulated before numbers of the run were changed; None where none is."""
 
     @property
     def name(self) -> str:
@@ -147,6 +149,21 @@ class Step:
         return self.stage.cut(self.simulation.values)
 
     @cached_property
+    def changed(self) -> Array | None:
+        """bool: where a change of the run's numbers shows; None where none is changed."""
+        if self.original is None or self.simulated is None:
+            return None
+        return unlike(self.simulated, self.original)
+
+    @cached_property
+    def ties(self) -> Array | None:
+        """bool per element: where a value lay half-way between two integers when the stage rounded
+        it; None for a stage that rounds nothing."""
+        if self.stage is None or self.simulation is None:
+            return None
+        return self.stage.ties(self.simulation.values)
+
+    @cached_property
     def saturations(self) -> int:
         """How many elements the stage cut off."""
         cut = self.cut
@@ -161,6 +178,11 @@ def _same_type(simulated: Array, captured: Array) -> Array:
 
 class Trace:
     """A recording under one arithmetic. Raises CommandError for no arithmetic of that name."""
+
+    original: Trace | None = None
+    """Of a run whose numbers are changed: the run without the changes."""
+    what_if = ""
+    """The changes in one line: `fc1.w_q[8,3] = -12`."""
 
     def __init__(
         self,
@@ -179,6 +201,7 @@ class Trace:
         self._cache: OrderedDict[int, Simulation | NotSimulated] = OrderedDict()
         self._results: dict[int, Array] = {}
         self._steps: OrderedDict[int, Step] = OrderedDict()
+        self._apart_from: dict[tuple[str, float, int], tuple[tuple[str, QParams], ...]] = {}
 
     @property
     def kept_bytes(self) -> int:
@@ -224,13 +247,22 @@ class Trace:
         own = self.nodes[call].output
         if own is None or own.per_channel:
             return ()
-        found: dict[tuple[float, int], tuple[str, QParams]] = {}
+        key = _told_apart(own)
+        if key not in self._apart_from:
+            self._apart_from[key] = tuple(
+                (name, params)
+                for name, params in self._each_once
+                if params.dtype == own.dtype and _told_apart(params) != key
+            )
+        return self._apart_from[key]
+
+    @cached_property
+    def _each_once(self) -> tuple[tuple[str, QParams], ...]:
+        """The parameters of all results, each with the first call that has them."""
+        found: dict[tuple[str, float, int], tuple[str, QParams]] = {}
         for node in self.nodes:
-            params = node.output
-            if params is not None and not params.per_channel and params.dtype == own.dtype:
-                key = (float(params.scale), int(params.zero_point))
-                found.setdefault(key, (node.name, params))
-        found.pop((float(own.scale), int(own.zero_point)), None)
+            if node.output is not None and not node.output.per_channel:
+                found.setdefault(_told_apart(node.output), (node.name, node.output))
         return tuple(found.values())
 
     def _operand(self, source: int) -> Operand:
@@ -239,6 +271,17 @@ class Trace:
         if operand is None:
             raise NotSimulated("one of its operands is of a kind that qdbg does not record")
         return operand
+
+    def made(self, call: int, result: Array) -> Array:
+        """The call's result as the calls after it take it."""
+        del call
+        return result
+
+    def result(self, call: int) -> Array:
+        """The call's result where simulated integers are fed on, and the call is simulated."""
+        if call not in self._results:
+            self._looked_at(call)
+        return self._results[call]
 
     def _fed(self, call: int) -> Array | None:
         """The call's own result for the calls after it; None where it is not simulated."""
@@ -252,7 +295,7 @@ class Trace:
         captured = self.recording.values[call]
         try:
             plan = planned(self.call(call), self.arithmetic)
-            result = result_of(plan, self._room)
+            result = self.made(call, result_of(plan, self._room))
         except NotSimulated as reason:
             return ("result",), Comparison("not simulated", str(reason), 0, captured.size, 0)
         if self.feed == "simulated":
@@ -272,6 +315,12 @@ class Trace:
     def differences(self) -> int:
         """How many elements of all calls differ."""
         return sum(c.differences for c in self.comparisons)
+
+    @cached_property
+    def changed(self) -> tuple[int | None, ...]:
+        """By call how many numbers of its result are other ones than in the original run; None
+        where that is not known."""
+        return (0,) * len(self.nodes)
 
     @property
     def captured_arithmetic(self) -> Arithmetic | None:
@@ -312,6 +361,17 @@ class Trace:
         """The call that a step belongs to."""
         return int(np.searchsorted(self.first_steps, step, side="right")) - 1
 
+    def at_hand(self, call: int, products: int) -> bool:
+        """Whether the call's numbers are kept, or made at once: it has so few products."""
+        node, layer = self.nodes[call], self.layer(call)
+        weight = layer.weight if layer is not None else None
+        inner = 1 if weight is None or not len(weight.q) else weight.q[0].size
+        return call in self._cache or int(np.prod(node.shape)) * inner <= products
+
+    def glance(self, index: int) -> Step:
+        """The step for a look at one element: what was counted in other steps stays kept."""
+        return self._steps[index] if index in self._steps else self._step(index)
+
     def step(self, index: int) -> Step:
         """The step with its numbers."""
         if index not in self._steps:
@@ -320,6 +380,10 @@ class Trace:
                 self._steps.popitem(last=False)
         self._steps.move_to_end(index)
         return self._steps[index]
+
+    def in_stages(self, call: int, value: Array) -> Array:
+        """A result of the call with its axes in the order of the stages."""
+        return np.moveaxis(value, 1, -1) if registry()[self.nodes[call].op].channels_last else value
 
     def _step(self, index: int) -> Step:
         call = self.call_of(index)
@@ -332,16 +396,16 @@ class Trace:
         stage = made.stages[index - self.first_steps[call]]
         simulated = made.values[stage.output]
         last = stage is made.stages[-1]
-        captured = _as_stages_see_it(node, value).reshape(simulated.shape) if last else None
+        captured = self.in_stages(call, value).reshape(simulated.shape) if last else None
         captured = None if captured is None else np.ascontiguousarray(captured)
         mine = self.golden.get(call) if last else None
-        golden = None if mine is None else _as_stages_see_it(node, mine).reshape(simulated.shape)
+        golden = None if mine is None else self.in_stages(call, mine).reshape(simulated.shape)
         layer = self.layer(call)
         return Step(index, call, node, layer, stage, made, simulated, captured, None, golden)
 
 
-def _as_stages_see_it(node: Node, value: Array) -> Array:
-    return np.moveaxis(value, 1, -1) if registry()[node.op].channels_last else value
+def _told_apart(params: QParams) -> tuple[str, float, int]:
+    return params.dtype, float(params.scale), int(params.zero_point)
 
 
 def arithmetic_for(recording: Recording, name: str = "auto") -> Arithmetic | None:

@@ -300,11 +300,13 @@ def _last(trace: Trace, call: int) -> Step:
 def _first_difference(
     base: Sequence[Line], other: Sequence[Line]
 ) -> tuple[Line | None, Line | None]:
-    """The first formula that is not the same in both, each with its numbers."""
+    """The first formula that is not the same in both, each with its numbers: one of the element's
+    own before one that all elements share."""
     known = {_plain(line) for line in base}
-    new = next((line for line in other if _plain(line) not in known), None)
-    if new is None:
+    fresh = [line for line in other if _plain(line) not in known]
+    if not fresh:
         return None, None
+    new = min(fresh, key=lambda line: "[" not in line.symbols.partition(" = ")[0])
     held = {_plain(line) for line in other}
     left = [line for line in base if _plain(line) not in held]
     same = (line for line in left if _symbol(line) == _symbol(new))

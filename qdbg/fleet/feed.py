@@ -13,13 +13,12 @@ from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.program import FIRST_CONSTANT, INPUT, UNKNOWN, Node
 from qdbg.core.quantity import Array, QTensor, readonly
 from qdbg.core.runs import Runs
+from qdbg.engine.changed import DYNAMIC
 from qdbg.engine.compare import differs
 from qdbg.fleet.stack import Job, Made, Reasons, Stacked
 
 Place: TypeAlias = tuple[str, tuple[int, ...]]
 """A call's name and the shape of its result."""
-DYNAMIC = frozenset({"quantize_dynamic"})
-"""Ops whose result has parameters that follow from its operand."""
 COMPUTED = (
     "float32 operations that qdbg does not simulate computed its operand, and on another CPU level"
     " they may round otherwise"

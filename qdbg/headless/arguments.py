@@ -118,6 +118,7 @@ def open_parser() -> Parser:
     )
     parser.add_argument("--version", action="version", version=f"qdbg {__version__}")
     _add_run(parser)
+    _add_script(parser)
     add_golden(parser)
     _add_looks(parser)
     return parser
@@ -153,6 +154,7 @@ def show_parser() -> Parser:
         metavar="PLACE",
         help="the whole computation of one element, such as fc1:linear[8]",
     )
+    _add_script(parser)
     add_golden(parser)
     return parser
 
@@ -229,6 +231,28 @@ def _add_run(parser: argparse.ArgumentParser, *, optional: bool = False) -> None
         "--arith", metavar="NAME", help="auto, textbook, or ENGINE-LEVEL such as fbgemm-avx2 (auto)"
     )
     simulated.add_argument("--feed", metavar="FEED", help=f"{' or '.join(FEEDS)} (captured)")
+
+
+def _add_script(parser: argparse.ArgumentParser) -> None:
+    group = parser.add_argument_group("where to go")
+    group.add_argument(
+        "--run",
+        metavar="COMMANDS",
+        help="run commands by their ids or keys: 'continue; next; save out.qdbg'",
+    )
+    group.add_argument(
+        "--break",
+        dest="break_at",
+        metavar="PLACE",
+        action="append",
+        help="set a breakpoint: fc1.mac[8], difference, saturation, tie, 'abs(delta) > 1'",
+    )
+    group.add_argument(
+        "--watch",
+        metavar="EXPRESSION",
+        action="append",
+        help="watch an element (fc1[8]) or an expression (y_q - y_zp)",
+    )
 
 
 def _add_source(group: argparse._ArgumentGroup) -> None:
@@ -325,6 +349,7 @@ def replay_parser() -> Parser:
     parser.add_argument("files", metavar="SESSION.qdbg", nargs="+", help="sessions")
     parser.add_argument("--json", action="store_true", help="one JSON object for programs")
     parser.add_argument("--junit", metavar="FILE", help="also write JUnit XML")
+    _add_script(parser)
     again = parser.add_argument_group("PyTorch")
     again.add_argument(
         "--recapture", action="store_true", help="run PyTorch again too, and compare its integers"

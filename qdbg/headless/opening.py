@@ -23,6 +23,7 @@ from qdbg.names import (
     is_sample,
     is_set,
 )
+from qdbg.script import script_of
 
 if TYPE_CHECKING:
     import argparse
@@ -62,6 +63,7 @@ def check(options: argparse.Namespace) -> None:
     if options.threads is not None and not 1 <= options.threads <= MOST_THREADS:
         raise UsageError(f"--threads {options.threads}", expected=f"1 to {MOST_THREADS}")
     _check_golden(getattr(options, "golden", None), getattr(options, "golden_timeout", None))
+    script_of(options)
     for flag in ("standardize", "scaled"):
         if getattr(options, flag) and not options.input:
             raise UsageError(f"--{flag} says how the numbers of --input are meant: give --input")

@@ -12,6 +12,7 @@ from qdbg.core.program import Recording
 from qdbg.debugger import Debugger, Executed
 from qdbg.errors import SessionError
 from qdbg.headless.differences import CallDifferences, trace_differences
+from qdbg.headless.scripted import Ran
 from qdbg.session import Outcome, Session, State, load
 
 if TYPE_CHECKING:
@@ -55,6 +56,10 @@ class Report:
     """What else differs from where the session was saved, a sentence each."""
     recapture: Recapture | None
     """How PyTorch's integers compare today; None where it was not run again."""
+    ran: tuple[Ran, ...] = ()
+    """Where further commands led from the session's end."""
+    watched: str = ""
+    """What the watches read there, a line each."""
 
     @property
     def differences(self) -> int:
@@ -111,7 +116,7 @@ def _replay(path: Path, session: Session) -> Report:
         raise SessionError(
             f"{path}: {error.found}", expected=error.expected, remedy=error.remedy
         ) from error
-    trace = debugger.trace
+    trace = debugger.unchanged  # numbers that were changed cannot be compared with PyTorch's
     compared = [c for c in trace.comparisons if c.status != "not simulated"]
     return Report(
         path=path,
@@ -148,7 +153,8 @@ def _state_differences(saved: State, debugger: Debugger) -> tuple[str, ...]:
         ("the feed", saved.feed, now.feed),
         ("the cursor", f"{saved.stop}[{saved.element}]", f"{now.stop}[{now.element}]"),
         ("the stop reason", saved.reason, now.reason),
-        ("the breakpoints", _listed(saved.breakpoints), _listed(now.breakpoints)),
+        ("the breakpoints", _breakpoints(saved, saved), _breakpoints(now, saved)),
+        ("the watches", _listed(saved.watches), _listed(now.watches)),
         ("the marks", _marks(saved), _marks(now)),
     )
     return tuple(
@@ -160,6 +166,19 @@ def _state_differences(saved: State, debugger: Debugger) -> tuple[str, ...]:
 
 def _listed(items: tuple[str, ...]) -> str:
     return ", ".join(items) or "none"
+
+
+def _breakpoints(state: State, saved: State) -> str:
+    """As far as the saved ones tell: those of old sessions have no counts."""
+    counted = all(one.hits is not None for one in saved.breakpoints)
+    return _listed(
+        tuple(
+            one.spot
+            + (f" hit {one.hits} times" if counted and one.hits else "")
+            + ("" if one.enabled else " (off)")
+            for one in state.breakpoints
+        )
+    )
 
 
 def _marks(state: State) -> str:

@@ -14,6 +14,7 @@ from qdbg.errors import QdbgError
 from qdbg.headless.differences import CallDifferences, element_lines
 from qdbg.headless.output import clean
 from qdbg.headless.replay import Failure, Report, StopDifference, most_severe
+from qdbg.headless.scripted import ran_data, ran_text
 
 SHOWN_STOPS = 5
 """How many changed stops the text names; the others are counted."""
@@ -32,7 +33,9 @@ def text(report: Report | Failure) -> str:
             f"{report.path}: {compared} under {report.arithmetic}: "
             f"{_differ(report.differences)}; {stops}: {_differ(len(report.stop_differences))}"
         ]
-    return "\n".join([*head, *(f"  {line}" for line in _details(report))])
+    then = [ran_text(report.ran)] if report.ran else []
+    watched = [report.watched] if report.watched else []
+    return "\n".join([*head, *(f"  {line}" for line in _details(report)), *then, *watched])
 
 
 def _details(report: Report) -> list[str]:
@@ -106,6 +109,7 @@ def _json(report: Report | Failure) -> dict[str, object]:
     if isinstance(report, Failure):
         return head | {"reason": report.message}
     recording = report.recording
+    head |= {"run": ran_data(report.ran)} if report.ran else {}
     return head | {
         "reason": None,
         "model": {"path": recording.model, "sha256": recording.sha256},

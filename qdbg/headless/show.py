@@ -53,6 +53,7 @@ def _header(trace: Trace, note: str) -> list[str]:
         f"{observed}",
         f"processor  {found.processor}",
         f"simulated  {trace.arithmetic.name}, each call fed {fed}",
+        *([f"what if    {trace.what_if}; captured is the original run's"] if trace.what_if else []),
     ]
 
 
@@ -181,6 +182,7 @@ def show_data(
             "model": {"path": recording.model, "sha256": recording.sha256},
             "capture": asdict(recording.environment),
             "arithmetic": trace.arithmetic.name,
+            **({"what_if": trace.what_if} if trace.what_if else {}),
             "differences": trace.differences,
             "calls": [_call_data(trace, call, values, golden) for call in range(len(trace.nodes))],
         }

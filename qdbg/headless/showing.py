@@ -9,6 +9,7 @@ from qdbg.debugger import Debugger
 from qdbg.headless.arguments import UsageError
 from qdbg.headless.opening import missing_order, request_for, session_for
 from qdbg.headless.output import Progress, json_text, write
+from qdbg.script import script_of
 
 if TYPE_CHECKING:
     import argparse
@@ -27,13 +28,28 @@ def show(options: argparse.Namespace) -> int:
     session = session_for(options)
     if session is None:
         return _show_model(options)
-    saved = session.debugger()
-    return _print(options, _trace(saved, options), "")
+    debugger = session.debugger()
+    if options.arith is not None:
+        debugger.execute(f"arithmetic {options.arith}")
+    if options.feed is not None:
+        debugger.execute(f"feed {options.feed}")
+    return _run_and_print(options, debugger, "")
 
 
-def _trace(saved: Debugger, options: argparse.Namespace) -> Trace:
-    arithmetic, feed = options.arith or saved.arithmetic, options.feed or saved.trace.feed
-    return Debugger(saved.recording, arithmetic, feed).trace
+def _run_and_print(options: argparse.Namespace, debugger: Debugger, note: str) -> int:
+    """First what the commands of the options led to, then the facts as they leave them."""
+    from qdbg.headless.scripted import (  # noqa: PLC0415 - a bare show needs no session
+        ran_data,
+        ran_text,
+        run_script,
+        watched_text,
+    )
+
+    ran = run_script(debugger, script_of(options))
+    if not options.json:
+        for text in filter(None, (ran_text(ran), watched_text(debugger) if ran else "")):
+            write(f"{text}\n")
+    return _print(options, debugger.trace, note, ran_data(ran))
 
 
 def _show_model(options: argparse.Namespace) -> int:
@@ -56,17 +72,20 @@ def _show_model(options: argparse.Namespace) -> int:
     finally:
         progress.done()
     debugger = Debugger(recording, options.arith or "auto", options.feed or "captured")
-    return _print(options, debugger.trace, request.sample.note)
+    return _run_and_print(options, debugger, request.sample.note)
 
 
-def _print(options: argparse.Namespace, trace: Trace, note: str) -> int:
+def _print(
+    options: argparse.Namespace, trace: Trace, note: str, ran: list[dict[str, object]]
+) -> int:
     from qdbg.headless.drill import element_text  # noqa: PLC0415 - the other forms do not need it
     from qdbg.headless.golden import golden_element, golden_for  # noqa: PLC0415 - likewise
     from qdbg.headless.show import show_data, show_text  # noqa: PLC0415 - after the capture
 
     golden = golden_for(options, trace.recording, trace.feed)
     if options.json:
-        write(json_text(show_data(trace, values=options.values, golden=golden)))
+        data = show_data(trace, values=options.values, golden=golden)
+        write(json_text(data | {"run": ran} if ran else data))
     elif options.element:
         write(element_text(trace, options.element))
         mine = golden_element(golden, trace, options.element) if golden is not None else None

@@ -8,6 +8,8 @@ from textwrap import wrap
 
 from qdbg import __version__
 from qdbg.assumptions import Hypothesis, registry
+from qdbg.core.op import Operand
+from qdbg.core.quantity import QTensor
 from qdbg.engine.diagnose import Diagnosis, Verdict
 from qdbg.engine.terms import Terms
 from qdbg.engine.why import SIMULATED, CallWhy, Evidence, Together, Why, evidence
@@ -31,7 +33,8 @@ def list_text() -> str:
 def why_text(found: Why, tests: Sequence[Separation] = ()) -> str:
     """A head, a part for each call that differs, and the verdict."""
     parts = [_head(found)]
-    parts += [_call(found, call) for call in found.calls]
+    asked = {test.name for test in tests}
+    parts += [_call(found, call, call.name in asked) for call in found.calls]
     parts += [list(found.notes)]
     parts += [list(_separation(test)) for test in tests]
     parts += [list(_meaning(found)), list(_verdict(found))]
@@ -54,7 +57,7 @@ def _head(found: Why) -> list[str]:
     ]
 
 
-def _call(found: Why, call: CallWhy) -> list[str]:
+def _call(found: Why, call: CallWhy, asked: bool) -> list[str]:
     lines = [
         f"{call.name}: {call.differences} of {call.elements} differ, max |Δ| {call.max_delta:.6g}"
     ]
@@ -72,10 +75,9 @@ def _call(found: Why, call: CallWhy) -> list[str]:
         lines += _wrapped("also leave nothing here, but not in all calls: ", also)
         return lines
     if len(answers) > 1:
-        lines.append(
-            f"  {len(answers)} causes leave nothing, and these integers do not tell them apart"
-            " (--separate does):"
-        )
+        apart = "no input that was tried tells" if asked else "these integers do not tell"
+        hint = ":" if asked else " (--separate does):"
+        lines.append(f"  {len(answers)} causes leave nothing, and {apart} them apart{hint}")
     for variants in answers:
         lines += _cause(found, call, variants)
     return lines
@@ -155,10 +157,12 @@ def _unexplained(found: Why, diagnosis: Diagnosis, call: int) -> Iterator[str]:
 
 def _separation(test: Separation) -> Iterator[str]:
     yield f"{test.name}: telling {len(test.causes)} causes apart"
-    if test.input is None:
+    if test.fed is None:
         yield f"  no input was found on which they differ ({test.tried} tried)"
         return
     yield f"  ran an input of {test.tried} tried on which they give different integers"
+    if test.simulated:
+        yield "  (by the captured engine's arithmetic: it gives every integer of this session)"
     for cause, left in zip(test.causes, test.left, strict=True):
         verdict = "survives" if left == 0 else f"ruled out: leaves {left}"
         yield f"  {' + '.join(cause)}: {verdict}"
@@ -216,9 +220,15 @@ def _separation_data(test: Separation) -> dict[str, object]:
     rows = zip(test.causes, test.left, strict=False)
     return {
         "name": test.name,
-        "input": None if test.input is None else test.input.tolist(),
+        "input": None if test.fed is None else test.fed.input.tolist(),
+        "constants": [] if test.fed is None else [_numbers(c) for c in test.fed.constants],
+        "run_by": "simulation" if test.simulated else "PyTorch",
         "causes": [{"changes": list(cause), "left": left} for cause, left in rows],
     }
+
+
+def _numbers(constant: Operand) -> object:
+    return (constant.q if isinstance(constant, QTensor) else constant).tolist()
 
 
 def _call_data(found: Why, call: CallWhy) -> dict[str, object]:

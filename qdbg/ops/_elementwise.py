@@ -17,7 +17,6 @@ from qdbg.core.arithmetic import (
     fma32,
     for_each_byte,
     mul32,
-    neighbours,
     not_above,
     rne,
     rne32,
@@ -129,44 +128,29 @@ def operands(call: Call, *, copies: bool = False) -> dict[str, Array]:
     }
 
 
-def refuse_doubtful(
-    values: Values,
-    function: Callable[[Array], Array],
-    inv: Array,
-    *,
-    block: bool,
-    exact: Callable[[Array], Array] = np.isnan,
-) -> None:
-    """Raise NotSimulated where one unit in the last place of the function decides about an integer.
+def refuse_doubtful_tail(values: Values, ends: Callable[[Array], tuple[Array, Array]]) -> None:
+    """Raise NotSimulated where the last bits of the C library's function decide about an integer.
 
-    PyTorch's own exponential is right to one such unit, not to half a one, and which way it errs
-    is not known; but for the values that `exact` tells. Only elements in whole vector blocks are
-    looked at, or only the others.
+    Only the elements that are left over at the end of a row take that function; of their real
+    values `ends` tells the smallest and the largest result that it may give.
     """
-    x_q = np.unique(np.asarray(values["x_q"])[values[BLOCK] == block])
-    into, back = (dequantize_block, quantize_block) if block else (dequantize_tail, quantize_tail)
-    step = inv if block else values["y_scale"]
+    x_q = np.unique(np.asarray(values["x_q"])[~np.asarray(values[BLOCK])])
     with np.errstate(all="ignore"):
-        d = into.compute(values["x_scale"], x_q, values["x_zp"])
-        u = function(d)
-        refuse_near_ties(
-            u, lambda each: back.compute(each, step, values["y_zp"]), values, ~exact(d)
-        )
+        found = ends(dequantize_tail.compute(values["x_scale"], x_q, values["x_zp"]))
+        low, high = (quantize_tail.compute(u, values["y_scale"], values["y_zp"]) for u in found)
+    refuse_apart(values, low, high)
 
 
-def refuse_near_ties(
-    u: Array, quantized: Callable[[Array], Array], values: Values, doubtful: Array | bool = True
-) -> None:
-    """Raise NotSimulated where u and its float32 neighbours give different integers."""
-    low, high = int(values["qmin"]), int(values["qmax"])
-    own, *others = (saturate(quantized(each), low, high) for each in (u, *neighbours(u)))
-    if any(np.any((own != other) & doubtful) for other in others):
+def refuse_apart(values: Values, low: Array, high: Array) -> None:
+    """Raise NotSimulated where two candidates for the results are different integers."""
+    ends = int(values["qmin"]), int(values["qmax"])
+    if not np.array_equal(saturate(low, *ends), saturate(high, *ends)):
         raise NotSimulated(DOUBT)
 
 
 DOUBT = (
-    "one of its results lies so near a rounding tie that the last bit of PyTorch's exponential"
-    " decides, which is not known"
+    "one of its results lies so near a rounding tie that the last bits of the C library's function"
+    " decide, and those differ between its versions"
 )
 
 

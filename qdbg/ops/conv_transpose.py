@@ -21,7 +21,7 @@ from qdbg.core.op import (
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
 from qdbg.ops._conv_kernel import MANY_GROUPS
-from qdbg.ops._kernel import BY_HAND, weighted_stages
+from qdbg.ops._kernel import BY_HAND, onednn_block, weighted_stages
 from qdbg.ops._onednn_room import BLOCKS, PLAIN
 from qdbg.ops._windows import Geometry, Windows, per_axis, windows
 from qdbg.ops.conv import example
@@ -81,17 +81,20 @@ def operands(call: Call) -> dict[str, Any]:
         raise NotSimulated("its stride, padding, dilation and groups are not known")
     kernel, groups = weight.q.shape[2:], int(given["groups"])
     numbers = {name: per_axis(given[name], len(kernel)) for name in names} | {"kernel": kernel}
+    seen = reached(np.ones((1, 1, *x.q.shape[2:]), np.uint8), numbers, 0)
     inputs, outputs = weight.q.shape[:2]
     by_group = weight.q.reshape(groups, inputs // groups, outputs, *kernel)
     found = {
         "x_q": Windows(reached(x.q, numbers, int(x.qparams.zero_point)), groups),
         "x_scale": x.qparams.scale,
         "x_zp": x.qparams.zero_point,
+        "inside": Windows(np.broadcast_to(seen, (1, inputs, *seen.shape[2:])), groups),
         "w_q": np.moveaxis(by_group, 1, -1).reshape(groups * outputs, -1),
         "w_scale": weight.qparams.scale,
         "w_zp": weight.qparams.zero_point,
         **output_operands(call),
         **{name: np.array(value) for name, value in numbers.items()},
+        "kernel_size": np.array(kernel),
         "groups": np.array(groups),
         "channels": np.array(inputs),
         "gaps": np.array(has_gaps(x.q.shape[2:], numbers)),
@@ -114,9 +117,9 @@ def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
         case "textbook":
             return BY_HAND
         case "onednn":
-            return _onednn(values, exact, "the onednn engine computes with oneDNN")
+            return _onednn(arithmetic.level, values, "the onednn engine computes with oneDNN")
         case "x86" if exact and _to_onednn(values):
-            return _onednn(values, exact, "the x86 engine takes oneDNN on a CPU with VNNI")
+            return _onednn("vnni", values, "the x86 engine takes oneDNN on a CPU with VNNI")
         case _:
             return _fbgemm(values, exact, f"the {arithmetic.engine} engine computes with FBGEMM")
 
@@ -126,21 +129,50 @@ def _to_onednn(values: Values) -> bool:
     return bool(few and not np.any(values["w_zp"]) and not np.any(values["output_padding"]))
 
 
-def _onednn(values: Values, exact: bool, why: str) -> Kernel:
+def _onednn(level: str, values: Values, why: str) -> Kernel:
     """Its own kernels compute as those of convolutions; what they do not take goes to plain loops
     over its GEMM, which divide."""
-    if not exact:
-        raise NotSimulated("how oneDNN computes transposed convolutions without VNNI is not known")
+    if level == "avx512":
+        raise NotSimulated(
+            "how oneDNN computes transposed convolutions on AVX-512 without VNNI is not known"
+        )
     if np.any(values["w_zp"]):
         raise NotSimulated("oneDNN takes no weight zero points")
     groups = int(values["groups"])
     inner, outer = int(values["channels"]) // groups, values["w_q"].shape[0] // groups
     if inner != outer and 1 not in {inner, outer}:
         raise NotSimulated(SCRAMBLED)
-    ways = _ways(values, inner, outer)
+    ways = _ways(values, inner, outer) if level == "vnni" else (_way_avx2(values, inner, outer),)
     if ways != (PLAIN,) and np.any(values.get("gaps", False)):
         raise NotSimulated(GAPS)
-    return Kernel("oneDNN", "exact", 0, ways[0], why, doubt=ways[1:])
+    if level == "vnni":
+        return Kernel("oneDNN", "exact", 0, ways[0], why, doubt=ways[1:])
+    return _onednn_avx2(ways[0], inner, why)
+
+
+def _onednn_avx2(way: str, inner: int, why: str) -> Kernel:
+    """Pairs start anew at each position of the kernel, and positions that no input reaches are left
+    out. Raises NotSimulated where the GEMM splits the channels of a pixel in odd halves."""
+    if way == PLAIN:
+        why += ", by its plain loops"
+    if inner == 1:
+        return Kernel("oneDNN", "exact", 0, way, f"{why}, with one product at a time")
+    if way == PLAIN and onednn_block(inner) % 2:
+        raise NotSimulated(
+            f"oneDNN's GEMM pairs the {inner} channels of a pixel anew from an odd one on, which is"
+            " not simulated"
+        )
+    return Kernel("oneDNN", "pairs", inner, way, why, skips_padding=True)
+
+
+def _way_avx2(values: Values, inner: int, outer: int) -> str:
+    """Which of oneDNN's ways back it takes: measured by what it says that it ran."""
+    spread, dilated = (np.asarray(values[name]) > 1 for name in ("stride", "dilation"))
+    if np.any(spread & dilated):
+        return PLAIN
+    plane = inner == outer == 1 and len(spread) < VOLUME
+    fours = inner % FOUR == 0 and outer % FOUR == 0
+    return "onednn-conv-avx2" if int(values["groups"]) == 1 or plane or fours else PLAIN
 
 
 def _ways(values: Values, inner: int, outer: int) -> tuple[str, ...]:
@@ -203,7 +235,7 @@ def _op(axes: str, relu: bool) -> Op:
         kernel,
         channels_last=True,
         axes=axes,
-        rows=("x_q",),
+        rows=("x_q", "inside"),
         inner=2,
     )
 

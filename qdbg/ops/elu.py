@@ -5,15 +5,14 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, expm1_32, f32, f64
+from qdbg.core.exponential import EXPM1F, expm1_vector, within
 from qdbg.core.op import Call, Example, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops import _elementwise
 
-CUT = f32(-16.635532)
-"""Below this the vector exponential less 1 is −1."""
 FLAT = f32(-18.714973)
-"""Below this the scalar one is −1, too: nothing else is near enough."""
+"""Below this the C library's exponential less 1 is −1: nothing else is near enough."""
 
 
 @stage(
@@ -24,9 +23,9 @@ FLAT = f32(-18.714973)
 )
 def elu_block(d: Array, in_scale: Array, alpha: Array, out_scale: Array) -> Array:
     """Values above zero stay; below zero the exponential less 1 takes over, times alpha. In a
-    whole vector block that exponential counts as 0 below −16.6355."""
-    inner = f32(f64(d) * f32(in_scale))
-    bent = np.where(inner < CUT, f32(-1), expm1_32(inner))
+    whole vector block that exponential is the vector library's, which may be off in the last bit
+    and counts as 0 below −16.6355."""
+    bent = expm1_vector(f32(f64(d) * f32(in_scale)))
     return np.where(d > 0, f32(f64(d) * f32(out_scale)), _scaled(bent, alpha, out_scale))
 
 
@@ -68,30 +67,22 @@ def celu_operands(call: Call) -> dict[str, Array]:
     return operands(call) | {"in_scale": np.array(1.0 / alpha), "out_scale": np.array(1.0)}
 
 
-def _exact(d: Array, in_scale: Array, below: Array) -> Array:
-    """bool: where no exponential is near a rounding of its own."""
-    inner = f32(f64(d) * f32(in_scale))
-    exact: Array = (inner >= 0) | (inner < below)
-    return exact
-
-
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
-    """Raises NotSimulated where the last bit of the exponential decides."""
+    """Raises NotSimulated where the last bit of the C library's exponential decides."""
     if arithmetic.engine != "textbook":
-        _refuse(values, elu_block, CUT, block=True)
-        _refuse(values, elu_tail, FLAT, block=False)
+        _elementwise.refuse_doubtful_tail(values, lambda d: _ends(d, values))
     return _elementwise.stages_of(elu, textbook=elu_tail)(arithmetic, values)
 
 
-def _refuse(values: Values, function: Stage, below: Array, *, block: bool) -> None:
-    def bent(d: Array) -> Array:
-        return function.compute(d, values["in_scale"], values["alpha"], values["out_scale"])
-
-    def exact(d: Array) -> Array:
-        return _exact(d, values["in_scale"], below)
-
-    inv = _elementwise.reciprocal.compute(values["y_scale"])
-    _elementwise.refuse_doubtful(values, bent, inv, block=block, exact=exact)
+def _ends(d: Array, values: Values) -> tuple[Array, Array]:
+    """The smallest and the largest result with the C library's exponential less 1."""
+    alpha, out_scale = values["alpha"], values["out_scale"]
+    inner = f32(f64(d) * f32(values["in_scale"]))
+    sure = elu_tail.compute(d, values["in_scale"], alpha, out_scale)
+    exact = (d > 0) | (inner == 0) | (inner < FLAT)
+    bents = within(np.expm1(f64(inner)), EXPM1F)
+    low, high = (np.where(exact, sure, _scaled(bent, alpha, out_scale)) for bent in bents)
+    return low, high
 
 
 EXAMPLE = Example(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, exp32, f32, f64, rne, sat32
+from qdbg.core.exponential import EXPF, exp_vector, within
 from qdbg.core.op import Example, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
@@ -21,9 +22,9 @@ def dequantize(x_q: Array, x_zp: Array, x_scale: Array) -> Array:
 
 @stage("sigmoid", output="u float32 [I]", formula="u[i] = f32(1 / f32(1 + exp(-d[i])))")
 def sigmoid_block(d: Array) -> Array:
-    """The logistic function. This element lies in a whole vector block: every operation is rounded
-    to float32."""
-    return f32(1 / f64(f32(1 + f64(exp32(-d)))))
+    """The logistic function. This element lies in a whole vector block: the exponential is the
+    vector library's, and every operation is rounded to float32."""
+    return f32(1 / f64(f32(1 + f64(exp_vector(-d)))))
 
 
 @stage("sigmoid", output="u float32 [I]", formula="u[i] = f32(1 / (1 + exp(-d[i])))")
@@ -32,9 +33,6 @@ def sigmoid_tail(d: Array) -> Array:
     division are made in float64 and rounded once."""
     return f32(1 / (1 + f64(exp32(-d))))
 
-
-HALF = np.float32(0.5)
-"""The result at 0, which no rounding of the exponential changes."""
 
 sigmoid = split(BLOCK, sigmoid_block, sigmoid_tail)
 
@@ -51,26 +49,21 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
         return _elementwise.stages_of(sigmoid_tail)(arithmetic, values)
     if arithmetic.engine == "qnnpack" and int(values["qmin"]) == 0:
         x_q = np.unique(values["x_q"])
-        d = hardswish.dequantize.compute(values["x_scale"], x_q, values["x_zp"])
-        u = sigmoid_tail.compute(d)
-        _elementwise.refuse_near_ties(u, table_quantize.compute, values, u != HALF)
+        low, high = _ends(hardswish.dequantize.compute(values["x_scale"], x_q, values["x_zp"]))
+        low, high = (table_quantize.compute(u) for u in (low, high))
+        _elementwise.refuse_apart(values, low, high)
         return (hardswish.dequantize, sigmoid_tail, table_quantize, clamp_each)
     inverse = _elementwise.reciprocal_double
-    _refuse(values, sigmoid_block, _elementwise.quantize_block, block=True)
-    _refuse(values, sigmoid_tail, _elementwise.quantize_tail, block=False)
+    _elementwise.refuse_doubtful_tail(values, _ends)
     return (dequantize, sigmoid, inverse, _elementwise.quantize, clamp_each)
 
 
-def _refuse(values: Values, function: Stage, back: Stage, *, block: bool) -> None:
-    x_q = np.unique(np.asarray(values["x_q"])[values[BLOCK] == block])
-    u = function.compute(dequantize.compute(x_q, values["x_zp"], values["x_scale"]))
-    inv = _elementwise.reciprocal_double.compute(values["y_scale"])
-    step = inv if block else values["y_scale"]
-
-    def quantized(each: Array) -> Array:
-        return back.compute(each, step, values["y_zp"])
-
-    _elementwise.refuse_near_ties(u, quantized, values, u != HALF)
+def _ends(d: Array) -> tuple[Array, Array]:
+    """The smallest and the largest result with the C library's exponential; the exact one at 0."""
+    with np.errstate(over="ignore"):
+        small, large = within(np.exp(-f64(d)), EXPF)
+    low, high = (np.where(d == 0, 0.5, 1 / (1 + f64(e))) for e in (large, small))
+    return f32(low), f32(high)
 
 
 EXAMPLE = Example(

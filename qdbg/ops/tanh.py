@@ -5,17 +5,28 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, f32, f64, rne, sat32, tanh32
+from qdbg.core.exponential import TANHF, tanh_vector, within
 from qdbg.core.op import Example, Op
 from qdbg.core.quantity import Array
-from qdbg.core.stage import Stage, Values, stage
+from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops import _elementwise, hardswish
 from qdbg.ops._clamp import clamp_each
 
 
 @stage("tanh", output="u float32 [I]", formula="u[i] = tanh(d[i])")
-def tanh(d: Array) -> Array:
+def tanh_block(d: Array) -> Array:
+    """The hyperbolic tangent, between −1 and 1. This element lies in a whole vector block: the
+    function is the vector library's, which may be off in the last bit."""
+    return tanh_vector(d)
+
+
+@stage("tanh", output="u float32 [I]", formula="u[i] = tanh(d[i])")
+def tanh_tail(d: Array) -> Array:
     """The hyperbolic tangent, between −1 and 1."""
     return tanh32(d)
+
+
+tanh = split(_elementwise.BLOCK, tanh_block, tanh_tail)
 
 
 @stage("quantize", output="z int32 [I]", formula="z[i] = rne(f32(128·u[i]) + 128)")
@@ -26,31 +37,28 @@ def table_quantize(u: Array) -> Array:
 
 ONE = np.float32(9.02)
 """Beyond this the hyperbolic tangent is 1 in float32."""
-COMMON = _elementwise.stages_of(tanh)
+COMMON = _elementwise.stages_of(tanh, textbook=tanh_tail)
 
 
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     """QNNPACK has a table of its own for quint8."""
     if arithmetic.engine == "qnnpack" and int(values["qmin"]) == 0:
-        u = tanh.compute(_bytes_as_real(values))
-        _elementwise.refuse_near_ties(u, table_quantize.compute, values, u != 0)
-        return (hardswish.dequantize, tanh, table_quantize, clamp_each)
+        x_q = np.unique(values["x_q"])
+        low, high = _ends(hardswish.dequantize.compute(values["x_scale"], x_q, values["x_zp"]))
+        low, high = (table_quantize.compute(u) for u in (low, high))
+        _elementwise.refuse_apart(values, low, high)
+        return (hardswish.dequantize, tanh_tail, table_quantize, clamp_each)
     if arithmetic.engine != "textbook":
-        inv = _elementwise.reciprocal.compute(values["y_scale"])
-        for block in (True, False):
-            _elementwise.refuse_doubtful(values, tanh.compute, inv, block=block, exact=_saturated)
+        _elementwise.refuse_doubtful_tail(values, _ends)
     return COMMON(arithmetic, values)
 
 
-def _bytes_as_real(values: Values) -> Array:
-    own = np.unique(values["x_q"])
-    return hardswish.dequantize.compute(values["x_scale"], own, values["x_zp"])
-
-
-def _saturated(d: Array) -> Array:
-    """bool: where the result is 0, or 1 with any rounding."""
-    exact: Array = (d == 0) | (np.abs(d) > ONE)
-    return exact
+def _ends(d: Array) -> tuple[Array, Array]:
+    """The smallest and the largest result of the C library's function; where it is 0 or 1 with any
+    rounding, that."""
+    exact = (d == 0) | (np.abs(d) > ONE)
+    low, high = (np.where(exact, tanh32(d), u) for u in within(np.tanh(f64(d)), TANHF))
+    return low, high
 
 
 EXAMPLE = Example(

@@ -15,13 +15,15 @@ from qdbg.core.op import NotSimulated
 from qdbg.core.program import Environment, Layer, Program, Recording
 from qdbg.core.quantity import QParams, QTensor, readonly
 from qdbg.engine.compare import Comparison, compare
+from qdbg.engine.simulate import planned, result_of, simulate
 from qdbg.engine.trace import Trace
 from qdbg.selftest.draw import Case
 
 SETTINGS = (bool, int, float, str)
 NO_INPUT = readonly(np.zeros(0, np.float32))
-PART = 2**7
-"""The parts of the cases are as small against them as those of a large net are."""
+PART, PARTS = 2**7, 8
+"""Cases are cut into parts as the calls of a large net are: no smaller than this, no more than so
+many."""
 
 
 def record(case: Case, environment: Environment) -> Recording:
@@ -47,15 +49,19 @@ def compared(recording: Recording) -> list[tuple[str, Comparison]]:
     was simulated part by part, and then those of a call of which every number was kept."""
     environment = recording.environment
     arithmetic = ARITHMETICS[f"{environment.engine}-{environment.cpu}"]
-    trace = Trace(recording, arithmetic, room=PART)
+    trace = Trace(recording, arithmetic)
     return [(node.op, _worse(trace, call)) for call, node in enumerate(trace.nodes)]
 
 
 def _worse(trace: Trace, call: int) -> Comparison:
-    found, made = trace.comparisons[call], trace.simulation(call)
-    if isinstance(made, NotSimulated) or found.status != "equal":
-        return found
-    return compare(made.result, trace.recording.values[call])
+    captured = trace.recording.values[call]
+    try:
+        plan = planned(trace.call(call), trace.arithmetic)
+        found = compare(result_of(plan, max(PART, plan.size // PARTS)), captured)
+        whole = simulate(trace.call(call), trace.arithmetic)
+    except NotSimulated as reason:
+        return Comparison("not simulated", str(reason), 0, captured.size, 0)
+    return found if found.status != "equal" else compare(whole.result, captured)
 
 
 def layer_of(

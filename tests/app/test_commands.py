@@ -111,12 +111,12 @@ async def test_breakpoints_are_set_listed_and_cleared():
     app = app_on()
     async with app.run_test(size=(120, 40)) as pilot:
         debugger = await opened(pilot, "n", "b")
-        assert debugger.breakpoints == ["difference", "quant:quantize.round"]
+        assert debugger.breakpoints.spots == ("difference", "quant:quantize.round")
         await pilot.press("B")
         assert isinstance(app.screen, Choose)
         assert "quant:quantize.round" in screen_text(app)
         await pilot.press("j", "enter")
-        assert debugger.breakpoints == ["difference"]
+        assert debugger.breakpoints.spots == ("difference",)
 
 
 async def test_the_arithmetic_is_chosen_from_the_table_of_differences():
@@ -266,9 +266,10 @@ async def test_every_key_of_the_table_gives_its_command():
 
 async def test_a_session_is_saved_and_opened_again(tmp_path):
     app = app_on()
-    app.session_path = None
     async with app.run_test(size=(120, 40)) as pilot:
-        debugger = await opened(pilot, "n", "n", "ctrl+s")
+        debugger = await opened(pilot, "n", "n")
+        app.session_path = None
+        await pilot.press("ctrl+s")
         (saved,) = (tmp_path / "sessions").glob("*.qdbg")
         assert load(saved).debugger().stop == debugger.stop
         await pilot.press("n", "ctrl+s")

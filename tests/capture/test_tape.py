@@ -6,6 +6,7 @@ import torch
 from torch import nn
 from torch.ao.nn import quantized as nnq
 
+from qdbg.capture.again import Again
 from qdbg.capture.rebuild import rebuild
 from qdbg.capture.run import prepare, watch
 from qdbg.capture.tape import Tape
@@ -156,6 +157,23 @@ def test_a_run_that_comes_out_differently_is_not_called_unperturbed():
         return backend.call_layer("0", (x + len(runs),), {})
 
     assert not taped(sequence(), Script(steps))[1]
+
+
+@pytest.mark.parametrize(("more", "repeatable"), [(0.0, False), (1.0, True)])
+def test_a_call_that_gives_another_result_on_the_same_operands_is_marked(more, repeatable):
+    layer = nnq.Conv2d(2, 3, 1)
+    x = torch.quantize_per_tensor(torch.randn(1, 2, 4, 4), 0.1, 100, torch.quint8)
+    with torch.no_grad():
+        with Tape({"conv": layer}, torch.empty(0), str) as tape:
+            layer(x)
+        with Again(tape):
+            layer(x)
+        assert tape.nodes[0].repeatable
+        tape.values[0] = tape.values[0] ^ 1  # as a kernel gives that reads what nobody wrote
+        other = torch.quantize_per_tensor(x.dequantize() + more, 0.1, 100, torch.quint8)
+        with Again(tape):
+            layer(other)
+    assert tape.nodes[0].repeatable == repeatable
 
 
 def test_recording_leaves_no_hooks_behind():

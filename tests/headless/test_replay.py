@@ -82,7 +82,12 @@ def test_a_command_that_no_longer_runs_is_named(edit):
 @pytest.mark.parametrize(
     ("field", "value", "named"),
     [
-        ("breakpoints", ["difference"], "the breakpoints at the end: saved difference, now"),
+        (
+            "breakpoints",
+            [{"spot": "difference", "enabled": True, "hits": 3}],
+            "the breakpoints at the end: saved difference hit 3 times, now difference hit ",
+        ),
+        ("watches", ["delta"], "the watches at the end: saved delta, now none"),
         ("marks", {}, "the marks at the end: saved none, now a at "),
         ("stop", "fc1:linear.mac", "the cursor at the end: saved fc1:linear.mac["),
         ("feed", "simulated", "the feed at the end: saved simulated, now captured"),

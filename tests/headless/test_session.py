@@ -50,6 +50,20 @@ def test_only_the_layers_that_the_calls_use_are_kept(debugger):
     assert set(kept.program.layers) == {"quant", "fc1", "relu", "fc2", "dequant"}
 
 
+def test_only_the_last_of_several_selections_is_saved():
+    saved = Session.of(explored(commands=("go fc1.mac", "element 1", "element 2", "element 3")))
+    assert [done.command for done in saved.history] == ["go fc1.mac", "element 3"]
+
+
+def test_selections_that_an_undo_went_back_to_are_saved(tmp_path):
+    commands = ("go fc1.mac", "element 1", "element 2", "element 3", "undo", "undo", "element 5")
+    debugger = explored(commands=(*commands, "element 6"))
+    saved = Session.of(debugger)
+    assert [done.command for done in saved.history] == [*commands[:-1], "element 6"]
+    save(saved, tmp_path / "s.qdbg")
+    assert State.of(load(tmp_path / "s.qdbg").debugger()) == State.of(debugger)
+
+
 def test_a_run_of_element_selections_replays(tmp_path):
     commands = ("go fc1.mac", "element 3", "element 9", "next", "back", "element 2", "continue")
     debugger = explored(commands=commands)
@@ -207,6 +221,18 @@ def marks_of_another_form(tensors, metadata):
 
 def breakpoints_of_another_form(tensors, metadata):
     metadata["session"]["state"]["breakpoints"] = "difference"
+
+
+def hits_of_another_form(tensors, metadata):
+    metadata["session"]["state"]["breakpoints"][0]["hits"] = -1
+
+
+def watches_of_another_form(tensors, metadata):
+    metadata["session"]["state"]["watches"] = ["two\nlines"]
+
+
+def a_later_format(tensors, metadata):
+    metadata["session"]["format"] = 3
 
 
 def no_calls(tensors, metadata):

@@ -18,6 +18,7 @@ from tests.headless.conftest import MODEL, ROOT
 from tests.synthetic import recording
 
 MYSTERY = ROOT / "sessions" / "mystery.qdbg"
+PUBLIC = ROOT / "sessions" / "public"
 
 
 @pytest.fixture
@@ -111,8 +112,57 @@ def test_without_a_model_it_says_what_to_name(qdbg):
     assert "qdbg why MODEL" in err
 
 
-def test_a_session_cannot_run_another_input(qdbg):
-    status, _, err = qdbg("why", MYSTERY, "--separate")
+POSTED = {
+    "pytorch-44939": ["pair-saturation"],
+    "pytorch-50720-conv2d": ["pair-saturation"],
+    "pytorch-50720-linear": ["pair-saturation"],
+    "pytorch-126521": ["pair-saturation"],
+    "pytorch-76390-linear-114": ["pair-saturation"],
+    "pytorch-76390-conv1d-113": ["pair-saturation"],
+    "pytorch-37343": ["fixed-point-add"],
+    "pytorch-56331": ["clamp"],
+    "pytorch-53807": ["zero-padding"],
+    "pytorch-92246": ["input-zero-point"],
+    "forum-197716": ["input-zero-point", "narrow-accumulator"],
+    "forum-141369": ["raw-integers"],
+    "forum-69512": ["scale-forgotten"],
+}
+"""The sessions of public cases, and what was behind each."""
+EITHER = {"pytorch-76390-linear-114", "pytorch-76390-conv1d-113"}
+"""Two inputs are one pair: that it saturates and that the sum does is the same on any input."""
+NOT_APART = {"pytorch-92246", "forum-69512"}
+"""Arrays by hand are of one input alone, and on it several mistakes give the same."""
+
+
+@pytest.mark.parametrize("name", POSTED)
+def test_the_session_of_a_public_case_ends_with_its_cause(qdbg, name):
+    path = PUBLIC / f"{name}.qdbg"
+    golden = path.with_suffix(".npz")
+    how = ("--golden", golden) if golden.exists() else ("--separate",)
+    status, out, _ = qdbg("why", path, *how, "--json")
+    (call,) = json.loads(out)["calls"]
+    causes = [sorted(cause["hypotheses"]) for cause in call["causes"]]
+    assert status == 1
+    assert POSTED[name] in causes
+    assert len(causes) == 1 or name in EITHER | NOT_APART
+
+
+def test_every_public_case_has_its_session():
+    assert {path.stem for path in PUBLIC.glob("*.qdbg")} == POSTED.keys()
+
+
+def test_in_a_session_the_simulation_runs_the_separating_input_and_says_so(qdbg):
+    _, out, _ = qdbg("why", PUBLIC / "pytorch-37343.qdbg", "--separate")
+    assert "by the captured engine's arithmetic" in out
+    assert "operand-parameters=first: ruled out" in out
+
+
+def test_a_session_that_qdbg_does_not_simulate_cannot_run_another_input(qdbg, tmp_path):
+    made = recording()
+    other = [*made.values[:-1], made.values[-1] + np.float32(1)]
+    path = tmp_path / "wrong.qdbg"
+    save(Session.of(Debugger(replace(made, values=tuple(other)))), path)
+    status, _, err = qdbg("why", path, "--separate")
     assert status == 2
     assert "Name the model" in err
 

@@ -2,13 +2,16 @@
 
 `tests/oracle/posted.py` says for each which mistake was made by hand and what it gives. Prints one
 JSON object: by thread PyTorch's integers and whether qdbg's are the same; under "converted" and
-"weight" the two threads on models that PyTorch's own tools convert.
+"weight" the two threads on models that PyTorch's own tools convert. With a file name and a thread
+behind engine and level, the thread's recording is written to that file instead.
 """
 
 import json
 import sys
+from dataclasses import replace
+from pathlib import Path
 
-ENGINE, LEVEL = sys.argv[1:3]
+ENGINE, LEVEL, *SAVED = sys.argv[1:]
 
 import numpy as np  # noqa: E402 - the level's environment variables are set by the parent
 import torch  # noqa: E402
@@ -24,9 +27,12 @@ torch.set_num_threads(1)
 torch.backends.quantized.engine = ENGINE
 isa.force(LEVEL)
 
+from qdbg.capture.level import processor_name  # noqa: E402
 from qdbg.core.program import Environment  # noqa: E402
+from qdbg.debugger import Debugger  # noqa: E402
 from qdbg.selftest.check import compared, record  # noqa: E402
 from qdbg.selftest.draw import Case, per_channel, per_tensor  # noqa: E402
+from qdbg.session import Session, save  # noqa: E402
 from tests.oracle.posted import CASES  # noqa: E402
 
 LAYERS = {
@@ -131,7 +137,17 @@ def run(case):
     return [integers.ravel().tolist(), status, sum(c.differences for c in comparisons)]
 
 
-environment = Environment(ENGINE, LEVEL, torch.__version__, "", "", unperturbed=True)
+kernel = isa.probe(ENGINE, LEVEL)
+environment = Environment(
+    ENGINE, LEVEL, str(torch.__version__), processor_name(), kernel, unperturbed=True
+)
+if SAVED:
+    path, thread = SAVED
+    name = thread if thread.startswith("forum") else f"pytorch#{thread}"
+    made = replace(record(case_of(CASES[thread]()), environment), model=name, sample="as posted")
+    save(Session.of(Debugger(made)), Path(path))
+    sys.exit()
+
 found = {name: run(case_of(make())) for name, make in CASES.items()}
 model, differ = converted()
 found["converted"] = [*run(model), differ]

@@ -14,6 +14,7 @@ from qdbg.core.program import VBMI
 from qdbg.names import LEVELS
 
 ROOT = Path(__file__).parents[2]
+AVX2_KINDS = ("onednn-conv-avx2", "onednn-conv-plain")
 KINDS = ("onednn-conv", "onednn-conv-gemm", "onednn-conv-plain")
 
 
@@ -56,6 +57,15 @@ def test_onednns_kernel_is_the_one_that_it_says_it_ran(onednn):
     assert set(claimed) <= {f"{kind} / {kind}" for kind in KINDS}, f"seed {seed}"
     assert claimed["onednn-conv-gemm / onednn-conv-gemm"] > 20
     assert claimed["onednn-conv-plain / onednn-conv-plain"] > 20
+    assert found["differ"] == 0, f"seed {seed}"
+
+
+def test_onednns_kernel_on_avx2_is_the_one_that_it_says_it_ran():
+    """Transposed convolutions of groups that fill no vector go to its plain loops."""
+    seed, found = run("onednn", "avx2")
+    claimed = {pair: n for pair, n in found["found"].items() if "PyTorch" not in pair}
+    assert set(claimed) <= {f"{kind} / {kind}" for kind in AVX2_KINDS}, f"seed {seed}"
+    assert all(claimed[f"{kind} / {kind}"] > 20 for kind in AVX2_KINDS), f"seed {seed}"
     assert found["differ"] == 0, f"seed {seed}"
 
 

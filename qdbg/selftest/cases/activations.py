@@ -5,8 +5,13 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
 import torch
 
+from qdbg.core.arithmetic import exp32, expm1_32, f32, f64, tanh32
+from qdbg.core.exponential import exp_vector, expm1_vector, tanh_vector
+from qdbg.core.quantity import Array
+from qdbg.selftest.cases._ties import PART, near_ties
 from qdbg.selftest.draw import Case, Draw
 
 SIZES = [1, 2, 63, 64, 65, 127, 128, 130, 255, 256, 257, 320, 1000]
@@ -52,21 +57,33 @@ def leaky_relu(draw: Draw) -> Case:
     return Case(lambda: torch.ops.quantized.leaky_relu(x, slope, False, scale, zero_point))
 
 
+def bent(draw: Draw, alpha: float, inner: float, y_scale: float) -> torch.Tensor:
+    """For an ELU: alpha times the exponential of `inner` times the value, less 1, near ties."""
+
+    def of(expm1: Callable[[Array], Array]) -> Callable[[Array], Array]:
+        return lambda d: np.where(d > 0, d, f32(f64(expm1(f32(f64(d) * f32(inner)))) * f32(alpha)))
+
+    def real(d: Array) -> Array:
+        return np.where(d > 0, d, alpha * np.expm1(d * inner))
+
+    return near_ties(draw, of(expm1_vector), of(expm1_32), real, y_scale)
+
+
 def elu(draw: Draw) -> Case:
     """With any alpha."""
-    x = tensor(draw)
-    dtype = "qint8" if x.dtype == torch.qint8 else "quint8"
     alpha = float(draw.choice([1.0, 1.0, 0.5, 2.0, 1.3]))
-    scale, zero_point = draw.scale(1e-3, 2), draw.zero_point(dtype)
+    scale = draw.scale(1e-3, 2)
+    x = bent(draw, alpha, 1.0, scale) if draw.chance(PART) else tensor(draw)
+    zero_point = draw.zero_point("qint8" if x.dtype == torch.qint8 else "quint8")
     return Case(lambda: torch.ops.quantized.elu(x, scale, zero_point, alpha))
 
 
 def celu(draw: Draw) -> Case:
     """With any alpha."""
-    x = tensor(draw)
-    dtype = "qint8" if x.dtype == torch.qint8 else "quint8"
     alpha = float(draw.choice([1.0, 1.0, 0.5, 2.0, 1.3]))
-    scale, zero_point = draw.scale(1e-3, 2), draw.zero_point(dtype)
+    scale = draw.scale(1e-3, 2)
+    x = bent(draw, alpha, 1 / alpha, scale) if draw.chance(PART) else tensor(draw)
+    zero_point = draw.zero_point("qint8" if x.dtype == torch.qint8 else "quint8")
     return Case(lambda: torch.ops.quantized.celu(x, scale, zero_point, alpha))
 
 
@@ -96,16 +113,36 @@ def prelu(draw: Draw) -> Case:
     return Case(lambda: torch.ops.quantized.prelu(x, w, scale, zero_point))
 
 
+def logistic(exp: Callable[[Array], Array]) -> Callable[[Array], Array]:
+    """1 / (1 + e^−d) in float32."""
+    return lambda d: f32(1 / f64(f32(1 + f64(exp(-d)))))
+
+
+def logistic64(d: Array) -> Array:
+    """1 / (1 + e^−d)."""
+    return np.asarray(1 / (1 + np.exp(-d)))
+
+
 def sigmoid(draw: Draw) -> Case:
     """With the fixed parameters of the function, or own ones."""
+    fixed, qnnpack = draw.chance(0.4), draw.chance(0.3)
+    scale = 1 / 256 if fixed or qnnpack else draw.scale(1e-3, 0.1)
     x = tensor(draw)
-    dtype = "qint8" if x.dtype == torch.qint8 else "quint8"
-    scale, zero_point = draw.scale(1e-3, 0.1), draw.zero_point(dtype)
-    if draw.chance(0.4):
+    if draw.chance(PART):
+        x = near_ties(draw, logistic(exp_vector), logistic(exp32), logistic64, scale)
+    if fixed:
         return Case(lambda: torch.sigmoid(x))
-    if draw.chance(0.3):
-        scale, zero_point = 1 / 256, 0
+    dtype = "qint8" if x.dtype == torch.qint8 else "quint8"
+    zero_point = 0 if qnnpack else draw.zero_point(dtype)
     return Case(lambda: torch.ops.quantized.sigmoid(x, scale, zero_point))
+
+
+def tanh(draw: Draw) -> Case:
+    """Its result has the scale 1 / 128."""
+    x = tensor(draw)
+    if draw.chance(PART):
+        x = near_ties(draw, tanh_vector, tanh32, np.tanh, 1 / 128)
+    return Case(lambda: torch.tanh(x))
 
 
 CASES = {
@@ -118,5 +155,5 @@ CASES = {
     "prelu": prelu,
     "relu": unary(lambda x, scale, zero_point: torch.relu(x)),
     "sigmoid": sigmoid,
-    "tanh": unary(lambda x, scale, zero_point: torch.tanh(x)),
+    "tanh": tanh,
 }

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from qdbg.core.arithmetic import f64, i32
+from qdbg.core.arithmetic import exp32, expm1_32, f64, i32, tanh32
 from qdbg.ops import (
     _elementwise,
     _lanes,
@@ -18,6 +18,7 @@ from qdbg.ops import (
     leaky_relu,
     prelu,
     relu,
+    sigmoid,
     tanh,
 )
 from qdbg.selftest.faults import Fault, computing
@@ -95,6 +96,17 @@ FAULTS = (
         ),
         "celu",
     ),
+    _rule(
+        "the vector exponential is right to half a unit",
+        sigmoid,
+        "exp_vector",
+        exp32,
+        "sigmoid",
+        COMMON,
+    ),
+    _rule("the vector tanh is right to half a unit", tanh, "tanh_vector", tanh32, "tanh", COMMON),
+    _rule("the vector exponential is right to half a unit", elu, "expm1_vector", expm1_32, "elu"),
+    _rule("the vector exponential is right to half a unit", elu, "expm1_vector", expm1_32, "celu"),
     _rule("bounds round half away", clamp, "rne", half_away, "clamp"),
     _stage(
         "no lower bound",

@@ -1,0 +1,163 @@
+"""Leaving and coming back: sessions are kept on quitting, and the next start offers to go on."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+from abc import abstractmethod
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from textual.content import Content
+from textual.widgets import Static
+
+from qdbg.app.keyline import KeyLine
+from qdbg.app.moves import Moves
+from qdbg.app.plan import Plan
+from qdbg.app.screen import CommandScreen
+from qdbg.app.widgets import join
+from qdbg.errors import CommandError, SessionError
+from qdbg.names import THEME_NAMES
+
+if TYPE_CHECKING:
+    from qdbg.debugger import Debugger, Executed
+    from qdbg.recent import Recent
+    from qdbg.session import Session
+
+ENDINGS = (signal.SIGHUP, signal.SIGTERM)
+"""What a terminal sends that is closed, and a system that shuts down."""
+
+
+class Keeping(Moves):
+    """What is remembered of a session when it is left."""
+
+    def __init__(
+        self, plan: Plan | None, theme: str = THEME_NAMES[0], *, ascii: bool = False
+    ) -> None:
+        super().__init__(theme, ascii=ascii)
+        self.plan = plan
+        self._debugger: Debugger | None = None
+        self._opened: list[Executed] = []
+        """The commands that the session had when it was opened."""
+        self._kept = ""
+        """Its name among the recent ones; empty while it is not there."""
+        self._offered: Recent | None = None
+        """Where the same run was left last time, until it is gone on with."""
+        self._refused = False
+        """Whether the user was told that the session cannot be kept."""
+        self.session_path: Path | None = None
+
+    @abstractmethod
+    def open(self, plan: Plan) -> None:
+        """Open something else."""
+
+    def end_with_the_terminal(self) -> None:
+        """Quit properly when the terminal is closed."""
+        loop = asyncio.get_running_loop()
+        for ending in ENDINGS:
+            with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
+                loop.add_signal_handler(ending, self._ended)
+
+    def _ended(self) -> None:
+        with contextlib.suppress(SessionError):
+            self.keep()
+        self.exit(0)
+
+    @property
+    def changed(self) -> bool:
+        """Whether anything was done since the session was opened."""
+        return self._debugger is not None and self._debugger.history != self._opened
+
+    def keep(self) -> None:
+        """Put the session among the recent ones. Raises SessionError where that is impossible."""
+        from qdbg.recent import keep, latest, touch  # noqa: PLC0415 - not before the first paint
+
+        if self._debugger is None or self.plan is None or not self.plan.run:
+            return
+        before = None if self._kept else latest(self.plan.run)
+        if not self.changed and (self._kept or before is not None):
+            if before is not None:
+                touch(before)
+            return
+        from qdbg.session import Session  # noqa: PLC0415 - numpy
+
+        self._kept = keep(Session.of(self._debugger), self.plan.run, self._kept).name
+        self._opened = list(self._debugger.history)
+
+    def kept_or_told(self) -> bool:
+        """Keep the session; where that cannot be, say so once and stay: nothing is lost yet."""
+        try:
+            self.keep()
+        except SessionError as problem:
+            if self._refused or not self.changed:
+                return True
+            self._refused = True
+            words = (
+                f"{problem.message}\nctrl+s saves it under sessions/. The same key again leaves."
+            )
+            self.notify(words, title="not kept", severity="warning", timeout=20, markup=False)
+            return False
+        return True
+
+    def rescue(self) -> str:
+        """After a mistake of qdbg's own: keep what there is, and say so."""
+        if not self.changed:
+            return ""
+        try:
+            self.keep()
+        except SessionError as problem:
+            return f"The session is lost: {problem.message}"
+        return "The session was kept. 'qdbg' lists it."
+
+    def began(self, debugger: Debugger, plan: Plan) -> None:
+        """A session is open now: look for where the same run was left."""
+        from qdbg.recent import latest  # noqa: PLC0415 - not before the first paint
+
+        self._debugger, self._opened = debugger, list(debugger.history)
+        self._kept, self._refused = plan.kept, False
+        self.session_path = plan.session_path
+        self._offered = latest(plan.run) if plan.run and not plan.kept else None
+
+    def offer(self) -> None:
+        """Say where the same run was left, above the footer of the main screen."""
+        if self._offered is None or not isinstance(self.screen, CommandScreen):
+            return
+        place = f"{self._offered.place} under {self._offered.arithmetic}"
+        words = join(
+            (" ctrl+r ", "bold $warning"), "go on where you were: ", (place, "bold"), ("  ", "")
+        )
+        self.screen.mount(Offer(words), before=self.screen.query_one(KeyLine))
+
+    def withdraw(self) -> None:
+        """The user went another way: the line goes, and ctrl+r still works."""
+        for line in self.screen.query(Offer):
+            line.remove()
+
+    def _do_resume(self) -> None:
+        entry, debugger, plan = self._offered, self._debugger, self.plan
+        if entry is None or debugger is None or plan is None:
+            raise CommandError("there is nothing to go on with: this run was not left before")
+        recording, chosen = (
+            debugger.recording,
+            replace(plan, arithmetic=None, feed=None, commands=None),
+        )
+
+        def opening() -> Session:
+            from qdbg.session import load  # noqa: PLC0415 - only when asked for
+
+            return replace(load(entry.path), recording=recording)
+
+        self.open(replace(chosen, opening=opening, kept=entry.name))
+
+
+class Offer(Static):
+    """One line with a key, which asks nothing."""
+
+    DEFAULT_CSS = """
+    Offer { height: 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
+    """
+
+    def __init__(self, words: Content) -> None:
+        super().__init__(words, markup=False)

@@ -1,0 +1,75 @@
+"""Which element of a call's inputs each element of its operands is.
+
+An op lays its inputs out as its formulas need them: as windows, rows, pieces put together. It does
+the same here with numbers that stand for places in place of the values.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from qdbg.core.op import Call, NotSimulated, Operand
+from qdbg.core.quantity import Array, QTensor
+from qdbg.engine.trace import Trace
+from qdbg.ops import registry
+
+FEW, MANY = 2**22, 2**40
+"""Places are counted from here, so that no zero point or setting looks like one; from the smaller
+number where float32 then holds them all."""
+
+
+@dataclass(frozen=True, slots=True)
+class Carried:
+    """The places of a call's inputs among its operands."""
+
+    operands: dict[str, Array]
+    """By symbol, in the operand's shape."""
+    starts: tuple[int, ...]
+    """Per input the number of its first place, and behind the last one the end."""
+
+    def of(self, name: str, at: Array) -> tuple[Array, Array]:
+        """Of some elements of an operand (flat indices) the inputs they are from, −1 where from
+        none, and their flat indices there."""
+        operand = self.operands[name]
+        places = np.asarray(operand[np.unravel_index(at, operand.shape)])
+        source = np.searchsorted(self.starts, places, side="right") - 1
+        inside = (source >= 0) & (source < len(self.starts) - 1)
+        source = np.where(inside, source, -1)
+        return source, np.where(inside, places - np.take(self.starts, source), 0).astype(np.int64)
+
+
+def carried(trace: Trace, call: int) -> Carried | None:
+    """The places in all operands that hold some; None where the op computes with them first."""
+    try:
+        made = trace.call(call)
+        inputs, starts = _places(made)
+        operands = registry()[made.node.op].operands(replace(made, inputs=inputs))
+    except (NotSimulated, ValueError, TypeError, IndexError, OverflowError):
+        return None
+    found = {
+        name: np.asarray(array)
+        for name, array in operands.items()
+        if np.asarray(array).size and np.asarray(array).max() >= starts[0]
+    }
+    return Carried(found, starts)
+
+
+def _places(call: Call) -> tuple[tuple[Operand, ...], tuple[int, ...]]:
+    sizes = [_numbers(operand).size for operand in call.inputs]
+    start = FEW if sum(sizes) <= FEW else MANY
+    inputs: list[Operand] = []
+    starts = [start]
+    for operand, size in zip(call.inputs, sizes, strict=True):
+        numbers = np.arange(starts[-1], starts[-1] + size).reshape(_numbers(operand).shape)
+        if isinstance(operand, QTensor):
+            inputs.append(replace(operand, q=numbers))
+        else:
+            inputs.append(numbers.astype(np.float32 if start == FEW else np.float64))
+        starts.append(starts[-1] + size)
+    return tuple(inputs), tuple(starts)
+
+
+def _numbers(operand: Operand) -> Array:
+    return operand.q if isinstance(operand, QTensor) else operand

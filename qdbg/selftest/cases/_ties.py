@@ -1,0 +1,52 @@
+"""Tensors whose scale makes the last bit of an exponential decide about an integer."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TypeAlias
+
+import numpy as np
+import torch
+
+from qdbg.core.arithmetic import f32, f64, mul32, rne
+from qdbg.core.quantity import Array
+from qdbg.ops._elementwise import dequantize_block
+from qdbg.selftest.draw import Draw, per_tensor
+
+PART = 0.3
+"""The part of the cases of functions with an exponential that are drawn so."""
+TRIED = 512
+"""How many scales are looked at; far fewer bring a tie between two neighbouring results."""
+Function: TypeAlias = Callable[[Array], Array]
+
+
+def near_ties(
+    draw: Draw, vector: Function, rounded: Function, real: Function, y_scale: float
+) -> torch.Tensor:
+    """A flat tensor. `real` is the op in float64; of two ways to evaluate it in float32, one of
+    its bytes has different integers in a vector block, if any scale tried gives such."""
+    dtype = "qint8" if draw.chance(0.3) else "quint8"
+    zero_point = draw.zero_point(dtype)
+    q = draw.integers((draw.integer(64, 700),), dtype)
+    tried = draw.random.choice(q[: q.size // 64 * 64], TRIED)
+    steps = f64(tried) - zero_point
+    at = _on_a_tie(draw, real, np.where(steps == 0, 1, steps), y_scale)
+    scales = draw.steps_away(np.abs(at / np.where(steps == 0, 1, steps)))
+    with np.errstate(all="ignore"):
+        both = zip(scales, tried, strict=True)
+        d = np.concatenate([dequantize_block.compute(s, x[None], zero_point) for s, x in both])
+        inv = f32(1 / f64(f32(y_scale)))
+        found = np.flatnonzero(rne(mul32(vector(d), inv)) != rne(mul32(rounded(d), inv)))
+    chosen = int(draw.choice(found.tolist())) if found.size else 0
+    return per_tensor(q, float(scales[chosen]), zero_point)
+
+
+def _on_a_tie(draw: Draw, real: Function, steps: Array, y_scale: float) -> Array:
+    """Real numbers of the steps' signs where `real` gives half an output step more than a whole
+    one, by Newton's method."""
+    at = np.copysign(draw.random.uniform(0.1, 5, steps.shape), steps)
+    tie = (np.floor(real(at) / y_scale) + 0.5) * y_scale
+    for _ in range(8):
+        slope = (real(at + 1e-6) - real(at - 1e-6)) / 2e-6
+        at = at - np.clip((real(at) - tie) / np.where(slope == 0, 1, slope), -0.5, 0.5)
+    return np.asarray(np.where(at == 0, 1, at))

@@ -1,0 +1,207 @@
+"""The numbers of a run that can be replaced, and how people name them.
+
+As the formulas spell them: `input[0,2]`; `fc1.w_q[8,3]`, `fc1.b[8]`, `fc1.w_scale[8]`,
+`fc1.w_zp[8]` of the layer in the file, weights with the axes of PyTorch's tensor; `fc1.y_scale` and
+`fc1.y_zp` of a call's result; `relu[8]`, an integer of a call's result; and `arithmetic`.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from qdbg.core.program import INPUT, Node, Recording
+from qdbg.core.quantity import Array
+from qdbg.engine.trace import Step, Trace
+from qdbg.errors import CommandError
+from qdbg.places import find_call, find_place
+
+OF_LAYERS = ("w_q", "b", "w_scale", "w_zp")
+OF_RESULTS = ("y_scale", "y_zp")
+SHORT = {"w": "w_q", "bias": "b", "scale": "y_scale", "zero_point": "y_zp"}
+"""What is understood besides."""
+FORMS = (
+    "input[i], fc1.w_q[c,k], fc1.b[c], fc1.w_scale[c], fc1.y_scale, fc1.y_zp, fc1[c], arithmetic"
+)
+OWN = frozenset({"quantize", "linear", "linear_relu", "sigmoid", "hardsigmoid", "tanh"})
+"""Ops that pass no parameters on, whatever theirs are."""
+_SPOT = re.compile(r"(?P<head>[^\[\]]+?)\s*(\[(?P<index>[\d,\s]*)\])?", re.ASCII)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """A number of the run."""
+
+    symbol: str
+    """`input`, one of OF_LAYERS or OF_RESULTS, `result` or `arithmetic`."""
+    call: int
+    index: tuple[int, ...]
+    """In the shape of PyTorch's tensor; empty for a number that stands alone."""
+    name: str
+    """As people write it, `fc1.w_q[8,3]`."""
+
+
+def find_spot(trace: Trace, text: str) -> Spot:
+    """The number that the text names. Raises CommandError."""
+    match = _SPOT.fullmatch(text.strip())
+    if match is None:
+        raise _no_spot(text)
+    head, given = match["head"], match["index"]
+    index = None if given is None else tuple(int(n) for n in given.split(",") if n.strip())
+    if head == "arithmetic" and index is None:
+        return Spot("arithmetic", -1, (), "arithmetic")
+    if head == "input" and find_call(trace, head) is None:
+        return _spot(trace, "input", -1, index, "input")
+    owner, _, symbol = head.rpartition(".")
+    symbol = SHORT.get(symbol, symbol)
+    if symbol in {"x_scale", "x_zp", *OF_LAYERS, *OF_RESULTS} and owner:
+        call = find_call(trace, owner)
+        if call is None:
+            raise _no_spot(text)
+        maker, symbol = _maker(trace, call, symbol)
+        return _spot(trace, symbol, maker, index, f"{name_of(trace, maker)}.{symbol}")
+    return _result_spot(trace, text)
+
+
+def _no_spot(text: str) -> CommandError:
+    return CommandError(f"there is no number {text!r} in this run", expected=FORMS)
+
+
+def name_of(trace: Trace, call: int) -> str:
+    """The layer where it names this call, else the call's full name."""
+    node = trace.nodes[call]
+    return node.layer if node.layer and find_call(trace, node.layer) == call else node.name
+
+
+def _maker(trace: Trace, call: int, symbol: str) -> tuple[int, str]:
+    """The parameters of an operand are those of the call that made it."""
+    if symbol in {"x_scale", "x_zp"}:
+        source = trace.nodes[call].inputs[0] if trace.nodes[call].inputs else INPUT
+        if source < 0:
+            raise CommandError(f"no call made the operand of {trace.nodes[call].name}")
+        call, symbol = source, symbol.replace("x_", "y_")
+    while symbol in OF_RESULTS and (before := passed_on(trace.nodes, call)) is not None:
+        call = before
+    return call, symbol
+
+
+def passed_on(nodes: Sequence[Node], call: int) -> int | None:
+    """The call whose parameters this one's result has, because it passes them on; else None."""
+    node = nodes[call]
+    source = node.inputs[0] if node.inputs else INPUT
+    if node.output is None or source < 0 or any("scale" in key.lower() for key in node.settings):
+        return None
+    other = nodes[source].output
+    same = other is not None and all(
+        np.array_equal(getattr(node.output, part), getattr(other, part))
+        for part in ("scale", "zero_point")
+    )
+    return source if same and node.op not in OWN else None
+
+
+def _spot(trace: Trace, symbol: str, call: int, index: tuple[int, ...] | None, name: str) -> Spot:
+    """With an index that fits the numbers there. Raises CommandError."""
+    shape = numbers_of(trace.recording, symbol, call, name).shape
+    given = index if index is not None else ()
+    size = int(np.prod(shape, dtype=np.int64))
+    if len(given) == 1 and len(shape) != 1 and given[0] < size and size == max(shape, default=0):
+        given = tuple(int(i) for i in np.unravel_index(given[0], shape))
+    fits = len(given) == len(shape) and all(i < n for i, n in zip(given, shape, strict=True))
+    if not fits:
+        form = "×".join(map(str, shape)) or "one number"
+        last = ",".join(str(n - 1) for n in shape)
+        raise CommandError(
+            f"{name} has no place [{','.join(map(str, given))}]",
+            expected=f"{name}[…] up to [{last}] ({form})" if shape else f"{name} alone",
+        )
+    return Spot(symbol, call, given, name + (f"[{','.join(map(str, given))}]" if shape else ""))
+
+
+def _result_spot(trace: Trace, text: str) -> Spot:
+    place = find_place(trace, text)
+    if place is None or place.element is None:
+        raise _no_spot(text)
+    call = trace.call_of(place.step)
+    if place.step != trace.first_steps[call + 1] - 1:
+        raise CommandError(
+            f"{text} follows from the numbers before it",
+            expected="an operand, or an integer of a layer's result",
+        )
+    shape = trace.nodes[call].shape
+    flat = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
+    own = int(trace.in_stages(call, flat).reshape(-1)[place.element])
+    index = tuple(int(i) for i in np.unravel_index(own, shape))
+    name = f"{name_of(trace, call)}[{place.element}]"
+    return Spot("result", call, index, name)
+
+
+def numbers_of(recording: Recording, symbol: str, call: int, name: str) -> Array:
+    """The tensor that the symbol stands for. Raises CommandError where the call has none."""
+    if symbol == "input":
+        return recording.input
+    node = recording.program.nodes[call]
+    layer = recording.program.layers.get(node.layer)
+    found: Array | None = None
+    if symbol in OF_RESULTS and node.output is not None:
+        found = node.output.scale if symbol == "y_scale" else node.output.zero_point
+    elif symbol in OF_LAYERS and layer is not None and layer.weight is not None:
+        weight = layer.weight
+        found = {
+            "w_q": weight.q,
+            "b": layer.bias,
+            "w_scale": weight.qparams.scale,
+            "w_zp": weight.qparams.zero_point,
+        }[symbol]
+    if found is None:
+        raise CommandError(f"{node.name} has no {symbol} that can be changed", expected=FORMS)
+    return found
+
+
+def spots_here(trace: Trace, element: int, step: Step) -> tuple[Spot, ...]:
+    """The numbers that make the element what it is: its own, its operands', the call's."""
+    call, owner = step.call, name_of(trace, step.call)
+    names = [] if step.of_inputs else [f"{owner}[{element}]"]
+    layer = trace.layer(call)
+    index = step.index_of(element)
+    if layer is not None and layer.weight is not None and index and not step.of_inputs:
+        channel = index[-1]
+        names += [
+            f"{owner}.w_q[{channel},{','.join(map(str, place))}]"
+            for place in np.ndindex(layer.weight.q.shape[1:])
+        ]
+        names += [f"{owner}.{symbol}[{channel}]" for symbol in ("b", "w_scale", "w_zp")]
+        names += [f"{owner}.{symbol}" for symbol in ("w_scale", "w_zp")]
+    names += _operands(trace, step, element)
+    names += [f"{owner}.{symbol}" for symbol in ("x_scale", "x_zp", *OF_RESULTS)]
+    found = [_found(trace, name) for name in (*names, "arithmetic")]
+    return tuple({spot.name: spot for spot in found if spot is not None}.values())
+
+
+def _operands(trace: Trace, step: Step, element: int) -> list[str]:
+    """The elements of the first operand that the element is made of, where that is known."""
+    source = step.node.inputs[0] if step.node.inputs else None
+    if source is None or source < INPUT:
+        return []
+    owner = "input" if source == INPUT else name_of(trace, source)
+    operand = trace.recording.input if source == INPUT else trace.recording.values[source]
+    if step.simulation is not None and step.simulation.kernel is not None:
+        if operand.ndim > 2:  # noqa: PLR2004 - a convolution's window has its own panel
+            return []
+        row, size = (element if step.of_inputs else element // step.shape[-1]), operand.shape[-1]
+        flats = [row] if step.of_inputs else [row * size + k for k in range(size)]
+    else:
+        flats = [element] if operand.size == step.size else []
+    if owner == "input":
+        places = (np.unravel_index(flat, operand.shape) for flat in flats)
+        return [f"input[{','.join(str(int(i)) for i in place)}]" for place in places]
+    return [f"{owner}[{flat}]" for flat in flats]
+
+
+def _found(trace: Trace, name: str) -> Spot | None:
+    try:
+        return find_spot(trace, name)
+    except CommandError:
+        return None

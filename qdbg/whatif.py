@@ -1,0 +1,248 @@
+"""What if a number were another one: what it may be, and the run with it replaced."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from math import isfinite
+
+import numpy as np
+
+from qdbg.core.op import NotSimulated
+from qdbg.core.program import INPUT, Layer, Node, Program, Recording
+from qdbg.core.quantity import RANGES, Array, QParams, readonly
+from qdbg.engine.changed import ChangedTrace, Replaced
+from qdbg.engine.explain import number
+from qdbg.engine.trace import Trace, arithmetic_for
+from qdbg.errors import CommandError
+from qdbg.spots import OF_LAYERS, Spot, numbers_of, passed_on
+
+SMALLEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """A number and what stands there instead."""
+
+    spot: Spot
+    value: float | str
+    before: float | str
+
+    @property
+    def text(self) -> str:
+        """`fc1.w_q[8,3] = -12`, as it is typed."""
+        return f"{self.spot.name} = {shown(self.spot, self.value)}"
+
+    @property
+    def was(self) -> str:
+        """What the number is in the original run."""
+        return shown(self.spot, self.before)
+
+
+def shown(spot: Spot, value: float | str) -> str:
+    """The number with all its digits."""
+    if isinstance(value, str | int):
+        return str(value)
+    single = spot.symbol in {"input", "b", "result"}
+    return number(np.float32(value)) if single else repr(float(value))
+
+
+def held(original: Trace, spot: Spot) -> float | str:
+    """What stands there in the original run, fed with simulated integers. Raises CommandError."""
+    if spot.symbol == "arithmetic":
+        return original.arithmetic.name
+    if spot.symbol == "result":
+        made = original.simulation(spot.call)
+        if isinstance(made, NotSimulated):
+            name = original.nodes[spot.call].name
+            raise CommandError(f"{name} is not simulated: {made}", expected="a simulated result")
+        return _plain(made.result[spot.index])
+    return _plain(numbers_of(original.recording, spot.symbol, spot.call, spot.name)[spot.index])
+
+
+def _plain(value: object) -> float:
+    array = np.asarray(value)
+    return int(array) if array.dtype.kind in "iu" else float(array)
+
+
+def accepted(original: Trace, spot: Spot, text: str) -> float | str:
+    """The number that the text stands for, if it may stand there. Raises CommandError."""
+    if spot.symbol == "arithmetic":
+        found = arithmetic_for(original.recording, text)
+        if found is None:
+            raise CommandError(f"there is no arithmetic {text!r}", remedy="a lists them.")
+        return found.name
+    bounds = bounds_of(original.recording, spot)
+    if bounds is not None:
+        return _whole(spot, text, *bounds)
+    return _real(spot, text)
+
+
+def bounds_of(recording: Recording, spot: Spot) -> tuple[int, int] | None:
+    """The smallest and the largest integer that may stand there; None for real numbers."""
+    if spot.symbol in {"input", "b", "w_scale", "y_scale", "arithmetic"}:
+        return None
+    node = recording.program.nodes[spot.call]
+    params = node.output
+    if spot.symbol in {"w_q", "w_zp"}:
+        weight = recording.program.layers[node.layer].weight
+        params = weight.qparams if weight is not None else None
+    return None if params is None else RANGES[params.dtype]
+
+
+def allowed(original: Trace, spot: Spot) -> str:
+    """What may stand there, in a few words."""
+    bounds = bounds_of(original.recording, spot)
+    if spot.symbol == "arithmetic":
+        return "the name of another"
+    if bounds is not None:
+        return f"{bounds[0]} to {bounds[1]}"
+    return "a number above 0" if spot.symbol.endswith("scale") else "any finite number"
+
+
+def _whole(spot: Spot, text: str, low: int, high: int) -> int:
+    expected = f"a whole number from {low} to {high}"
+    try:
+        value = int(text, 0)
+    except ValueError:
+        raise CommandError(f"{spot.name} cannot be {text!r}", expected=expected) from None
+    if not low <= value <= high:
+        raise CommandError(f"{spot.name} cannot be {value}", expected=expected)
+    return value
+
+
+def _real(spot: Spot, text: str) -> float:
+    scale = spot.symbol in {"w_scale", "y_scale"}
+    expected = (
+        f"a number from {SMALLEST:.6g} to {LARGEST:.6g}: a scale is positive and a float32"
+        if scale
+        else "a finite number that float32 holds"
+    )
+    try:
+        value = float(text)
+    except ValueError:
+        raise CommandError(f"{spot.name} cannot be {text!r}", expected=expected) from None
+    fits = isfinite(value) and abs(value) <= LARGEST and (not scale or value >= SMALLEST)
+    if not fits:
+        raise CommandError(f"{spot.name} cannot be {text}", expected=expected)
+    return value if scale else float(np.float32(value))
+
+
+# ---------------------------------------------------------------------- the changed run
+
+
+def changed_trace(original: Trace, changes: Sequence[Change]) -> Trace:
+    """The run with the numbers replaced, `original` itself without any."""
+    if not changes:
+        return original
+    recording, arithmetic = original.recording, original.arithmetic
+    results: dict[int, dict[int, float]] = {}
+    sources: set[int] = set()
+    for change in changes:
+        sources |= _begins(recording, change.spot)
+        match change.spot.symbol, change.value:
+            case "arithmetic", str(name):
+                arithmetic = arithmetic_for(recording, name) or arithmetic
+            case "result", float() | int() as value:
+                shape = recording.program.nodes[change.spot.call].shape
+                flat = int(np.ravel_multi_index(change.spot.index, shape))
+                results.setdefault(change.spot.call, {})[flat] = value
+            case _, float() | int() as value:
+                recording = _put(recording, change.spot, value)
+    recording = _passing_on(original.recording, recording)
+    made = ChangedTrace(original, Replaced(recording, arithmetic, results, frozenset(sources)))
+    made.what_if = listed(changes)
+    return made
+
+
+def _begins(recording: Recording, spot: Spot) -> set[int]:
+    """The calls that the change begins with."""
+    nodes = recording.program.nodes
+    if spot.symbol == "arithmetic":
+        return set(range(len(nodes)))
+    if spot.symbol == "input":
+        return {call for call, node in enumerate(nodes) if INPUT in node.inputs}
+    if spot.symbol in OF_LAYERS:
+        layer = nodes[spot.call].layer
+        return {call for call, node in enumerate(nodes) if node.layer == layer}
+    return {spot.call}
+
+
+def _put(recording: Recording, spot: Spot, value: float) -> Recording:
+    numbers = _with(numbers_of(recording, spot.symbol, spot.call, spot.name), spot.index, value)
+    if spot.symbol == "input":
+        return replace(recording, input=numbers)
+    nodes, layers = recording.program.nodes, dict(recording.program.layers)
+    node = nodes[spot.call]
+    if spot.symbol in OF_LAYERS:
+        layers[node.layer] = _layer(layers[node.layer], spot.symbol, numbers)
+    elif node.output is not None:
+        output = _params(node.output, spot.symbol, numbers)
+        nodes = _swapped(nodes, spot.call, replace(node, output=output))
+    return replace(recording, program=Program(nodes, layers))
+
+
+def _layer(layer: Layer, symbol: str, numbers: Array) -> Layer:
+    weight = layer.weight
+    if symbol == "b" or weight is None:
+        return replace(layer, bias=numbers)
+    if symbol == "w_q":
+        return replace(layer, weight=replace(weight, q=numbers))
+    return replace(layer, weight=replace(weight, qparams=_params(weight.qparams, symbol, numbers)))
+
+
+def _params(own: QParams, symbol: str, numbers: Array) -> QParams:
+    scale = symbol.endswith("scale")
+    return replace(own, scale=numbers) if scale else replace(own, zero_point=numbers)
+
+
+def _with(numbers: Array, index: tuple[int, ...], value: float) -> Array:
+    found = np.array(numbers)
+    found[index] = value
+    return readonly(found)
+
+
+def _swapped(nodes: tuple[Node, ...], call: int, node: Node) -> tuple[Node, ...]:
+    return (*nodes[:call], node, *nodes[call + 1 :])
+
+
+def _passing_on(original: Recording, recording: Recording) -> Recording:
+    """With the changed parameters of a result in the calls that pass them on."""
+    before, nodes = original.program.nodes, recording.program.nodes
+    for call, node in enumerate(nodes):
+        source = passed_on(before, call)
+        if source is not None and node.output is not None:
+            output = _like(node.output, nodes[source].output)
+            nodes = _swapped(nodes, call, replace(node, output=output))
+    return replace(recording, program=Program(nodes, recording.program.layers))
+
+
+def _like(own: QParams, other: QParams | None) -> QParams:
+    return own if other is None else replace(own, scale=other.scale, zero_point=other.zero_point)
+
+
+# ------------------------------------------------------------------------------ in words
+
+
+def effect(trace: Trace) -> str:
+    """`9 values change in 3 layers, 2 of the result`, of a run with numbers replaced."""
+    if not isinstance(trace, ChangedTrace):
+        return "the original run"
+    counts = trace.changed
+    total, calls = sum(n for n in counts if n), sum(1 for n in counts if n)
+    unknown = sum(1 for n in counts if n is None)
+    if not total and not unknown:
+        return "nothing changes"
+    last = f", {counts[-1]} of the result" if counts[-1] else ", none of the result"
+    words = f"{_count(total, 'value changes', 'values change')} in {_count(calls, 'call', 'calls')}"
+    words += "" if counts[-1] is None else last
+    return words + (f"; {_count(unknown, 'call is', 'calls are')} not simulated" if unknown else "")
+
+
+def _count(number: int, one: str, more: str) -> str:
+    return f"{number} {one if number == 1 else more}"
+
+
+def listed(changes: Iterable[Change]) -> str:
+    """All changes in one line."""
+    return ", ".join(change.text for change in changes) or "nothing is changed"
