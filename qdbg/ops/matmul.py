@@ -9,17 +9,14 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, odd_part, saturate
-from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
+from qdbg.core.arithmetic import Arithmetic, f32, f64, odd_part
+from qdbg.core.op import BYTES, Call, Example, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import quantize
+from qdbg.ops._orders import EXACT, HALF_ULP, refuse_unless_equal
 from qdbg.ops.add import first_tail, first_textbook, second_tail, second_textbook
 
-EXACT = 2.0**24
-"""Integers up to here are exact in float32."""
-HALF_ULP = 2.0**-24
-"""The relative error of one float32 operation."""
 SMALLEST = 2.0**-100
 """Products of scales well inside float32's exponents."""
 REASON = (
@@ -87,15 +84,7 @@ def _refuse_doubtful(values: Values) -> None:
     b = f64(second_tail.run(values))
     total = np.matmul(a, b)
     distance = (a.shape[-1] + 2) * HALF_ULP * np.matmul(np.abs(a), np.abs(b)) * (1 + HALF_ULP * 256)
-    low, high = _quantized(total - distance, values), _quantized(total + distance, values)
-    if not np.array_equal(low, high):
-        raise NotSimulated(REASON)
-
-
-def _quantized(x: Array, values: Values) -> Array:
-    scaled = quantize.scale_fused.compute(f32(x), values["y_scale"], values["y_zp"])
-    low, high = int(values["qmin"]), int(values["qmax"])
-    return saturate(quantize.round_bounded.compute(scaled), low, high)
+    refuse_unless_equal(total, distance, values, REASON)
 
 
 EXAMPLE = Example(

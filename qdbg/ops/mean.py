@@ -1,21 +1,27 @@
-"""Mean over the last axes."""
+"""Mean over some axes."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, rne, sat32
+from qdbg.core.arithmetic import Arithmetic, f32, f64, odd_part, rne, sat32
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
-from qdbg.core.quantity import Array
+from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, Values, stage
+from qdbg.ops import quantize
 from qdbg.ops._clamp import clamp_each
 from qdbg.ops._lanes import is_row_major
+from qdbg.ops._orders import EXACT, HALF_ULP, refuse_unless_equal
 from qdbg.ops.avg_pool import average_qnnpack, average_textbook, centred_sum, raw_sum
 
 PIXEL = ("n", "c", "h", "w")
 """The axes of an image."""
 IMAGE = (2, 3)
 """The axes of an image's pixels, for which QNNPACK has a kernel."""
+REASON = (
+    "its axes are not the last ones of a row-major tensor: it adds float32 numbers in PyTorch's own"
+    " order, and a mean lies so near a rounding tie that the order decides about the integer"
+)
 
 
 @stage("mean", output="z int32 [I]", formula="z[i] = rne(f32(f32(acc[i]) / f32(n[i])))")
@@ -24,59 +30,94 @@ def mean_raw(acc: Array, n: Array) -> Array:
     return sat32(rne(f32(f64(f32(acc)) / f64(f32(n)))))
 
 
-def operands(call: Call) -> dict[str, Array]:
-    """window: the values of each mean on the last axis. Raises NotSimulated."""
-    x = quantized_operand(call, dtypes=BYTES)
+@stage("dequantize", output="d float32 [I]", formula="d[i] = f32(f32(x_scale)·(window[i] − x_zp))")
+def dequantize(x_scale: Array, window: Array, x_zp: Array) -> Array:
+    """The real values of the integers."""
+    return f32(f64(f32(x_scale)) * (f64(window) - f64(x_zp)))
+
+
+@stage("sum", output="total float32 [I]", formula="total[i] = sum of d[i]")
+def real_sum(d: Array) -> Array:
+    """Add the real values up. PyTorch rounds each partial sum to float32, in an order of its own;
+    here no order leads to another integer in the end, so this is the exact sum, rounded once."""
+    return f32(f64(d).sum(axis=-1))
+
+
+@stage("mean", output="x float32 [I]", formula="x[i] = f32(total[i] / n[i])")
+def mean_real(total: Array, n: Array) -> Array:
+    """Divide by the number of values."""
+    return f32(f64(total) / f64(n))
+
+
+def reduced(call: Call, x: QTensor) -> tuple[Array, tuple[int, ...]]:
+    """What is reduced to one value, on a last axis behind the axes of the result, and the axes of
+    the operand that it came from."""
     given = call.setting("dim")
     axes = range(x.q.ndim) if not given else [d % x.q.ndim for d in np.atleast_1d(given)]
     dims = tuple(sorted(axes))
-    if dims != tuple(range(x.q.ndim - len(dims), x.q.ndim)):
-        raise NotSimulated(
-            f"it is the mean over the axes {list(dims)}; only that over the last ones is claimed,"
-            " others are float32 sums of PyTorch's own order"
-        )
-    if not is_row_major(x):
-        raise NotSimulated(
-            "its operand is not row-major; PyTorch then adds up float32 numbers in its own order"
-        )
-    kept = x.q.shape[: x.q.ndim - len(dims)]
-    window = x.q.reshape(*kept, -1)
-    n = np.full(kept, window.shape[-1])
-    shape = call.node.shape
+    kept = [axis for axis in range(x.q.ndim) if axis not in dims]
+    moved = x.q.transpose(*kept, *dims)
+    size = int(np.prod([x.q.shape[d] for d in dims], dtype=np.int64))
+    if not size:
+        raise NotSimulated("there are no values to reduce")
+    return moved.reshape(*call.node.shape, size), dims
+
+
+def operands(call: Call) -> dict[str, Array]:
+    """window: the values of each mean on the last axis. Raises NotSimulated."""
+    x = quantized_operand(call, dtypes=BYTES)
+    window, dims = reduced(call, x)
+    last = dims == tuple(range(x.q.ndim - len(dims), x.q.ndim))
+    n = np.full(call.node.shape, window.shape[-1])
     return {
-        "window": window.reshape(*shape, -1),
-        "n": n.reshape(shape), "div": n.reshape(shape), "size": n.reshape(shape),
+        "window": window,
+        "n": n, "div": n, "size": n,
         "x_scale": x.qparams.scale,
         "x_zp": x.qparams.zero_point,
         "image": np.array(dims == IMAGE and x.q.ndim == len(PIXEL) and x.qparams.dtype == "quint8"),
+        "integers": np.array(last and is_row_major(x)),
         **output_operands(call, BYTES),
     }  # fmt: skip
 
 
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
-    """QNNPACK has a kernel of its own for images."""
+    """QNNPACK has a kernel of its own for images. Raises NotSimulated where the order of float32
+    sums decides about an integer."""
     if arithmetic.engine == "textbook":
         return (centred_sum, average_textbook, clamp_each)
     if arithmetic.engine == "qnnpack" and bool(values["image"]):
         return (centred_sum, average_qnnpack, clamp_each)
-    return (raw_sum, mean_raw, clamp_each)
+    if bool(values["integers"]):
+        return (raw_sum, mean_raw, clamp_each)
+    _refuse_doubtful(values)
+    return (dequantize, real_sum, mean_real, *quantize.stages(arithmetic, values))
 
 
-EXAMPLE = Example(
-    "fbgemm-vnni",
-    {
-        "window": np.array([[3, 9, 5, 9]], np.uint8),
-        "n": np.array([4]),
-        "div": np.array([4]),
-        "size": np.array([4]),
-        "x_scale": 1.0,
-        "x_zp": 1,
-        "y_zp": 1,
-        "image": False,
-        "qmin": 0,
-        "qmax": 255,
-    },
-    (6,),  # 26 / 4 = 6.5, to even
+def _refuse_doubtful(values: Values) -> None:
+    """Unless every partial sum is exact: a small enough integer in units of the scale."""
+    unit = odd_part(f32(values["x_scale"]))
+    steps = np.abs(f64(values["window"]) - f64(values["x_zp"])).sum(axis=-1)
+    if steps.max(initial=0) * unit <= EXACT:
+        return
+    d, size = f64(dequantize.run(values)), values["window"].shape[-1]
+    distance = (size + 2) * HALF_ULP * np.abs(d).sum(axis=-1) / size * (1 + HALF_ULP * 256)
+    refuse_unless_equal(d.sum(axis=-1) / size, distance, values, REASON)
+
+
+def _example(integers: bool) -> Example:
+    shared = {"n": np.array([4]), "div": np.array([4]), "size": np.array([4])}
+    scales = {"x_scale": 1.0, "x_zp": 1, "y_scale": 1.0, "y_zp": 1, "qmin": 0, "qmax": 255}
+    own = {"window": np.array([[3, 9, 5, 9]], np.uint8), "image": False, "integers": integers}
+    return Example("fbgemm-vnni", {**own, **shared, **scales}, (6,))  # 26 / 4 = 6.5, to even
+
+
+OPS = (
+    Op(
+        "mean",
+        "Mean",
+        operands,
+        stages,
+        (_example(integers=True), _example(integers=False)),
+        ("aten::mean",),
+    ),
 )
-
-OPS = (Op("mean", "Mean", operands, stages, (EXAMPLE,), ("aten::mean",)),)

@@ -16,6 +16,7 @@ ONE = frozenset(
         "clamp",
         "dequantize",
         "elu",
+        "gelu",
         "hardsigmoid",
         "hardswish",
         "leaky_relu",
@@ -25,6 +26,7 @@ ONE = frozenset(
         "relu6",
         "sigmoid",
         "tanh",
+        "threshold",
     }
 )
 """Ops of which each result depends on one byte, its place, and what holds for the whole call."""

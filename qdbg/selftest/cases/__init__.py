@@ -9,7 +9,7 @@ from typing import Any
 
 from qdbg.selftest.draw import Generator
 
-JOINED = {"conv_add": "conv", "linear_fused": "linear"}
+JOINED = {"conv_add": "conv", "linear_fused": "linear", "softmax": "activations"}
 """Files whose cases belong to the family of another file."""
 
 

@@ -21,10 +21,11 @@ Function: TypeAlias = Callable[[Array], Array]
 
 
 def near_ties(
-    draw: Draw, vector: Function, rounded: Function, real: Function, y_scale: float
+    draw: Draw, vector: Function, rounded: Function, real: Function, y_scale: float | None
 ) -> torch.Tensor:
     """A flat tensor. `real` is the op in float64; of two ways to evaluate it in float32, one of
-    its bytes has different integers in a vector block, if any scale tried gives such."""
+    its bytes has different integers in a vector block, if any scale tried gives such. The result
+    has the tensor's own scale where y_scale is None."""
     dtype = "qint8" if draw.chance(0.3) else "quint8"
     zero_point = draw.zero_point(dtype)
     q = draw.integers((draw.integer(64, 700),), dtype)
@@ -35,18 +36,23 @@ def near_ties(
     with np.errstate(all="ignore"):
         both = zip(scales, tried, strict=True)
         d = np.concatenate([dequantize_block.compute(s, x[None], zero_point) for s, x in both])
-        inv = f32(1 / f64(f32(y_scale)))
+        inv = f32(1 / f64(f32(scales if y_scale is None else y_scale)))
         found = np.flatnonzero(rne(mul32(vector(d), inv)) != rne(mul32(rounded(d), inv)))
     chosen = int(draw.choice(found.tolist())) if found.size else 0
     return per_tensor(q, float(scales[chosen]), zero_point)
 
 
-def _on_a_tie(draw: Draw, real: Function, steps: Array, y_scale: float) -> Array:
+def _on_a_tie(draw: Draw, real: Function, steps: Array, y_scale: float | None) -> Array:
     """Real numbers of the steps' signs where `real` gives half an output step more than a whole
     one, by Newton's method."""
+
+    def out(at: Array) -> Array:
+        return real(at) / (at / steps if y_scale is None else y_scale)
+
     at = np.copysign(draw.random.uniform(0.1, 5, steps.shape), steps)
-    tie = (np.floor(real(at) / y_scale) + 0.5) * y_scale
+    tie = np.floor(out(at)) + 0.5
     for _ in range(8):
-        slope = (real(at + 1e-6) - real(at - 1e-6)) / 2e-6
-        at = at - np.clip((real(at) - tie) / np.where(slope == 0, 1, slope), -0.5, 0.5)
-    return np.asarray(np.where(at == 0, 1, at))
+        slope = (out(at + 1e-6) - out(at - 1e-6)) / 2e-6
+        move = (out(at) - tie) / np.where(slope == 0, 1, slope)
+        at = np.copysign(np.abs(at - np.clip(move, -0.5, 0.5)) + 1e-6, steps)
+    return np.asarray(at)

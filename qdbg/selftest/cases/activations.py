@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ import torch
 from qdbg.core.arithmetic import exp32, expm1_32, f32, f64, tanh32
 from qdbg.core.exponential import exp_vector, expm1_vector, tanh_vector
 from qdbg.core.quantity import Array
+from qdbg.ops import gelu as op
 from qdbg.selftest.cases._ties import PART, near_ties
 from qdbg.selftest.draw import Case, Draw
 
@@ -145,10 +147,34 @@ def tanh(draw: Draw) -> Case:
     return Case(lambda: torch.tanh(x))
 
 
+def gelu(draw: Draw) -> Case:
+    """By the error function, or by its approximation; the parameters stay the input's."""
+    x, kind = tensor(draw), str(draw.choice(["none", "tanh"]))
+    if draw.chance(PART):
+        block, tail = (
+            (op.gelu_block, op.gelu_tail)
+            if kind == "none"
+            else (op.gelu_tanh_block, op.gelu_tanh_tail)
+        )
+        real = np.vectorize(lambda d: d * 0.5 * (1 + math.erf(d * op.ROOT)))
+        x = near_ties(draw, block.compute, tail.compute, real, None)
+    return Case(lambda: torch.nn.functional.gelu(x, approximate=kind))
+
+
+def threshold(draw: Draw) -> Case:
+    """On one of the values, between them, and outside the range."""
+    x = tensor(draw)
+    at = float(draw.choice([0.0, *x.dequantize().reshape(-1)[:4].tolist(), 1e9]))
+    value = float(draw.random.normal(0, 50 * x.q_scale()))
+    call = draw.choice([torch.nn.functional.threshold, torch.ops.quantized.threshold])
+    return Case(lambda: call(x, at, value))
+
+
 CASES = {
     "celu": celu,
     "clamp": clamp,
     "elu": elu,
+    "gelu": gelu,
     "hardsigmoid": unary(lambda x, scale, zero_point: torch.nn.functional.hardsigmoid(x)),
     "hardswish": unary(torch.ops.quantized.hardswish),
     "leaky_relu": leaky_relu,
@@ -156,4 +182,5 @@ CASES = {
     "relu": unary(lambda x, scale, zero_point: torch.relu(x)),
     "sigmoid": sigmoid,
     "tanh": tanh,
+    "threshold": threshold,
 }

@@ -72,14 +72,28 @@ def adaptive_avg_pool(draw: Draw, axes: int) -> Case:
     return Case(lambda: ADAPTIVE[axes](x, out))
 
 
-def mean(draw: Draw) -> Case:
-    """Over the last axes, kept or not."""
+def reduced(draw: Draw) -> tuple[torch.Tensor, list[int]]:
+    """A tensor and some of its axes: the last ones, or any in any order of memory."""
     x = image(draw, int(draw.choice([1, 2, 3])))
     if draw.chance(0.3 * draw.size):
         x = draw.quantized((40, 50, draw.integer(1, 12)), dtype_of(draw))
-    first = draw.integer(1, x.ndim - 1)
-    dims, keep = list(range(first, x.ndim)), draw.chance(0.5)
+    if draw.chance(0.6):
+        return x, list(range(draw.integer(1, x.ndim - 1), x.ndim))
+    some = draw.random.permutation(x.ndim)[: draw.integer(1, x.ndim - 1)]
+    return x, some.tolist()
+
+
+def mean(draw: Draw) -> Case:
+    """Over some axes, kept or not."""
+    (x, dims), keep = reduced(draw), draw.chance(0.5)
     return Case(lambda: x.mean(dims, keepdim=keep))
+
+
+def std(draw: Draw) -> Case:
+    """Over some axes, of all values or of a sample of them."""
+    (x, dims), keep = reduced(draw), draw.chance(0.5)
+    correction = draw.integer(0, 1)
+    return Case(lambda: torch.std(x, dims, correction=correction, keepdim=keep))
 
 
 CASES = {
@@ -87,6 +101,7 @@ CASES = {
     "adaptive_avg_pool2d": lambda draw: adaptive_avg_pool(draw, 2),
     "adaptive_avg_pool3d": lambda draw: adaptive_avg_pool(draw, 3),
     "mean": mean,
+    "std": std,
     "max_pool1d": lambda draw: max_pool(draw, 1),
     "max_pool2d": lambda draw: max_pool(draw, 2),
     "max_pool3d": lambda draw: max_pool(draw, 3),

@@ -7,12 +7,14 @@ from typing import Any
 
 import numpy as np
 
-from qdbg.core.arithmetic import exp32, expm1_32, f64, i32, tanh32
+from qdbg.core.arithmetic import exp32, expm1_32, f32, f64, i32, tanh32
+from qdbg.core.quantity import Array
 from qdbg.ops import (
     _elementwise,
     _lanes,
     clamp,
     elu,
+    gelu,
     hardsigmoid,
     hardswish,
     leaky_relu,
@@ -20,6 +22,7 @@ from qdbg.ops import (
     relu,
     sigmoid,
     tanh,
+    threshold,
 )
 from qdbg.selftest.faults import Fault, computing
 from qdbg.selftest.faults._wrong import half_away, half_away_32, two_roundings
@@ -59,6 +62,16 @@ def all_tail(*found: Any) -> Any:
 def all_block(*found: Any) -> Any:
     """Every element lies in a whole block."""
     return LANES(*found) | True
+
+
+def _erf_64(d: Array, block: Array) -> Array:
+    del block
+    return gelu.gelu_tail.compute(d)
+
+
+def _tanh_64(d: Array, block: Array) -> Array:
+    del block
+    return gelu.gelu_tanh_tail.compute(d)
 
 
 FAULTS = (
@@ -107,6 +120,16 @@ FAULTS = (
     _rule("the vector tanh is right to half a unit", tanh, "tanh_vector", tanh32, "tanh", COMMON),
     _rule("the vector exponential is right to half a unit", elu, "expm1_vector", expm1_32, "elu"),
     _rule("the vector exponential is right to half a unit", elu, "expm1_vector", expm1_32, "celu"),
+    _stage("the vector function is computed in float64", gelu, "ERF", _erf_64, "gelu"),
+    _stage("the vector tangent is computed in float64", gelu, "TANH", _tanh_64, "gelu"),
+    _stage("tanh's approximation is taken always", gelu, "ERF", gelu.TANH.compute, "gelu"),
+    _stage(
+        "a value on the threshold stays",
+        threshold,
+        "exceed",
+        lambda d, threshold, value: np.where(d >= f32(threshold), d, f32(value)),
+        "threshold",
+    ),
     _rule("bounds round half away", clamp, "rne", half_away, "clamp"),
     _stage(
         "no lower bound",

@@ -12,7 +12,7 @@ from qdbg.core.arithmetic import f32, f64, i32, rne, sat32
 from qdbg.core.op import Call
 from qdbg.core.quantity import Array
 from qdbg.core.stage import split
-from qdbg.ops import _pool, adaptive_avg_pool, avg_pool, max_pool, mean
+from qdbg.ops import _pool, adaptive_avg_pool, avg_pool, max_pool, mean, std
 from qdbg.ops._windows import Geometry
 from qdbg.selftest.faults import Fault, computing
 from qdbg.selftest.faults._wrong import half_away
@@ -92,6 +92,14 @@ FAULTS = (
     stage_fault("mean divides by one more", "mean", mean, "mean_raw",
                 lambda acc, n: rne(f64(acc) / (f64(n) + 1)), engines=COMMON),
     fault("mean rounds half away", "mean", mean, "rne", half_away, engines=COMMON),
+    stage_fault("std divides by the number of values", "std", std, "variance",
+                lambda n, squares, total, correction: f64(n * squares - total**2) / f64(n) ** 2),
+    stage_fault("std takes the zero point for a value", "std", std, "back",
+                lambda y_zp, u, y_scale: rne(f64(u) / y_scale)),
+    stage_fault("std of real values forgets the correction", "std", std, "deviation_real",
+                lambda d, n, correction: f32(f64(d).std(axis=-1))),
+    stage_fault("mean of real values forgets one", "mean", mean, "mean_real",
+                lambda total, n: f32(f64(total) / (f64(n) + 1))),
     fault("max pooling pads with the byte 0", "max_pool2d", max_pool, "pool_windows",
           padded_with_zeros),
     fault("max pooling forgets the dilation", "max_pool2d", max_pool, "pooled", undilated),
