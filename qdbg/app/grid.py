@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
@@ -92,6 +93,8 @@ class Grid(ScrollView, can_focus=False):
 
         grid: Grid
         index: int
+        twice: bool = False
+        """Whether it was a double click."""
 
     def __init__(
         self, *, selectable: bool = True, header: bool = True, id: str | None = None
@@ -179,7 +182,7 @@ class Grid(ScrollView, can_focus=False):
         return self._before_bar(text) + over_bars(self._bars, self._bar)
 
     def _before_bar(self, text: str) -> str:
-        return text.ljust(self.size.width - self._bar - 1)
+        return text + " " * (self.size.width - self._bar - 1 - cell_len(text))
 
     @property
     def _bars(self) -> Bar | None:
@@ -196,7 +199,8 @@ class Grid(ScrollView, can_focus=False):
             if column.bar is not None:
                 continue
             text = cells[place]
-            parts.append(text.ljust(column.width) if column.left else text.rjust(column.width))
+            blanks = " " * (column.width - cell_len(text))
+            parts.append(text + blanks if column.left else blanks + text)
         return (" " * GAP).join(parts)
 
     def _line(self, text: str, component: str) -> Strip:
@@ -212,7 +216,7 @@ class Grid(ScrollView, can_focus=False):
             return
         index = int(self.scroll_offset.y) + offset.y - self.head
         if index < len(self.source):
-            self.post_message(self.Picked(self, index))
+            self.post_message(self.Picked(self, index, event.chain > 1))
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
         """The wheel moves the rows; they are drawn anew."""

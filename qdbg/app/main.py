@@ -45,18 +45,18 @@ class MainScreen(CommandScreen):
     #table, #map { border-subtitle-color: $secondary; }
     MainScreen.pictured #table { display: none; }
     MainScreen.pictured #map { display: block; }
-    #way, #spread {
+    #passage, #spread {
         border: round $border; border-title-color: $secondary; padding: 0 1; text-wrap: nowrap;
         text-overflow: ellipsis; display: none;
     }
-    #way { height: 8; }
+    #passage { height: 8; }
     #spread { height: 7; }
-    MainScreen.-high #way, MainScreen.-high #spread { display: block; }
+    MainScreen.-high #passage, MainScreen.-high #spread { display: block; }
     MainScreen.-high #range { display: none; }
     MainScreen.-huge #rail { width: 32; }
     MainScreen.-huge #formula { width: 62; }
     MainScreen.pictured #spread { display: none; }
-    MainScreen.pictured #way { display: none; }
+    MainScreen.pictured #passage { display: none; }
     #below { height: 6; padding: 0 2; display: none; }
     #range { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #survey { height: 2; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -101,7 +101,7 @@ class MainScreen(CommandScreen):
             with Vertical(id="middle"):
                 yield Grid(id="table")
                 yield Pictured(id="map")
-                yield Static(id="way", markup=False)
+                yield Static(id="passage", markup=False)
                 yield Static(id="spread", markup=False)
                 yield Static(id="below", markup=False)
             yield Panel(id="formula")
@@ -189,9 +189,9 @@ class MainScreen(CommandScreen):
         """Show how the values lie, and the element's way: with bars where there is room."""
         size = self.query_one("#spread").content_size if self.has_class("-high") else self.size
         if self.has_class("-high"):
-            way = self.query_one("#way")
+            way = self.query_one("#passage")
             title(way, f"{Table(step).name_of(element)} through its layer")
-            self._say("#way", way_lines(step, element, way.content_size.height))
+            self._say("#passage", way_lines(step, element, way.content_size.height))
         if self._strip == (step, size):
             return
         self._strip = step, size
@@ -231,7 +231,7 @@ class MainScreen(CommandScreen):
         return f"{step.node.name} › {step.stage.name}{part}   {step.stage.output}: {form} {shape}"
 
     def on_grid_picked(self, event: Grid.Picked) -> None:
-        """A click selects an element, or goes to a step."""
+        """A click selects an element, or goes to a step; a double click goes into the element."""
         event.stop()
         if event.grid.id == "rail" and self._rail is not None:
             line = self._rail.lines[event.index]
@@ -240,11 +240,17 @@ class MainScreen(CommandScreen):
             self.qdbg.give("go", self.qdbg.debugger.trace.step(step).name)
         else:
             self.qdbg.give("element", str(self._table.element(event.index) if self._table else 0))
+            self._into(event.twice)
 
     def on_feature_map_picked(self, event: FeatureMap.Picked) -> None:
-        """A click selects a pixel."""
+        """A click selects a pixel; a double click goes into it."""
         event.stop()
         self.qdbg.give("element", str(event.element))
+        self._into(event.twice)
+
+    def _into(self, wanted: bool) -> None:
+        if wanted:
+            self.qdbg.give("into")
 
     def scroll_beside(self, pages: int) -> None:
         """Scroll the formula."""

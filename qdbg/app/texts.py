@@ -8,7 +8,7 @@ from textual.content import Content
 
 from qdbg.app.changed import before, changed_lines, changed_outcome, what_if
 from qdbg.app.sources import CHANGED, layer_title
-from qdbg.app.widgets import Part, join
+from qdbg.app.widgets import Part, fitting, join
 from qdbg.debugger import Debugger
 from qdbg.engine.explain import Line, explain, number, way
 from qdbg.engine.summary import Range, extremes, parameters, value_range
@@ -20,6 +20,8 @@ from qdbg.names import LEVELS
 
 ROOMY, USUAL = 112, 80
 """From these widths on, the header lines are written out, or at least name the sample."""
+LEAST_NAME = 6
+"""What is left of a layer's name where the reason of the stop needs the room."""
 LEAST_PART = 1e-4
 """What is less is not written as a number of percent."""
 MORE = 16
@@ -61,16 +63,17 @@ def stop_line(debugger: Debugger, width: int) -> Content:
     layer = step.node.layer or step.node.name
     title = f"{layer_title(trace, step.call)} " if width >= ROOMY else ""
     source = f"  {step.node.source}" if step.node.source else ""
-    return join(
-        f" {layer} ",
+    behind = join(
         (title, "$secondary"),
         "› ",
         (name, "bold $accent"),
         (f"   step {step.index + 1}/{len(trace)}", "$secondary"),
         ("   ■ ", "$warning"),
         (debugger.stop.reason, "bold"),
-        (source, "$secondary"),
     )
+    room = max(LEAST_NAME, width - behind.cell_length - 2)
+    line = join(" ", Content(layer).truncate(room, ellipsis=True), " ", behind)
+    return fitting(width, line, join((source, "$secondary")))
 
 
 def line_content(line: Line) -> Content:
@@ -174,7 +177,7 @@ def survey_lines(debugger: Debugger, fares: tuple[Fare, ...], width: int) -> Con
     others = [fare for fare in fares if fare is not own]
     environment = debugger.recording.environment
     captured = f"{environment.engine}-{environment.cpu}"
-    return join(_verdict(own, name, fares, captured), "\n ", _others(others, width))
+    return join(_verdict(own, name, fares, captured, width), "\n ", _others(others, width))
 
 
 def _others(fares: list[Fare], width: int) -> Content:
@@ -217,7 +220,7 @@ def _label(fare: Fare) -> str:
     return engine if level and len(every) == len(LEVELS) else fare.name
 
 
-def _verdict(own: Fare, name: str, fares: tuple[Fare, ...], captured: str) -> Content:
+def _verdict(own: Fare, name: str, fares: tuple[Fare, ...], captured: str, width: int) -> Content:
     calls = "call" if own.not_simulated == 1 else "calls"
     unknown = f", {own.not_simulated} {calls} not simulated" if own.not_simulated else ""
     if not own.differences:
@@ -226,13 +229,13 @@ def _verdict(own: Fare, name: str, fares: tuple[Fare, ...], captured: str) -> Co
     better = [captured] if any(captured in f.names and not f.differences for f in fares) else []
     better += [fare.name for fare in fares if not fare.differences]
     hint = f" · {better[0]} leaves none" if better else ""
-    return join(
+    line = join(
         (" ≠ ", "bold $warning"),
         (f"{own.differences} of {own.elements} values differ under {name}", "bold"),
-        _largest(own),
         (unknown, "$warning"),
-        (hint + " · d: why", "$secondary"),
     )
+    others = (_largest(own), (" · d: why", "$secondary"), (hint, "$secondary"))
+    return fitting(width, line, *map(join, others))
 
 
 def _largest(fare: Fare) -> str:
