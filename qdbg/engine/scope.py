@@ -67,10 +67,13 @@ class Scope(Mapping[str, Value]):
 
 
 def _arrays(step: Step) -> dict[str, Array]:
-    """The operands and the result that have one number for each element or for all of them."""
+    """The operands and the result that have one number for each element or for all of them; and
+    the numbers that hold for the whole call: scales, zero points, qmin."""
     found: dict[str, Array] = {}
     stage, made = step.stage, step.simulation
     if stage is not None and made is not None:
+        whole = {name: np.asarray(value) for name, value in made.values.items()}
+        found |= {n: v for n, v in whole.items() if not v.ndim and v.dtype.kind in "biuf"}
         own = _places(stage.formula).get(stage.output, set())
         places = _places(stage.formula.partition(" = ")[2])
         for name in (*stage.parameters, stage.output):
@@ -146,6 +149,7 @@ def _symbols(trace: Trace) -> set[str]:
             plan = planned(trace.call(call), trace.arithmetic)
         except NotSimulated:
             continue
+        found |= {name for name, value in plan.values.items() if not np.ndim(value)}
         for stage in plan.steps:
             found |= {stage.output, *stage.parameters}
     return found

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -129,6 +130,14 @@ class Table:
     def _share(self, index: tuple[int, ...]) -> float:
         measure = self.measure
         return 0.0 if measure is None else float(measure.values[index]) / measure.reach
+
+
+def tabulated(table: Table, elements: Iterable[int]) -> str:
+    """The rows of these elements below their headings, separated by tabs."""
+    lines = ["\t".join((table.letters, *(column.title for column in table.columns)))]
+    for element in elements:
+        lines.append("\t".join((table.position(element), *table.row(element).cells)))
+    return "\n".join(lines) + "\n"
 
 
 def _cell(values: Array, index: tuple[int, ...], title: str) -> str:

@@ -18,6 +18,7 @@ from qdbg.core.op import Call, NotSimulated, Operand
 from qdbg.core.program import Layer, Node, Recording
 from qdbg.core.quantity import Array, QParams
 from qdbg.core.stage import Stage
+from qdbg.core.work import doing
 from qdbg.engine.compare import Comparison, compare, delta, differs, largest, unlike
 from qdbg.engine.simulate import ROOM, Simulation, planned, result_of, simulate
 from qdbg.ops import registry
@@ -229,7 +230,11 @@ class Trace:
         self._cache.move_to_end(call)
         return self._cache[call]
 
+    def _tell(self, call: int) -> None:
+        doing(f"{self.arithmetic.name}: {self.nodes[call].name}", call, len(self.nodes))
+
     def _simulate(self, call: int) -> Simulation | NotSimulated:
+        self._tell(call)
         try:
             return simulate(self.call(call), self.arithmetic)
         except NotSimulated as reason:
@@ -293,6 +298,7 @@ class Trace:
         """The names of the call's steps, and how its result compares; the numbers in between are
         not kept, and its result only where later calls are fed with it."""
         captured = self.recording.values[call]
+        self._tell(call)
         try:
             plan = planned(self.call(call), self.arithmetic)
             result = self.made(call, result_of(plan, self._room))

@@ -112,8 +112,7 @@ class Fuzz:
             count = self.counts.setdefault(op, Count(inputs=inputs_of(op)))
             count.calls += 1
             if comparison.status == "not simulated":
-                count.refused += 1
-                count.reason = comparison.reason or ""
+                count.refuse(comparison.reason or "")
                 continue
             compared_now[op] += comparison.elements
             count.compared += comparison.elements
