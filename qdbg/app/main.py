@@ -177,7 +177,9 @@ class MainScreen(CommandScreen):
     def _show_survey(self) -> None:
         """How the arithmetics fare, or how far the counting is."""
         if self.fares:
-            self._say("#survey", texts.survey_lines(self.qdbg.debugger, self.fares))
+            self._say(
+                "#survey", texts.survey_lines(self.qdbg.debugger, self.fares, self.size.width)
+            )
         else:
             self._say("#survey", texts.counting_line(*self._counting, self.size.width))
 
