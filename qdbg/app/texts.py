@@ -244,8 +244,8 @@ def _verdict(own: Fare, name: str, fares: tuple[Fare, ...], captured: str, width
         (f"{own.differences} of {own.elements} values differ under {name}", "bold"),
         (unknown, "$warning"),
     )
-    others = (_largest(own), (" · d: why", "$secondary"), (hint, "$secondary"))
-    return fitting(width, line, *map(join, others))
+    why, better_one = join((" · d: why", "$secondary")), join((hint, "$secondary"))
+    return fitting(width, line, join(_largest(own)), why, better_one)
 
 
 def _largest(fare: Fare) -> str:
