@@ -29,6 +29,8 @@ KEPT_BYTES = 2**26
 """How much the simulated calls that are kept may hold; others are computed again when needed."""
 BYTE = 255
 """The largest distance of two values of a byte."""
+KEPT_GLANCES = 16
+"""How many steps are kept in which only single elements were looked at."""
 KEPT_STEPS = 3
 """How many steps are kept with what was counted in them: the cursor's, the one before, a result."""
 
@@ -202,6 +204,7 @@ class Trace:
         self._cache: OrderedDict[int, Simulation | NotSimulated] = OrderedDict()
         self._results: dict[int, Array] = {}
         self._steps: OrderedDict[int, Step] = OrderedDict()
+        self._glanced: OrderedDict[int, Step] = OrderedDict()
         self._apart_from: dict[tuple[str, float, int], tuple[tuple[str, QParams], ...]] = {}
 
     @property
@@ -376,7 +379,13 @@ class Trace:
 
     def glance(self, index: int) -> Step:
         """The step for a look at one element: what was counted in other steps stays kept."""
-        return self._steps[index] if index in self._steps else self._step(index)
+        if index in self._steps:
+            return self._steps[index]
+        if index not in self._glanced:
+            self._glanced[index] = self._step(index)
+            while len(self._glanced) > KEPT_GLANCES:
+                self._glanced.popitem(last=False)
+        return self._glanced[index]
 
     def step(self, index: int) -> Step:
         """The step with its numbers."""

@@ -21,6 +21,8 @@ class Task:
     """Seconds of fuzzing; proving that faults are caught comes before and takes from them."""
     faults: tuple[str, ...] | None = None
     """Which seeded faults to prove; None for all that show on this engine and level."""
+    least: int = 2
+    """How many cases every generator draws, however small the budget is."""
 
     @property
     def cell(self) -> str:
