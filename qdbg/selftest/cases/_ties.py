@@ -54,5 +54,5 @@ def _on_a_tie(draw: Draw, real: Function, steps: Array, y_scale: float | None) -
     for _ in range(8):
         slope = (out(at + 1e-6) - out(at - 1e-6)) / 2e-6
         move = (out(at) - tie) / np.where(slope == 0, 1, slope)
-        at = np.copysign(np.abs(at - np.clip(move, -0.5, 0.5)) + 1e-6, steps)
+        at = np.copysign(np.maximum(np.abs(at - np.clip(move, -0.5, 0.5)), 1e-6), steps)
     return np.asarray(at)
