@@ -23,7 +23,9 @@ Function = Callable[[torch.Tensor, float, int], Any]
 def tensor(draw: Draw) -> torch.Tensor:
     """Flat, a table or an image, in one of its orders of memory; now and then empty."""
     dtype = "qint8" if draw.chance(0.3) else "quint8"
-    kind = draw.random.random()
+    long, kind = draw.shared(), draw.random.random()
+    if long is not None:
+        return draw.quantized(long, dtype, draw.scale(1e-3, 2))
     if kind < 0.5:
         shape: tuple[int, ...] = (
             int(draw.choice(SIZES)) if draw.size > 0.5 else draw.integer(1, 70),
