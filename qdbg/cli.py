@@ -72,39 +72,42 @@ def _run(argv: list[str]) -> int:
     from qdbg.headless import arguments  # noqa: PLC0415 - argparse
 
     argv = arguments.joined(argv)
-    if not argv:
-        return _start()
-    run = COMMANDS.get(argv[0])
+    run = COMMANDS.get(argv[0]) if argv else None
     if run is not None:
         return run(arguments.PARSERS[argv[0]]().parse_args(argv[1:]))
-    options = arguments.open_parser().parse_args(argv)
+    parser = arguments.open_parser()
+    options = parser.parse_args(argv)
+    if options.serve is not None:
+        return _serve(options, argv)
+    if not argv and not _on_terminal():
+        parser.print_help()
+        return 0
+    arguments.check_target(options)
     if not _on_terminal():
+        arguments.check_text(options)
         vars(options).update(json=False, values=False, element=None, golden=None)
         return _show(options)
     return _open(options)
 
 
-def _start() -> int:
-    """The start screen; without a terminal, what could be typed."""
-    if not _on_terminal():
-        from qdbg.headless.arguments import open_parser  # noqa: PLC0415 - argparse
+def _serve(options: argparse.Namespace, argv: list[str]) -> int:
+    from qdbg.app.serve import serve  # noqa: PLC0415 - sockets
 
-        open_parser().print_help()
-        return 0
-    from qdbg.app import run  # noqa: PLC0415 - the app's own imports follow
-
-    return run(None)
+    serve([word for word in argv if not word.startswith("--serve")], options.serve)
+    return 0
 
 
 def _on_terminal() -> bool:
-    return sys.stdout.isatty()
+    """Whether there is somebody to show the app to: a terminal, or a browser by textual-serve."""
+    return sys.stdout.isatty() or "TEXTUAL_DRIVER" in os.environ
 
 
 def _open(options: argparse.Namespace) -> int:
     from qdbg.app import run  # noqa: PLC0415 - the app's own imports follow
-    from qdbg.app.plan import plan_of  # noqa: PLC0415 - likewise
+    from qdbg.app.plan import plan_of, plan_of_tour  # noqa: PLC0415 - likewise
 
-    return run(plan_of(options), options.theme, ascii=options.ascii)
+    asked = plan_of_tour() if options.tour else plan_of(options) if options.target else None
+    return run(asked, options.theme, ascii=options.ascii)
 
 
 def _show(options: argparse.Namespace) -> int:

@@ -19,6 +19,8 @@ from qdbg.stops import Mark
 
 MOST = 12
 """How many values of the past are shown."""
+FAR = 64
+"""How many steps back a watch looks for them."""
 BESIDE = ("PyTorch", "Δ")
 """The labels of what stands beside the value before."""
 AT_ONCE = 2**20
@@ -79,6 +81,11 @@ class Watches:
         self.all.append(text)
         return f"watching {text}"
 
+    def is_place(self, trace: Trace, text: str) -> bool:
+        """Whether it is an element of this run, not an expression."""
+        place = find_place(trace, text)
+        return place is not None and place.element is not None
+
     def readings(self, trace: Trace, mark: Mark) -> tuple[Watched, ...]:
         """Every watch, seen from the cursor."""
         return tuple(self._watched(trace, text, mark) for text in self.all)
@@ -131,7 +138,7 @@ def _of_expression(trace: Trace, expression: Expression, mark: Mark) -> Iterator
     """The expression's value for the same element at each step passed, the latest first."""
     here, element = trace.glance(mark.step), mark.element
     found = 0
-    for index in range(mark.step, -1, -1):
+    for index in range(mark.step, max(-1, mark.step - FAR), -1):
         call = trace.call_of(index)
         if call != here.call and not trace.at_hand(call, AT_ONCE):
             return

@@ -1,8 +1,11 @@
-"""No test, and no process that a test starts, touches the user's own folders."""
+"""For all tests: no process touches the user's own folders, and how workers share the files out."""
 
 import os
 
 import pytest
+
+LONG = ("tests/oracle/", "tests/fleet/test_against", "tests/test_models", "tests/capture/")
+"""Beginnings of the files that run PyTorch most: begun last, one of them would run alone."""
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -13,3 +16,16 @@ def state_of_its_own(tmp_path_factory):
     os.environ.pop("XDG_STATE_HOME")
     if before is not None:
         os.environ["XDG_STATE_HOME"] = before
+
+
+def pytest_collection_modifyitems(items):
+    items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """Whole files: what a module's fixture has captured or trained is not made by each worker."""
+    from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - only where xdist runs
+
+    config.option.loadscopereorder = False
+    return LoadFileScheduling(config, log)

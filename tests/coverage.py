@@ -1,109 +1,212 @@
-"""Write the coverage table from what `qdbg selftest --json` printed:
+"""Write the coverage table from what `qdbg selftest --json` printed, on one machine after another:
 
-qdbg selftest --budget 30m --json > /tmp/coverage.json; python -m tests.coverage /tmp/coverage.json
+qdbg selftest --budget 30m --json > run.json; python -m tests.coverage run.json
+
+A run replaces the columns of the cells that it fuzzed. Other columns stay, under the run that they
+come from: coverage.json keeps what was counted. Refuses a run of some ops alone, and one whose
+process died.
 """
 
 import json
+import shutil
+import subprocess
 import sys
 from pathlib import Path
 
-from qdbg.headless.coverage import EXHAUSTIVE, PARAMETERS, exhausted, reached, short
+from qdbg.headless.coverage import (
+    ABSENT,
+    DIFFERENT,
+    EXHAUSTIVE,
+    PARAMETERS,
+    REFUSED,
+    exhausted,
+    reached,
+    reasons_of,
+    short,
+)
+from qdbg.names import ENGINES, LEVELS
 from qdbg.selftest.cell import Count
 
 TABLE = Path(__file__).parents[1] / "qdbg" / "selftest" / "coverage.md"
+KEPT = TABLE.with_suffix(".json")
+FEW = 12
+"""So many ops below a million are named with their cells; of more the number is told."""
 
 
-def cell(count):
+def name_of(cell):
+    return f"{cell['engine']} {cell['cpu']}"
+
+
+def refuse(data):
+    """Exit for a run of which no table is made."""
+    if data.get("cases"):
+        sys.exit(f"a run of {', '.join(data['cases'])} alone has no whole columns: leave out --op")
+    for cell in data["cells"]:
+        if cell["ended"]:
+            sys.exit(f"the process of {name_of(cell)} came to no end: {cell['ended']}")
+
+
+def commit():
+    """Of the checkout; empty outside of one."""
+    git = shutil.which("git")
+    if git is None:
+        return ""
+    ask = [git, "rev-parse", "--short", "HEAD"]
+    done = subprocess.run(ask, capture_output=True, text=True, check=False, cwd=TABLE.parent)  # noqa: S603 - our own words
+    return done.stdout.strip()
+
+
+def summary(data, at):
+    """What the document says about a run."""
+    counts = [count for cell in data["cells"] for count in cell["ops"].values()]
+    return {
+        "id": f"{data['date']} {data['seed']}",
+        "date": data["date"][:10],
+        **{key: data[key] for key in ("torch", "processor", "seed", "budget")},
+        "qdbg": " ".join(word for word in (data["qdbg"], at) if word),
+        "compared": sum(count["compared"] for count in counts),
+        "differences": sum(count["differences"] for count in counts),
+        "faults": sum(len(cell["faults"]) for cell in data["cells"]),
+        "caught": sum(sum(cell["faults"].values()) for cell in data["cells"]),
+    }
+
+
+def merged(kept, data, at=""):
+    """What is kept, with the cells of a new run in place of older ones."""
+    refuse(data)
+    run = summary(data, at)
+    cells = {name_of(cell): cell for cell in kept["cells"]}
+    for cell in data["cells"]:
+        ops = {
+            op: {key: number for key, number in count.items() if number}
+            for op, count in cell["ops"].items()
+        }
+        own = {"engine": cell["engine"], "cpu": cell["cpu"], "run": run["id"], "ops": ops}
+        cells[name_of(cell)] = own
+    order = [f"{engine} {level}" for engine in ENGINES for level in LEVELS]
+    left = sorted(cells.values(), key=lambda cell: order.index(name_of(cell)))
+    used = {cell["run"] for cell in left}
+    runs = [*(each for each in kept["runs"] if each["id"] != run["id"]), run]
+    runs = sorted((each for each in runs if each["id"] in used), key=lambda each: each["id"])
+    return {"runs": runs, "cells": left}
+
+
+def entry(count):
+    """One place of the table."""
     if count is None:
-        return "·"
-    if count["differences"]:
-        return f"≠ {count['differences']}"
-    if not count["compared"]:
-        return "○"
+        return ABSENT
+    if count.differences:
+        return f"{DIFFERENT} {count.differences}"
+    if not count.compared:
+        return REFUSED
     marks = [
-        "○" if count["refused"] else "",
-        EXHAUSTIVE if exhausted(Count(**count)) else "",
-        short(count["compared"]),
+        REFUSED if count.refused else "",
+        EXHAUSTIVE if exhausted(count) else "",
+        short(count.compared),
     ]
     return " ".join(mark for mark in marks if mark)
 
 
-def claimed(data):
-    """Engine and level, op and what was counted, wherever something was simulated."""
-    return [
-        (f"{each['engine']} {each['cpu']}", op, Count(**count))
-        for each in data["cells"]
-        for op, count in each["ops"].items()
-        if count["compared"]
+def rows(lines):
+    head, *others = [[str(word) for word in line] for line in lines]
+    return "\n".join(f"| {' | '.join(line)} |" for line in (head, ["---"] * len(head), *others))
+
+
+def table(cells, letters):
+    heads = ["op", "inputs", *(f"{name_of(cell)} {letters[cell['run']]}" for cell in cells)]
+    counted = [{op: Count(**count) for op, count in cell["ops"].items()} for cell in cells]
+    lines = [heads]
+    for op in sorted({op for counts in counted for op in counts}):
+        inputs = max((counts[op].inputs for counts in counted if op in counts), default=0)
+        entries = [entry(counts.get(op)) for counts in counted]
+        lines.append([op, f"{inputs:,}" if inputs else "", *entries])
+    return rows(lines)
+
+
+def runs_table(runs, cells, letters):
+    lines = [["run", "date", "torch", "CPU", "seed", "budget", "qdbg", "integers compared",
+              "differ", "seeded faults caught", "columns"]]  # fmt: skip
+    for run in runs:
+        columns = ", ".join(name_of(cell) for cell in cells if cell["run"] == run["id"])
+        facts = (run[key] for key in ("date", "torch", "processor", "seed", "budget", "qdbg"))
+        caught = f"{run['caught']:,} of {run['faults']:,}"
+        counted = (f"{run['compared']:,}", f"{run['differences']:,}", caught)
+        lines.append([letters[run["id"]], *facts, *counted, columns])
+    return rows(lines)
+
+
+def of_run(run, cells, letters):
+    """What is to be said of one run: its age, its cells below a million, its reasons."""
+    own = [cell for cell in cells if cell["run"] == run["id"]]
+    counted = [{op: Count(**count) for op, count in cell["ops"].items()} for cell in own]
+    claimed = [
+        (op, name_of(cell), count)
+        for cell, counts in zip(own, counted, strict=True)
+        for op, count in counts.items()
+        if count.compared
     ]
-
-
-def behind(data):
-    """The cells that have too few integers, by op."""
-    found = {}
-    for cell_name, op, count in claimed(data):
+    enough = sum(reached(count) for _, _, count in claimed)
+    whole = sum(exhausted(count) for _, _, count in claimed)
+    behind = {}
+    for op, cell, count in claimed:
         if not reached(count):
-            found.setdefault(op, []).append(f"{cell_name} {short(count.compared)}")
-    return "\n".join(f"- {op}: {', '.join(cells)}" for op, cells in sorted(found.items()))
+            behind.setdefault(op, []).append(f"{cell} {short(count.compared)}")
+    lines = [
+        f"## Run {letters[run['id']]}",
+        f"{enough:,} of {len(claimed):,} claimed cells have a million integers or more, or all"
+        f" inputs there are; {whole:,} have all inputs.",
+    ]
+    lines += [run["note"]] if "note" in run else []
+    if behind and len(behind) <= FEW:
+        below = "\n".join(f"- {op}: {', '.join(names)}" for op, names in sorted(behind.items()))
+        lines += ["Below a million:", below]
+    elif behind:
+        lines.append(f"{len(behind)} ops have cells below a million: the table has their numbers.")
+    reasons = [f"- {line.removeprefix(REFUSED).strip()}" for line in reasons_of(counted)]
+    lines += ["What is not simulated, and why:", "\n".join(reasons)] if reasons else []
+    return "\n\n".join(lines)
 
 
-def table(data):
-    cells = data["cells"]
-    ops = sorted({op for each in cells for op in each["ops"]})
-    heads = [f"{each['engine']} {each['cpu']}" for each in cells]
-    rows = [[op, *(cell(each["ops"].get(op)) for each in cells)] for op in ops]
-    lines = [["op", *heads], ["---"] * (len(heads) + 1), *rows]
-    return "\n".join("| " + " | ".join(line) + " |" for line in lines)
+def ages(runs, cells, letters):
+    """In words which columns are older than the last run."""
+    last = runs[-1]
+    levels = {cell["cpu"] for cell in cells if cell["run"] == last["id"]}
+    for run in runs[:-1]:
+        columns = ", ".join(name_of(cell) for cell in cells if cell["run"] == run["id"])
+        yield (
+            f"The columns of run {letters[run['id']]} ({columns}) are of {run['date']} and were not"
+            f" run again since: run {letters[last['id']]} fuzzed {' and '.join(sorted(levels))}"
+            " alone."
+        )
 
 
-def reasons(data):
-    found = {
-        (op, count["reason"])
-        for each in data["cells"]
-        for op, count in each["ops"].items()
-        if count["reason"]
-    }
-    return "\n".join(f"- {op}: {reason}" for op, reason in sorted(found))
+def document(kept):
+    """The table as it is committed."""
+    runs, cells = kept["runs"], kept["cells"]
+    letters = {run["id"]: chr(ord("A") + place) for place, run in enumerate(runs)}
+    parts = [
+        "# Coverage",
+        "`qdbg selftest` on one machine after another, put together by `python -m tests.coverage`.",
+        runs_table(runs, cells, letters),
+        *ages(runs, cells, letters),
+        f"A number: integers compared, none differs. {EXHAUSTIVE}: and, with {PARAMETERS} drawn"
+        f" parameters or more,\nall inputs were met, as many as the column `inputs` says: every"
+        f" byte, or every pair of bytes of two operands.\n{REFUSED}: calls that are captured and"
+        " not simulated; some of them beside a number, all of them without one.\n"
+        f"{DIFFERENT}: integers that differ. {ABSENT}: the engine has no such call, or it is not"
+        " drawn.",
+        table(cells, letters),
+        *(of_run(run, cells, letters) for run in reversed(runs)),
+    ]
+    return "\n\n".join(parts) + "\n"
 
 
 def main():
-    data = json.loads(Path(sys.argv[1]).read_text(encoding="utf-8"))
-    seeded = sum(len(each["faults"]) for each in data["cells"])
-    caught = sum(sum(each["faults"].values()) for each in data["cells"])
-    different = sum(c["differences"] for each in data["cells"] for c in each["ops"].values())
-    compared = sum(c["compared"] for each in data["cells"] for c in each["ops"].values())
-    cells = claimed(data)
-    enough = sum(reached(count) for _, _, count in cells)
-    whole = sum(exhausted(count) for _, _, count in cells)
-    most = max(each["seconds"] for each in data["cells"])
-    less = behind(data)
-    TABLE.write_text(
-        f"""# Coverage
-
-`qdbg selftest --budget {data["budget"]} --seed {data["seed"]}` with torch {data["torch"]} on
-{data["processor"]}: {compared:,} integers compared, {different:,} of them differ;
-{caught} of {seeded} seeded faults caught. Made by `python -m tests.coverage`.
-
-{enough:,} of {len(cells):,} claimed cells have a million integers or more, or all inputs there
-are; {whole:,} have all inputs. The longest cell took {most:.0f} seconds.
-
-A number: integers compared, none differs. {EXHAUSTIVE}: and, with {PARAMETERS} drawn parameters or
-more, every byte was met (of an op with two operands: every pair of bytes). ○: calls that are
-captured and not simulated; some of them beside a number, all of them without one. ≠: integers
-that differ. ·: the engine has no such call, or it is not drawn.
-
-{table(data)}
-
-{"Below a million:" if less else "No claimed cell is below a million."}
-
-{less}
-
-What is not simulated, and why:
-
-{reasons(data)}
-""",
-        encoding="utf-8",
-    )
+    kept = json.loads(KEPT.read_text(encoding="utf-8"))
+    for path in sys.argv[1:]:
+        kept = merged(kept, json.loads(Path(path).read_text(encoding="utf-8")), commit())
+    KEPT.write_text(json.dumps(kept, separators=(",", ":"), ensure_ascii=False) + "\n", "utf-8")
+    TABLE.write_text(document(kept), encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -5,31 +5,36 @@ from __future__ import annotations
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.worker import get_current_worker
 
 from qdbg.app.dialogs import Ask, AskLetter, Help
-from qdbg.app.keeping import Keeping
 from qdbg.app.opening import OpeningScreen
 from qdbg.app.palette import CommandProvider
 from qdbg.app.plan import Plan, plan_of_words
 from qdbg.app.screen import ALWAYS, CommandScreen
+from qdbg.app.touring import Touring
 from qdbg.commands import BY_ID
 from qdbg.errors import CommandError, QdbgError
 from qdbg.names import THEME_NAMES
 
 if TYPE_CHECKING:
     from qdbg.debugger import Debugger
+    from qdbg.engine.survey import Fare
+    from qdbg.engine.trace import Trace
 
 LOWEST = 2
 """A screen with nothing of qdbg's below it: the app's own empty one is the first."""
 BAD_INPUT = 2
 """The exit status after bad input."""
-WITHOUT_RECORDING = ALWAYS | {"home", "sessions"}
+LARGE = 2**18
+"""Recordings of fewer numbers are simulated more quickly than a screen is drawn."""
+T = TypeVar("T")
+WITHOUT_RECORDING = ALWAYS | {"home", "sessions", "tour"}
 
 
-class QdbgApp(Keeping):
+class QdbgApp(Touring):
     """One debugger, seen on a few screens."""
 
     TITLE = "qdbg"
@@ -94,13 +99,14 @@ class QdbgApp(Keeping):
         except QdbgError as problem:
             tell(self._failed, opening, problem)
         else:
-            tell(self._loaded, debugger, opening.plan)
+            tell(self.show_debugger, debugger, opening.plan)
 
     def _failed(self, opening: OpeningScreen, problem: QdbgError) -> None:
         self.problem = problem.message
         opening.fail(problem, back=len(self.screen_stack) > LOWEST)
 
-    def _loaded(self, debugger: Debugger, plan: Plan) -> None:
+    def show_debugger(self, debugger: Debugger, plan: Plan) -> None:
+        """Put its main screen in the place of whatever is there."""
         from qdbg.app.main import MainScreen  # noqa: PLC0415 - numpy, not before first paint
 
         self.plan = plan
@@ -127,13 +133,48 @@ class QdbgApp(Keeping):
         except QdbgError as problem:
             self.notify(problem.message, severity="warning", markup=False)
 
+    @property
+    def busy(self) -> bool:
+        """Whether a thread works with the debugger now: nobody else may."""
+        from qdbg.app.working import WorkingScreen  # noqa: PLC0415 - not before paint
+
+        return isinstance(self.screen, WorkingScreen)
+
+    def work(self, heading: str, job: Callable[[], T], then: Callable[[T], None]) -> None:
+        """Do the job and take what it gives: at once for a recording of few numbers, else in a
+        thread, with a window over the screen where it takes longer. Raises what the job does."""
+        if sum(value.size for value in self.debugger.recording.values) < LARGE:
+            then(job())
+            return
+        from qdbg.app.working import PATIENCE, Work, WorkingScreen  # noqa: PLC0415 - not before paint
+
+        work = Work(job)
+
+        def finish(_: None) -> None:
+            try:
+                then(work.outcome())
+            except QdbgError as problem:
+                self.notify(problem.message, severity="warning", markup=False)
+                self._redraw()
+
+        if work.ended(PATIENCE):
+            finish(None)
+        else:
+            self.push_screen(WorkingScreen(work, heading), finish)
+
     def _say_not_yet(self) -> None:
         self.clear_notifications()
         self.notify(self.problem or "The model has not run yet.", timeout=3, markup=False)
 
     def _execute(self, command: str) -> None:
-        before = self.debugger.trace
-        self.debugger.execute(command)
+        before, debugger = self.debugger.trace, self.debugger
+        self.work(
+            command, lambda: debugger.execute(command), lambda _: self._executed(debugger, before)
+        )
+
+    def _executed(self, debugger: Debugger, before: Trace) -> None:
+        if debugger is not self._debugger:
+            return
         self.withdraw()
         self._redraw()
         now = self.debugger.trace
@@ -160,13 +201,21 @@ class QdbgApp(Keeping):
             self.push_screen(ElementScreen())
 
     def _do_out(self) -> None:
-        if not isinstance(self.screen, CommandScreen) or len(self.screen_stack) <= LOWEST:
+        if not isinstance(self.screen, CommandScreen):
+            return
+        if len(self.screen_stack) <= LOWEST:
+            self._back_from_origin()
             return
         if isinstance(self.screen, OpeningScreen):
             self._stop_opening()
         else:
             self.pop_screen()
         self._redraw()
+
+    def _back_from_origin(self) -> None:
+        last = self._debugger.travel.last if self._debugger is not None else None
+        if last is not None and last.command.partition(" ")[0] == "origin":
+            self._execute("undo")
 
     def _do_home(self) -> None:
         from qdbg.app.home import HomeScreen  # noqa: PLC0415 - only where it is asked for
@@ -211,8 +260,31 @@ class QdbgApp(Keeping):
 
     def _do_arithmetic(self) -> None:
         from qdbg.app.choices import arithmetics  # noqa: PLC0415 - loaded with the recording
+        from qdbg.engine.survey import survey  # noqa: PLC0415 - loaded with the recording
 
-        self.push_screen(arithmetics(self.debugger, self.size.width), self._then("arithmetic"))
+        debugger, trace = self.debugger, self.debugger.trace
+
+        def choose(fares: tuple[Fare, ...]) -> None:
+            made = arithmetics(debugger, fares, self.size.width)
+            self.push_screen(made, self._then("arithmetic"))
+
+        counted = self._counted_fares(trace)
+        if counted:
+            choose(counted)
+            return
+        self.work(
+            "comparing the arithmetics",
+            lambda: survey(debugger.recording, trace.feed, trace.arithmetic),
+            choose,
+        )
+
+    def _counted_fares(self, trace: Trace) -> tuple[Fare, ...]:
+        """Those on the main screen, if they are of this trace's feed and arithmetic."""
+        from qdbg.app.main import MainScreen  # noqa: PLC0415 - loaded with the recording
+
+        found = next(s for s in self.screen_stack if isinstance(s, MainScreen))
+        known = any(trace.arithmetic.name in fare.names for fare in found.fares)
+        return found.fares if known and found.feed == trace.feed else ()
 
     def _do_set(self) -> None:
         from qdbg.app.changed import ask, numbers  # noqa: PLC0415 - loaded with the recording
@@ -227,6 +299,33 @@ class QdbgApp(Keeping):
         from qdbg.app.changed import changes  # noqa: PLC0415 - loaded with the recording
 
         self.push_screen(changes(self.debugger), self._then("unset"))
+
+    def _do_copy(self) -> None:
+        from qdbg.app.copying import choices, text_of  # noqa: PLC0415 - loaded with the recording
+
+        def chosen(what: str | None) -> None:
+            if what is not None:
+                self._copy(*text_of(self.debugger, what))
+
+        self.push_screen(choices(self.debugger), chosen)
+
+    def _do_code(self) -> None:
+        from qdbg.app.copying import languages, program  # noqa: PLC0415 - loaded with the recording
+
+        def chosen(what: str | None) -> None:
+            if what is not None:
+                self._copy(*program(self.debugger, what))
+
+        self.push_screen(languages(self.debugger), chosen)
+
+    def _copy(self, text: str, words: str) -> None:
+        """Copy through the terminal; where the text is empty the words say where it was saved."""
+        if text:
+            self.copy_to_clipboard(text)
+            words += (
+                " copied (by OSC 52, which macOS Terminal and some others ignore: save it there)"
+            )
+        self.notify(words, markup=False)
 
     def _do_diagnose(self) -> None:
         from qdbg.app.diagnosis import (  # noqa: PLC0415 - loaded with the recording
@@ -249,9 +348,29 @@ class QdbgApp(Keeping):
         self.push_screen(DiagnosisScreen(asked), self._then("arithmetic"))
 
     def _do_breakpoints(self) -> None:
-        from qdbg.app.choices import breakpoints  # noqa: PLC0415 - loaded with the recording
+        from qdbg.app.lists import breakpoint_list  # noqa: PLC0415 - loaded with the recording
 
-        self.push_screen(breakpoints(self.debugger), self._then("break"))
+        self.push_screen(breakpoint_list(self.debugger, self.size.width))
+
+    def _do_watches(self) -> None:
+        from qdbg.app.lists import watch_list  # noqa: PLC0415 - loaded with the recording
+
+        self.push_screen(watch_list(self.debugger, self.size.width))
+
+    def _do_watch_panel(self) -> None:
+        from qdbg.app.main import MainScreen  # noqa: PLC0415 - loaded with the recording
+
+        for screen in self.screen_stack:
+            if isinstance(screen, MainScreen):
+                screen.toggle_class("unwatched")
+
+    def _do_origin(self) -> None:
+        from qdbg.app.lists import origin_list  # noqa: PLC0415 - loaded with the recording
+
+        if len(self.debugger.origins) > 1:
+            self.push_screen(origin_list(self.debugger, self.size.width), self._then("origin"))
+        else:
+            self._execute("origin")
 
     def _do_sessions(self) -> None:
         from qdbg.app.choices import sessions  # noqa: PLC0415 - loaded with the recording

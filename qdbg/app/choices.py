@@ -1,4 +1,4 @@
-"""The lists to choose from: arithmetics, stop points, saved sessions."""
+"""The lists to choose from: arithmetics, saved sessions."""
 
 from __future__ import annotations
 
@@ -8,17 +8,16 @@ from qdbg.app.dialogs import Choice, Choices, Choose
 from qdbg.app.grid import GridColumn, GridRow
 from qdbg.app.widgets import fitted
 from qdbg.debugger import Debugger
-from qdbg.engine.survey import Fare, survey
+from qdbg.engine.survey import Fare
 from qdbg.engine.trace import arithmetic_for
 
 ROOM = 80
 """From this width on the library has a column."""
 
 
-def arithmetics(debugger: Debugger, width: int) -> Choose:
+def arithmetics(debugger: Debugger, fares: tuple[Fare, ...], width: int) -> Choose:
     """Every arithmetic with the differences that it leaves on this input."""
     recording = debugger.recording
-    fares = survey(recording, debugger.trace.feed, debugger.trace.arithmetic)
     captured = arithmetic_for(recording)
     own = captured.name if captured is not None else ""
     chosen = debugger.trace.arithmetic.name
@@ -59,29 +58,6 @@ def _short_names(names: tuple[str, ...]) -> list[str]:
         engine, _, level = name.partition("-")
         levels.setdefault(engine, []).append(level)
     return [f"{engine}-{'/'.join(own)}" if own[0] else engine for engine, own in levels.items()]
-
-
-def breakpoints(debugger: Debugger) -> Choose:
-    """The stop points; choosing one clears it."""
-    choices = tuple(
-        Choice(one.spot, GridRow((str(number), _spot(one.spot))))
-        for number, one in enumerate(debugger.breakpoints.all, 1)
-    )
-    columns = (GridColumn("nr", 3), GridColumn("stops at", 60, left=True))
-    hint = (
-        "⏎ clear this one   esc leave   b set one at the stage under the cursor\n"
-        "In the palette, break also takes a place, difference or saturation"
-    )
-    return Choose("stop points of continue", Choices(columns, choices), hint)
-
-
-def _spot(spot: str) -> str:
-    words = {
-        "difference": "any difference between simulated and captured",
-        "saturation": "any value that is cut off by saturation",
-        "tie": "any value that lies half-way when it is rounded",
-    }
-    return words.get(spot, spot)
 
 
 def sessions(folder: Path) -> Choose:

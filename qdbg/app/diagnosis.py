@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,15 +12,18 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.screen import ModalScreen
 from textual.widgets import Static
+from textual.worker import get_current_worker
 
 from qdbg.app import dialogs
 from qdbg.app.dialogs import Choice, Choices
 from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.widgets import Panel, Part, join, title
 from qdbg.core.quantity import Array
+from qdbg.core.work import Cancelled, heard_by
 from qdbg.engine.diagnose import Diagnosis, Verdict, diagnose
 from qdbg.engine.trace import Trace
 from qdbg.engine.why import Evidence, evidence
+from qdbg.headless.output import bar
 
 SHOWN = 40
 """How many changes are listed."""
@@ -55,6 +59,8 @@ class DiagnosisScreen(ModalScreen[str | None]):
         self.found: Diagnosis | None = None
         self.rows: tuple[Verdict, ...] = ()
         self.at = 0
+        self._trying = ("", 0, 0)
+        """What is being tried, and how far that is."""
         self._evidence: dict[tuple[str, ...], tuple[Evidence, ...]] = {}
 
     def compose(self) -> ComposeResult:
@@ -73,17 +79,34 @@ class DiagnosisScreen(ModalScreen[str | None]):
         self._say("trying one changed assumption after the other …")
         self.query_one("#hint", Static).update("esc leave")
         self.query_one("#choices", Grid).styles.height = 1
+        self._progress = self.set_interval(0.2, self._show_progress)
         self.run_worker(self._diagnose, thread=True, exclusive=True)
 
     def _say(self, words: Content | str) -> None:
         self.query_one("#head", Static).update(words)
 
     def _diagnose(self) -> None:
-        found = diagnose(self.trace, self.call, self.asked.target)
-        self.app.call_from_thread(self._shown, found)
+        worker, app = get_current_worker(), self.app
+
+        def tell(what: str, done: int, total: int) -> None:
+            if worker.is_cancelled or not self.is_attached:
+                raise Cancelled("nobody waits for the diagnosis any more")
+            self._trying = what, done, total
+
+        with suppress(Cancelled), heard_by(tell):
+            found = diagnose(self.trace, self.call, self.asked.target)
+            if not worker.is_cancelled and self.is_attached:
+                app.call_from_thread(self._shown, found)
+
+    def _show_progress(self) -> None:
+        what, done, total = self._trying
+        if total:
+            head = "trying one changed assumption after the other …\n"
+            self._say(f"{head}{bar(done, total, 30)}  {what}")
 
     def _shown(self, found: Diagnosis | None) -> None:
         self.found = found
+        self._progress.stop()
         if found is None:
             self._say("nothing differs here")
             return

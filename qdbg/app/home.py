@@ -12,7 +12,7 @@ from textual.widgets import Static
 
 from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.keyline import KeyLine
-from qdbg.app.plan import Plan, plan_of_recent, plan_of_words
+from qdbg.app.plan import Plan, plan_of_recent, plan_of_tour, plan_of_words
 from qdbg.app.screen import CommandScreen
 from qdbg.app.widgets import fitted, join, title
 from qdbg.examples import Example, examples
@@ -72,7 +72,7 @@ class HomeScreen(CommandScreen):
     .grid--selected { background: $block-cursor-background; }
     """
     ALLOWED = frozenset(
-        {"down", "up", "first", "last", "page-down", "page-up", "into", "out", "resume"}
+        {"down", "up", "first", "last", "page-down", "page-up", "into", "out", "resume", "tour"}
     )
 
     def __init__(self) -> None:
@@ -154,7 +154,7 @@ def home_lines() -> tuple[HomeLine, ...]:
     here = [path for path in sorted(SAVED.glob("*.qdbg")) if path.resolve() not in own]
     groups = (
         ("go on with", [_recent(entry) for entry in recents()]),
-        ("examples", [_example(example) for example in shipped]),
+        ("examples", [_tour(), *(_example(example) for example in shipped)]),
         (f"saved in {SAVED}/", [_saved(path) for path in here]),
     )
     found: list[HomeLine] = []
@@ -167,6 +167,11 @@ def home_lines() -> tuple[HomeLine, ...]:
 def _recent(entry: Recent) -> HomeLine:
     about = f"{_when(entry.saved)}   {entry.place} under {entry.arithmetic}"
     return HomeLine(f"{entry.model} · {entry.sample}", about, lambda: plan_of_recent(entry))
+
+
+def _tour() -> HomeLine:
+    about = "two minutes: from a difference to its cause, on the session below"
+    return HomeLine("a guided tour", about, plan_of_tour)
 
 
 def _example(example: Example) -> HomeLine:

@@ -53,6 +53,14 @@ class Keeping(Moves):
     def open(self, plan: Plan) -> None:
         """Open something else."""
 
+    @abstractmethod
+    def give(self, name: str, argument: str = "") -> None:
+        """Run a command of the table."""
+
+    @abstractmethod
+    def show_debugger(self, debugger: Debugger, plan: Plan) -> None:
+        """Put its main screen in the place of whatever is there."""
+
     def end_with_the_terminal(self) -> None:
         """Quit properly when the terminal is closed."""
         loop = asyncio.get_running_loop()

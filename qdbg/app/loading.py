@@ -7,7 +7,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qdbg.app.plan import Plan
+from qdbg.core.work import Cancelled, heard_by
 from qdbg.debugger import Debugger
+from qdbg.headless.output import bar
 from qdbg.headless.scripted import run_script
 from qdbg.session import Session
 
@@ -21,7 +23,24 @@ def load(
     say: Callable[[str], None],
     cancelled: Callable[[], bool],
 ) -> Debugger:
-    """Open the session, or read the model, show its layers and run it. Raises QdbgError."""
+    """Open the session, or read the model, show its layers and run it. Raises QdbgError, Cancelled
+    among it."""
+
+    def tell(what: str, done: int, total: int) -> None:
+        if cancelled():
+            raise Cancelled("the opening was stopped")
+        say(f"{bar(done, total)} {what}")
+
+    with heard_by(tell):
+        return _load(plan, show, say, cancelled)
+
+
+def _load(
+    plan: Plan,
+    show: Callable[[Model], None],
+    say: Callable[[str], None],
+    cancelled: Callable[[], bool],
+) -> Debugger:
     if plan.session_path is None and not plan.kept and Path(plan.title).is_file():
         from qdbg.reader import read_model  # noqa: PLC0415 - not needed for a session
 

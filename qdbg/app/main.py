@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
+
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Static
+from textual.worker import get_current_worker
 
 from qdbg.app import texts
 from qdbg.app.changed import CAPTURED
@@ -16,7 +19,9 @@ from qdbg.app.picture import FeatureMap
 from qdbg.app.pictured import Pictured, part_title, views_line
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import Rail, StepTable
+from qdbg.app.watching import LEAST_WATCHES, MOST_WATCHES, watch_lines
 from qdbg.app.widgets import Panel, title
+from qdbg.core.work import Cancelled, heard_by
 from qdbg.engine.survey import Fare
 from qdbg.engine.trace import Step
 
@@ -42,6 +47,12 @@ class MainScreen(CommandScreen):
     #below { height: 6; padding: 0 2; display: none; }
     #range { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #survey { height: 2; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
+    #watches { height: auto; max-height: 6; padding: 0 1; border-left: thick $accent;
+               text-wrap: nowrap; text-overflow: ellipsis; display: none; }
+    MainScreen.watching #watches { display: block; }
+    MainScreen.unwatched #watches { display: none; }
+    MainScreen.-short #watches { max-height: 2; }
+    MainScreen.-tiny #watches { display: none; }
     #legend { height: 1; padding: 0 1; color: $secondary; text-wrap: nowrap; }
     MainScreen.-narrow #rail { display: none; }
     MainScreen.-narrow #formula { display: none; }
@@ -69,6 +80,10 @@ class MainScreen(CommandScreen):
     def __init__(self) -> None:
         super().__init__()
         self.fares: tuple[Fare, ...] = ()
+        self.feed = ""
+        """With which feed they were counted."""
+        self._counting = ("", 0, 0)
+        """What is being counted, and how far that is."""
         self._rail: Rail | None = None
         self._table: StepTable | None = None
         self._strip: tuple[Step, int] | None = None
@@ -85,6 +100,7 @@ class MainScreen(CommandScreen):
                 yield Pictured(id="map")
                 yield Static(id="below", markup=False)
             yield Panel(id="formula")
+        yield Static(id="watches", markup=False)
         yield Static(id="range", markup=False)
         yield Static(id="legend", markup=False)
         yield Static(id="survey", markup=False)
@@ -94,6 +110,7 @@ class MainScreen(CommandScreen):
         """Draw the state, and count the differences of every arithmetic in the background."""
         title(self.query_one("#rail"), "steps")
         title(self.query_one("#formula"), "formula")
+        self._progress = self.set_interval(0.2, self._show_survey)
         self.show_state()
         self.count_fares()
         self.qdbg.offer()
@@ -101,22 +118,42 @@ class MainScreen(CommandScreen):
     def on_resize(self, event: Resize) -> None:
         """Draw again: the texts depend on the size."""
         del event
-        self.call_after_refresh(self.show_state)
+        if not self.qdbg.busy:
+            self.call_after_refresh(self.show_state)
 
     def count_fares(self) -> None:
         """Simulate every arithmetic in a thread; the line is filled when they are counted."""
+        self.fares, self._counting = (), ("", 0, 0)
+        self._progress.resume()
         self.run_worker(self._survey, thread=True, exclusive=True, group="survey")
 
     def _survey(self) -> None:
         from qdbg.engine.survey import survey  # noqa: PLC0415 - not before the first paint
 
-        debugger = self.qdbg.debugger
-        fares = survey(debugger.recording, debugger.trace.feed, debugger.trace.arithmetic)
-        self.app.call_from_thread(self._counted, fares)
+        worker, app = get_current_worker(), self.qdbg
+        trace = app.debugger.trace
 
-    def _counted(self, fares: tuple[Fare, ...]) -> None:
-        self.fares = fares
-        self.show_state()
+        def tell(what: str, done: int, total: int) -> None:
+            if worker.is_cancelled or app.leaving:
+                raise Cancelled("nobody looks at it any more")
+            self._counting = what, done, total
+
+        with suppress(Cancelled), heard_by(tell):
+            fares = survey(trace.recording, trace.feed, trace.arithmetic)
+            if not worker.is_cancelled and not app.leaving:
+                app.call_from_thread(self._counted, fares, trace.feed)
+
+    def _counted(self, fares: tuple[Fare, ...], feed: str) -> None:
+        self.fares, self.feed = fares, feed
+        self._progress.pause()
+        self._show_survey()
+
+    def _show_survey(self) -> None:
+        """How the arithmetics fare, or how far the counting is."""
+        if self.fares:
+            self._say("#survey", texts.survey_lines(self.qdbg.debugger, self.fares))
+        else:
+            self._say("#survey", texts.counting_line(*self._counting, self.size.width))
 
     def show_state(self) -> None:
         """Draw the step, the element, and everything that follows from them."""
@@ -134,7 +171,19 @@ class MainScreen(CommandScreen):
         if self._strip != (step, self.size.width):
             self._strip = step, self.size.width
             self._say("#range", texts.range_strip(step, self.size.width))
-        self._say("#survey", texts.survey_lines(debugger, self.fares))
+        self._show_survey()
+        self._show_watches()
+
+    def _show_watches(self) -> None:
+        """A line per watch; the panel is only there where something is watched."""
+        debugger = self.qdbg.debugger
+        self.set_class(bool(debugger.watches.all), "watching")
+        if debugger.watches.all:
+            most = LEAST_WATCHES if self.has_class("-narrow") else MOST_WATCHES
+            panel = self.query_one("#watches", Static)
+            lines = watch_lines(debugger, self.size.width - 4, most)
+            rows = min(most, len(debugger.watches.all))
+            panel.update(lines, layout=panel.size.height != rows)
 
     def _legend(self) -> Content:
         trace = self.qdbg.debugger.trace

@@ -30,7 +30,7 @@ class OpeningScreen(CommandScreen):
              border-title-color: $foreground; }
     #layers { height: 1fr; border: round $border; border-title-color: $foreground; }
     OpeningScreen.failed #progress { padding: 1 1; }
-    OpeningScreen.failed.unread #layers { visibility: hidden; }
+    OpeningScreen.unread #layers { visibility: hidden; }
     OpeningScreen.said #words { display: block; }
     .grid--header { color: $secondary; text-style: bold; }
     .grid--plain { color: $foreground; }

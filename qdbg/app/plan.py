@@ -41,6 +41,8 @@ class Plan:
     """What to run once it is open; may raise QdbgError."""
     kept: str = ""
     """The name among the recent ones of what is gone on with; empty for a new start."""
+    tour: bool = False
+    """Whether the guided tour leads through it."""
 
 
 RUN_OPTIONS = ("sample", "input", "standardize", "scaled", "engine", "cpu", "threads")
@@ -92,6 +94,17 @@ def plan_of_recent(entry: Recent) -> Plan:
         return load(entry.path)
 
     return Plan(entry.model, opening, saved, None, None, run=entry.run, kept=entry.name)
+
+
+def plan_of_tour() -> Plan:
+    """The shipped session, not remembered among the recent ones."""
+
+    def opening() -> Session:
+        from qdbg.tour import tour_session  # noqa: PLC0415 - numpy, not before the first paint
+
+        return tour_session()
+
+    return Plan("the tour", opening, None, None, None, tour=True)
 
 
 def run_words(options: argparse.Namespace) -> str:

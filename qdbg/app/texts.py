@@ -16,6 +16,7 @@ from qdbg.engine.survey import Fare
 from qdbg.engine.table import signed
 from qdbg.engine.terms import Terms, lost_outputs
 from qdbg.engine.trace import Step
+from qdbg.headless.output import bar
 from qdbg.names import LEVELS
 
 ROOMY, USUAL = 112, 80
@@ -159,6 +160,15 @@ def _histogram(found: Range) -> Content:
         else:
             parts.append((block, "$primary on $panel"))
     return join(*parts)
+
+
+def counting_line(what: str, done: int, total: int, width: int) -> Content:
+    """How far the counting of differences under every arithmetic is."""
+    head = join((" comparing the arithmetics …", "$secondary"))
+    if not total:
+        return head
+    words = f"{bar(done, total, max(8, min(40, width - 60)))}  {what}"
+    return join(head, "\n ", (words, "$secondary"))
 
 
 def survey_lines(debugger: Debugger, fares: tuple[Fare, ...]) -> Content:

@@ -11,17 +11,20 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from qdbg.capture.arguments import Arguments, integers
-from qdbg.capture.tape import SUSPECT, Tape, overwrites
+from qdbg.capture.tape import Tape, overwrites
 
 
 class Again(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped
-    """Compares the suspect calls of a run with those on a tape, and marks there which of them gave
-    another result on the same operands: their kernels read memory that nobody wrote."""
+    """Compares each quantized result of a run with the one on a tape, and marks there which calls
+    gave another result on the same operands: their kernels read memory that nobody wrote.
+
+    It costs a comparison for each call, since the model runs once more in any case.
+    """
 
     def __init__(self, tape: Tape) -> None:
         super().__init__()  # type: ignore[no-untyped-call]
         self._tape = tape
-        self._left = list(reversed(tape.suspects))
+        self._left = list(reversed(tape.repeats))
 
     @classmethod
     def _should_skip_dynamo(cls) -> bool:
@@ -31,17 +34,31 @@ class Again(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
     ) -> Any:
-        """Run the op; if it is a suspect one, look at what it gave on tape."""
+        """Run the op; where its result is one that the tape holds, compare them."""
         del types
         kwargs = kwargs or {}
         result = func(*args, **kwargs)
-        if self._left and func.name().startswith(SUSPECT) and not overwrites(func):
-            call = self._left.pop()
-            if not _same(result, self._tape.values[call]) and self._same_operands(
-                call, Arguments(func, args, kwargs)
-            ):
-                self._tape.nodes[call] = replace(self._tape.nodes[call], repeatable=False)
+        made = _tensors(result)
+        if not self._left or not made or not made[0].is_quantized or overwrites(func):
+            return result
+        if any(made[0] is operand for operand in _tensors((args, kwargs))):
+            return result
+        call, name = self._left.pop()
+        if name != func.name():  # the model goes another way this time
+            self._left.clear()
+        elif not self._same(call, made) and self._same_operands(
+            call, Arguments(func, args, kwargs)
+        ):
+            for part in range(call, call + len(made)):
+                self._tape.nodes[part] = replace(self._tape.nodes[part], repeatable=False)
         return result
+
+    def _same(self, call: int, made: list[torch.Tensor]) -> bool:
+        return all(
+            np.array_equal(integers(tensor), self._tape.values[call + part])
+            for part, tensor in enumerate(made)
+            if tensor.is_quantized
+        )
 
     def _same_operands(self, call: int, given: Arguments) -> bool:
         sources = self._tape.nodes[call].inputs
@@ -51,6 +68,5 @@ class Again(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves
         )
 
 
-def _same(result: Any, kept: np.ndarray[Any, Any]) -> bool:
-    made = next(leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor))
-    return not made.is_quantized or np.array_equal(integers(made), kept)
+def _tensors(held: Any) -> list[torch.Tensor]:
+    return [leaf for leaf in tree_leaves(held) if isinstance(leaf, torch.Tensor)]

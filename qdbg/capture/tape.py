@@ -26,8 +26,8 @@ PASSING = {"Identity", "Dropout"}
 """Modules that hand on their input at inference, some of them unseen by the dispatcher."""
 ROOT = "forward"
 NO_LAYERS: Mapping[str, Layer] = MappingProxyType({})
-SUSPECT = "quantized::conv"
-"""Calls of which torch has kernels that do not give the same result twice."""
+CHOOSING = "quantized::conv"
+"""Calls whose kernel depends on more than the CPU level."""
 OVERWRITES = "quantized::conv2d_add"
 """Calls that write over an operand where its memory is in the order that suits them, though their
 schema does not say so."""
@@ -69,8 +69,9 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         """The name of the call that runs, or the path of the module: for error messages."""
         self.line: str | None = None
         self.constants: list[Operand] = []
-        self.suspects: list[int] = []
-        """The calls whose kernels may give another result when they run again."""
+        self.repeats: list[tuple[int, str]] = []
+        """The calls with a quantized result of their own, by the dispatcher's names: a later run
+        tells whether they give the same again."""
         self._modules = modules
         self._layers = layers
         self._progress = progress
@@ -150,16 +151,16 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         writes = overwrites(func)
         self._overwritten |= writes
         results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
-        if schema.startswith(SUSPECT) and not writes:
-            self.suspects.append(len(self.nodes))
         if results and (quantized or any(tensor.is_quantized for tensor in results)):
             if not writes and any(results[0] is each for each in operands):
                 self._write_passed(results[0])
                 return result
+            if results[0].is_quantized and not writes:
+                self.repeats.append((len(self.nodes), func.name()))
             names = tuple(name for name, _ in (*given.tensors, *given.unpacked))
             for part, each in enumerate(results):
                 settings = given.settings | ({"part": part} if len(results) > 1 else {})
-                settings |= self._circumstances if schema.startswith(SUSPECT) else {}
+                settings |= self._circumstances if schema.startswith(CHOOSING) else {}
                 self._write(self._name(op), op, Given(sources, names, settings), each)
         return result
 

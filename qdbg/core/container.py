@@ -10,6 +10,7 @@ import contextlib
 import hashlib
 import importlib
 import json
+import mmap
 import os
 import stat
 import tempfile
@@ -30,6 +31,9 @@ KEY = "qdbg"
 FORMAT = "qdbg session"
 VERSION = 1
 MAX_BYTES = 2**32
+MAPPED = 2**22
+"""Files of so many bytes are mapped into memory. Smaller ones are read: whoever cuts off a file in
+place that is mapped ends the process that looks at it."""
 HEADER_BYTES = 8
 SAVE_AGAIN = "save the session again, or take the file from where it was made"
 DTYPES = {"U8": "u1", "I8": "i1", "I32": "<i4", "I64": "<i8", "F32": "<f4", "F64": "<f8"}
@@ -37,22 +41,24 @@ DTYPES = {"U8": "u1", "I8": "i1", "I32": "<i4", "I64": "<i8", "F32": "<f4", "F64
 
 def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> None:
     """Replace the file in one step: a kill at any moment leaves the old one or the new one."""
-    data = encode(tensors, metadata)
+    arrays, note = _content_of(tensors, metadata)
+    library = importlib.import_module("safetensors.numpy")
     temporary: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
         temporary = Path(name)
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(data)
-            stream.flush()
-            os.fsync(stream.fileno())
+        os.close(handle)
+        library.save_file(arrays, temporary, metadata=note)
+        _sync(temporary)
         temporary.chmod(_mode(path))
         temporary.replace(path)
-        _sync_folder(path.parent)
-    except OSError as error:
+        with contextlib.suppress(OSError):  # not every system can make a name durable
+            _sync(path.parent)
+    except (OSError, importlib.import_module("safetensors").SafetensorError) as error:
+        why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise SessionError(
-            f"{path} cannot be written: {error.strerror or error}",
+            f"{path} cannot be written: {why}",
             remedy="choose another folder, or make room on the disk",
         ) from error
     finally:
@@ -68,7 +74,7 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, object]]:
             raise SessionError(f"{path} is not a file", expected="a session file (.qdbg)")
         if status.st_size > MAX_BYTES:
             raise SessionError(f"{path} has {status.st_size} bytes", expected="at most 4 GiB")
-        data = path.read_bytes()
+        data = path.read_bytes() if status.st_size < MAPPED else _mapped(path)
     except FileNotFoundError as error:
         raise SessionError(f"there is no file {path}") from error
     except (OSError, ValueError) as error:
@@ -76,8 +82,23 @@ def read(path: Path) -> tuple[dict[str, Array], dict[str, object]]:
     return decode(data, str(path))
 
 
+def _mapped(path: Path) -> mmap.mmap:
+    """The file as memory, of which only what is looked at is read."""
+    with path.open("rb") as stream:
+        return mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ)
+
+
 def encode(tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> bytes:
     """The bytes of the file, the same for equal content."""
+    arrays, note = _content_of(tensors, metadata)
+    saved: bytes = importlib.import_module("safetensors.numpy").save(arrays, metadata=note)
+    return saved
+
+
+def _content_of(
+    tensors: Mapping[str, Array], metadata: Mapping[str, object]
+) -> tuple[dict[str, Array], dict[str, str]]:
+    """What the file holds: the arrays, and the text in its metadata."""
     content = {
         "format": FORMAT,
         "version": VERSION,
@@ -86,13 +107,12 @@ def encode(tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> byte
     }
     content["digest"] = _text_digest(content)
     note = {KEY: json.dumps(content, sort_keys=True, allow_nan=False)}
-    arrays = {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}
-    saved: bytes = importlib.import_module("safetensors.numpy").save(arrays, metadata=note)
-    return saved
+    return {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}, note
 
 
-def decode(data: bytes, name: str) -> tuple[dict[str, Array], dict[str, object]]:
-    """What `encode` was given. Raises SessionError, calling the file `name`."""
+def decode(data: bytes | mmap.mmap, name: str) -> tuple[dict[str, Array], dict[str, object]]:
+    """What `encode` was given; the arrays lie in `data`, where that is a mapped file. Raises
+    SessionError, calling the file `name`."""
     content = _content(data, name)
     digests, metadata = content.get("digests"), content.get("content")
     if not isinstance(digests, dict) or not isinstance(metadata, dict):
@@ -103,10 +123,12 @@ def decode(data: bytes, name: str) -> tuple[dict[str, Array], dict[str, object]]
     for key, array in tensors.items():
         if _digest(array) != digests[key]:
             raise _damaged(name, f"{describe(key)} changed since they were written")
+    if isinstance(data, mmap.mmap):
+        data.madvise(mmap.MADV_DONTNEED)  # the digests went over all of it: give the memory back
     return tensors, metadata
 
 
-def _content(data: bytes, name: str) -> dict[str, Any]:
+def _content(data: bytes | mmap.mmap, name: str) -> dict[str, Any]:
     """The JSON text of the file's metadata; its own digest is checked here."""
     header = _header(data, name)
     note = header.get("__metadata__")
@@ -132,11 +154,11 @@ def _content(data: bytes, name: str) -> dict[str, Any]:
     return content
 
 
-def _header(data: bytes, name: str) -> dict[str, Any]:
+def _header(data: bytes | mmap.mmap, name: str) -> dict[str, Any]:
     length = int.from_bytes(data[:HEADER_BYTES], "little")
     body = data[HEADER_BYTES : HEADER_BYTES + length]
     if len(data) < HEADER_BYTES or not body.startswith(b"{"):
-        found = f"{name} is empty" if not data else f"{name} is not a session file"
+        found = f"{name} is empty" if not len(data) else f"{name} is not a session file"
         raise SessionError(found, expected="a session that qdbg saved")
     if len(body) < length:
         raise _damaged(name, "it ends too early")
@@ -156,11 +178,11 @@ def _json(text: str, name: str) -> dict[str, Any]:
     return found
 
 
-def _tensors(data: bytes, name: str) -> dict[str, Array]:
+def _tensors(data: bytes | mmap.mmap, name: str) -> dict[str, Array]:
     module = importlib.import_module("safetensors")
     try:
-        entries = module.deserialize(data)
-    except (module.SafetensorError, ValueError, OverflowError) as error:
+        entries = _in_place(data, name) if isinstance(data, mmap.mmap) else module.deserialize(data)
+    except (module.SafetensorError, OSError, ValueError, OverflowError) as error:
         raise _damaged(name, str(error).partition("\n")[0][:120]) from error
     tensors: dict[str, Array] = {}
     for key, entry in entries:
@@ -172,6 +194,21 @@ def _tensors(data: bytes, name: str) -> dict[str, Array]:
     return tensors
 
 
+def _in_place(data: mmap.mmap, name: str) -> list[tuple[str, dict[str, Any]]]:
+    """As `safetensors.deserialize`, without a copy of the numbers. Raises SafetensorError where the
+    header does not fit the file."""
+    with importlib.import_module("safetensors").safe_open(name, framework="np"):
+        pass  # it compares every offset, shape and type with the file
+    header = _header(data, name)
+    start = HEADER_BYTES + int.from_bytes(data[:HEADER_BYTES], "little")
+    view = memoryview(data)[start:]
+    return [
+        (key, {**entry, "data": view[slice(*entry["data_offsets"])]})
+        for key, entry in header.items()
+        if key != "__metadata__"
+    ]
+
+
 def _damaged(name: str, how: str) -> SessionError:
     return SessionError(f"{name} is damaged: {how}", remedy=SAVE_AGAIN)
 
@@ -179,7 +216,9 @@ def _damaged(name: str, how: str) -> SessionError:
 def _digest(array: Array) -> str:
     """Over dtype, shape and bytes, so that none of them can change unseen."""
     head = f"{array.dtype.str}{list(array.shape)}".encode()
-    return hashlib.sha256(head + array.tobytes()).hexdigest()
+    found = hashlib.sha256(head)
+    found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    return found.hexdigest()
 
 
 def _text_digest(content: Mapping[str, object]) -> str:
@@ -196,11 +235,10 @@ def _mode(path: Path) -> int:
     return 0o666 & ~mask
 
 
-def _sync_folder(folder: Path) -> None:
-    """Make the new name itself durable, where the system can."""
-    with contextlib.suppress(OSError):
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
+def _sync(path: Path) -> None:
+    """Wait until the file, or a folder's names, are on the disk."""
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)

@@ -25,15 +25,18 @@ class Carried:
     """The places of a call's inputs among its operands."""
 
     operands: dict[str, Array]
-    """By symbol, in the operand's shape."""
+    """By symbol, in the operand's shape; what holds no input is as it was."""
     starts: tuple[int, ...]
     """Per input the number of its first place, and behind the last one the end."""
 
-    def of(self, name: str, at: Array) -> tuple[Array, Array]:
-        """Of some elements of an operand (flat indices) the inputs they are from, −1 where from
-        none, and their flat indices there."""
-        operand = self.operands[name]
+    def of(self, name: str, at: Array, own: Array) -> tuple[Array, Array] | None:
+        """Of some elements of an operand (flat indices; their own values are `own`) the inputs
+        they are from, −1 where from none, and their flat indices there. None for an operand that
+        holds no input: it is as it was."""
+        operand = np.asarray(self.operands[name])
         places = np.asarray(operand[np.unravel_index(at, operand.shape)])
+        if operand.dtype == own.dtype and not np.any(places >= self.starts[0]):
+            return None
         source = np.searchsorted(self.starts, places, side="right") - 1
         inside = (source >= 0) & (source < len(self.starts) - 1)
         source = np.where(inside, source, -1)
@@ -41,19 +44,13 @@ class Carried:
 
 
 def carried(trace: Trace, call: int) -> Carried | None:
-    """The places in all operands that hold some; None where the op computes with them first."""
+    """The call's operands, laid out with places; None where the op computes with them first."""
     try:
         made = trace.call(call)
         inputs, starts = _places(made)
-        operands = registry()[made.node.op].operands(replace(made, inputs=inputs))
+        return Carried(registry()[made.node.op].operands(replace(made, inputs=inputs)), starts)
     except (NotSimulated, ValueError, TypeError, IndexError, OverflowError):
         return None
-    found = {
-        name: np.asarray(array)
-        for name, array in operands.items()
-        if np.asarray(array).size and np.asarray(array).max() >= starts[0]
-    }
-    return Carried(found, starts)
 
 
 def _places(call: Call) -> tuple[tuple[Operand, ...], tuple[int, ...]]:

@@ -14,6 +14,7 @@ from qdbg.assumptions.hypothesis import Hypothesis, named
 from qdbg.assumptions.plan import Known
 from qdbg.core.op import NotSimulated, laid_out
 from qdbg.core.quantity import Array
+from qdbg.core.work import doing
 from qdbg.engine.trace import Trace
 from qdbg.ops import registry as ops
 
@@ -226,19 +227,25 @@ def apply(plan: Plan, changes: Sequence[Change]) -> Plan | None:
 def _tried(layer: _Layer, sets: Sequence[tuple[Change, ...]]) -> list[Verdict]:
     """What each set leaves, on the rows that are looked at first."""
     first = layer.looks[0]
-    found = ((changes, first.left(changes)) for changes in sets)
-    return [Verdict(c, left, first.target.size) for c, left in found if left is not None]
+    found = []
+    for number, changes in enumerate(sets):
+        doing(" + ".join(change.name for change in changes), number, len(sets))
+        left = first.left(changes)
+        if left is not None:
+            found.append(Verdict(changes, left, first.target.size))
+    return found
 
 
 def _whole(layer: _Layer, verdicts: Sequence[Verdict]) -> list[Verdict]:
     """Those that leave nothing, also in all the other rows."""
     held = [verdict for verdict in verdicts if not verdict.left]
     for look in layer.looks[1:]:
-        held = [
-            Verdict(verdict.changes, 0, look.target.size)
-            for verdict in held
-            if look.left(verdict.changes) == 0
-        ]
+        left = []
+        for number, verdict in enumerate(held):
+            doing(f"{' + '.join(verdict.names)}, on more elements", number, len(held))
+            if look.left(verdict.changes) == 0:
+                left.append(Verdict(verdict.changes, 0, look.target.size))
+        held = left
     return held
 
 

@@ -116,7 +116,10 @@ def _in_inputs(trace: Trace, step: Step, reached: _Reached, places: Carried) -> 
     inputs, operand = trace.call(step.call).inputs, np.asarray(step.simulation.values[reached.name])
     found = []
     own = operand[np.unravel_index(reached.at, operand.shape)]
-    each = zip(own, *places.of(reached.name, reached.at), _adds(reached), strict=True)
+    from_inputs = places.of(reached.name, reached.at, own)
+    if from_inputs is None:
+        return []
+    each = zip(own, *from_inputs, _adds(reached), strict=True)
     for given, source, at, adds in each:
         value, origin = number(given), PADDING
         if source >= 0:

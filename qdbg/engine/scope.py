@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -36,12 +37,20 @@ class Scope(Mapping[str, Value]):
         self._elements = elements
         axes = axes_of(step)
         self._axes = {letter: place for place, letter in enumerate(axes.letters)}
-        self._arrays = _arrays(step)
 
     def __iter__(self) -> Iterator[str]:
         """Every name that is known here."""
-        both = {"delta"} if {"simulated", "captured"} <= self._arrays.keys() else set()
-        return iter(sorted({*self._axes, *self._arrays, *TEXTS, "i", *both}))
+        step = self._step
+        symbols = step.simulation.values if step.simulation is not None else ()
+        asked = {*symbols, *COMPARED, "golden"}
+        return iter(sorted({*self._axes, *TEXTS, "i"} | {n for n in asked if n in self}))
+
+    def __contains__(self, name: object) -> bool:
+        """Whether the name is known here; nothing is computed."""
+        if name in self._axes or name in TEXTS or name == "i":
+            return True
+        asked = COMPARED[:2] if name == "delta" else (str(name),)
+        return all(_array(self._step, each) is not None for each in asked)
 
     def __len__(self) -> int:
         """How many there are."""
@@ -62,33 +71,40 @@ class Scope(Mapping[str, Value]):
         return self._of(name)
 
     def _of(self, name: str) -> Array:
-        array = np.broadcast_to(self._arrays[name], self._step.shape)
+        found = _array(self._step, name)
+        if found is None:
+            raise KeyError(name)
+        array = np.broadcast_to(found, self._step.shape)
         return np.asarray(array[np.unravel_index(self._elements, self._step.shape)])
 
 
-def _arrays(step: Step) -> dict[str, Array]:
-    """The operands and the result that have one number for each element or for all of them."""
-    found: dict[str, Array] = {}
+def _array(step: Step, name: str) -> Array | None:
+    """An operand or the result of the stage with one number for each element or for all of them,
+    a number that holds for the whole call (a scale, qmin), or what the table compares."""
+    compared = {"captured": step.captured, "simulated": step.simulated, "golden": step.golden}
+    if name in compared:
+        return compared[name]
     stage, made = step.stage, step.simulation
-    if stage is not None and made is not None:
-        own = _places(stage.formula).get(stage.output, set())
-        places = _places(stage.formula.partition(" = ")[2])
-        for name in (*stage.parameters, stage.output):
-            array = np.asarray(made.values[name])
-            along = places.get(name, set()) <= own or name == stage.output
-            if along and array.dtype.kind in "biuf" and _spreads(array.shape, step.shape):
-                found[name] = array
-    compared = zip(COMPARED[:2], (step.captured, step.simulated), strict=True)
-    given = {name: array for name, array in compared if array is not None}
-    golden = {} if step.golden is None else {"golden": step.golden}
-    return found | given | golden
+    if stage is None or made is None or name not in made.values:
+        return None
+    array = np.asarray(made.values[name])
+    if array.dtype.kind not in "biuf":
+        return None
+    if not array.ndim or name == stage.output:
+        return array
+    if name not in stage.parameters or not _spreads(array.shape, step.shape):
+        return None
+    operands = _places(stage.formula.partition(" = ")[2])
+    own = _places(stage.formula).get(stage.output, frozenset())
+    return array if operands.get(name, frozenset()) <= own else None
 
 
-def _places(formula: str) -> dict[str, set[str]]:
+@cache
+def _places(formula: str) -> dict[str, frozenset[str]]:
     """By symbol the letters behind it: `w_q[c,k]` has c and k."""
-    found: dict[str, set[str]] = {}
+    found: dict[str, frozenset[str]] = {}
     for name, place in re.findall(r"([A-Za-z_]\w*)\[((?:[^\[\]]|\[[^\]]*\])*)\]", formula):
-        found.setdefault(name, set()).update(part.strip() for part in place.split(","))
+        found[name] = found.get(name, frozenset()) | {part.strip() for part in place.split(",")}
     return found
 
 
@@ -146,6 +162,7 @@ def _symbols(trace: Trace) -> set[str]:
             plan = planned(trace.call(call), trace.arithmetic)
         except NotSimulated:
             continue
+        found |= {name for name, value in plan.values.items() if not np.ndim(value)}
         for stage in plan.steps:
             found |= {stage.output, *stage.parameters}
     return found

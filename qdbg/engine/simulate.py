@@ -88,7 +88,8 @@ class Plan:
 
 
 UNREPEATABLE = (
-    "PyTorch's result is not its own arithmetic's: it gave another one when it ran this call again"
+    "PyTorch's result is not the same twice: it gave another one when it ran this call again on the"
+    " same operands"
 )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass
 
 from qdbg.core.arithmetic import ARITHMETICS, Arithmetic
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Node, Recording
-from qdbg.engine.simulate import Simulation
+from qdbg.core.stage import Values
+from qdbg.core.work import part
+from qdbg.engine.simulate import planned
 from qdbg.engine.trace import Trace, arithmetic_for
 from qdbg.names import TEXTBOOK
 from qdbg.ops import registry
@@ -42,20 +45,20 @@ def same_arithmetics(recording: Recording) -> tuple[tuple[str, ...], ...]:
     groups: dict[tuple[object, ...], tuple[str, ...]] = {}
     taken: dict[str, list[object]] = {name: [] for name in ARITHMETICS}
     for call, node in enumerate(trace.nodes):
-        made = trace.simulation(call)
-        if isinstance(made, Simulation):
+        with suppress(NotSimulated):
+            values = planned(trace.call(call), trace.arithmetic).values
             for name, arithmetic in ARITHMETICS.items():
-                taken[name].append(_stages(node, arithmetic, made))
+                taken[name].append(_stages(node, arithmetic, values))
     for name, stages in taken.items():
         groups[tuple(stages)] = (*groups.get(tuple(stages), ()), name)
     return tuple(groups.values())
 
 
-def _stages(node: Node, arithmetic: Arithmetic, made: Simulation) -> object:
+def _stages(node: Node, arithmetic: Arithmetic, values: Values) -> object:
     op = registry()[node.op]
     try:
-        rivals = () if op.rivals is None else op.rivals(arithmetic, made.values)
-        return op.stages(arithmetic, made.values), rivals
+        rivals = () if op.rivals is None else op.rivals(arithmetic, values)
+        return op.stages(arithmetic, values), rivals
     except NotSimulated as reason:
         return str(reason)
 
@@ -65,16 +68,13 @@ def survey(
 ) -> tuple[Fare, ...]:
     """Simulate the recording under every arithmetic and count what each leaves; first under the
     chosen one, where it has changed assumptions."""
-    own = (
-        [_fare(Trace(recording, chosen, feed), (chosen.name,))]
-        if chosen is not None and chosen.changes
-        else []
-    )
-    presets = same_arithmetics(recording)
-    return (
-        *own,
-        *(_fare(Trace(recording, ARITHMETICS[names[0]], feed), names) for names in presets),
-    )
+    own = [] if chosen is None or not chosen.changes else [(chosen, (chosen.name,))]
+    presets = [(ARITHMETICS[names[0]], names) for names in same_arithmetics(recording)]
+    fares = []
+    for place, (arithmetic, names) in enumerate((*own, *presets)):
+        with part(place, len(own) + len(presets)):
+            fares.append(_fare(Trace(recording, arithmetic, feed), names))
+    return tuple(fares)
 
 
 def _fare(trace: Trace, names: tuple[str, ...]) -> Fare:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -89,6 +90,14 @@ class Table:
         side = SIDES[int(cut[index])] if cut is not None else ""
         changed = self.step.changed
         return Row(cells, differs, side, changed is not None and bool(changed[index]))
+
+
+def tabulated(table: Table, elements: Iterable[int]) -> str:
+    """The rows of these elements below their headings, separated by tabs."""
+    lines = ["\t".join((table.letters, *(column.title for column in table.columns)))]
+    for element in elements:
+        lines.append("\t".join((table.position(element), *table.row(element).cells)))
+    return "\n".join(lines) + "\n"
 
 
 def _cell(values: Array, index: tuple[int, ...], title: str) -> str:

@@ -18,6 +18,7 @@ from qdbg.core.op import Call, NotSimulated, Operand
 from qdbg.core.program import Layer, Node, Recording
 from qdbg.core.quantity import Array, QParams
 from qdbg.core.stage import Stage
+from qdbg.core.work import doing
 from qdbg.engine.compare import Comparison, compare, delta, differs, largest, unlike
 from qdbg.engine.simulate import ROOM, Simulation, planned, result_of, simulate
 from qdbg.ops import registry
@@ -28,6 +29,8 @@ KEPT_BYTES = 2**26
 """How much the simulated calls that are kept may hold; others are computed again when needed."""
 BYTE = 255
 """The largest distance of two values of a byte."""
+KEPT_GLANCES = 16
+"""How many steps are kept in which only single elements were looked at."""
 KEPT_STEPS = 3
 """How many steps are kept with what was counted in them: the cursor's, the one before, a result."""
 
@@ -201,6 +204,7 @@ class Trace:
         self._cache: OrderedDict[int, Simulation | NotSimulated] = OrderedDict()
         self._results: dict[int, Array] = {}
         self._steps: OrderedDict[int, Step] = OrderedDict()
+        self._glanced: OrderedDict[int, Step] = OrderedDict()
         self._apart_from: dict[tuple[str, float, int], tuple[tuple[str, QParams], ...]] = {}
 
     @property
@@ -229,7 +233,11 @@ class Trace:
         self._cache.move_to_end(call)
         return self._cache[call]
 
+    def _tell(self, call: int) -> None:
+        doing(f"{self.arithmetic.name}: {self.nodes[call].name}", call, len(self.nodes))
+
     def _simulate(self, call: int) -> Simulation | NotSimulated:
+        self._tell(call)
         try:
             return simulate(self.call(call), self.arithmetic)
         except NotSimulated as reason:
@@ -293,6 +301,7 @@ class Trace:
         """The names of the call's steps, and how its result compares; the numbers in between are
         not kept, and its result only where later calls are fed with it."""
         captured = self.recording.values[call]
+        self._tell(call)
         try:
             plan = planned(self.call(call), self.arithmetic)
             result = self.made(call, result_of(plan, self._room))
@@ -370,7 +379,13 @@ class Trace:
 
     def glance(self, index: int) -> Step:
         """The step for a look at one element: what was counted in other steps stays kept."""
-        return self._steps[index] if index in self._steps else self._step(index)
+        if index in self._steps:
+            return self._steps[index]
+        if index not in self._glanced:
+            self._glanced[index] = self._step(index)
+            while len(self._glanced) > KEPT_GLANCES:
+                self._glanced.popitem(last=False)
+        return self._glanced[index]
 
     def step(self, index: int) -> Step:
         """The step with its numbers."""

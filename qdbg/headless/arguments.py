@@ -10,9 +10,12 @@ from qdbg import __version__
 from qdbg.errors import QdbgError
 from qdbg.names import CPUS, ENGINES, FEEDS, LEVELS, THEME_NAMES
 
+PORT = 8000
+"""Where --serve listens unless another port is named."""
 USAGE = """\
 qdbg MODEL --sample NAME [options]      open the debugger on a model
 qdbg SESSION.qdbg                       open a saved session
+qdbg --tour                             a guided tour of two minutes
 qdbg show MODEL --sample NAME           the same facts as text or --json
 qdbg why MODEL --sample NAME            which assumption explains every difference?
 qdbg replay SESSION.qdbg ...            are the integers and the stops still the same?
@@ -87,14 +90,16 @@ class Parser(argparse.ArgumentParser):
 
 
 def joined(argv: list[str]) -> list[str]:
-    """`--input -1,2` as `--input=-1,2`: argparse would take negative numbers for options."""
+    """`--input -1,2` as `--input=-1,2`: argparse would take negative numbers for options. The same
+    for the port of `--serve`, which may be left out in front of a model."""
     found: list[str] = []
     for word in argv:
-        if found and found[-1] == "--input":
-            found[-1] = f"--input={word}"
+        last = found[-1] if found else ""
+        if last == "--input" or (last == "--serve" and word.isdecimal()):
+            found[-1] = f"{last}={word}"
         else:
             found.append(word)
-    return found
+    return [f"--serve={PORT}" if word == "--serve" else word for word in found]
 
 
 def _parser(prog: str, usage: str, description: str, epilog: str) -> Parser:
@@ -117,7 +122,13 @@ def open_parser() -> Parser:
         EXAMPLES,
     )
     parser.add_argument("--version", action="version", version=f"qdbg {__version__}")
-    _add_run(parser)
+    parser.add_argument(
+        "--tour", action="store_true", help="a guided tour of two minutes, on a shipped session"
+    )
+    parser.add_argument(
+        "--serve", metavar="PORT", type=int, help=f"in a browser on this machine only ({PORT})"
+    )
+    _add_run(parser, optional=True)
     _add_script(parser)
     add_golden(parser)
     _add_looks(parser)
@@ -134,6 +145,22 @@ def _add_looks(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="draw with ASCII only (as where the locale is not UTF-8)",
     )
+
+
+def check_target(options: argparse.Namespace) -> None:
+    """Refuse two things to open, or an input for none. Raises UsageError."""
+    if options.tour and options.target is not None:
+        raise UsageError("--tour has its own session", expected="qdbg --tour alone")
+    if options.target is None and (options.sample or options.input):
+        raise UsageError("an input was given, but no model", remedy="'qdbg --help' shows examples.")
+
+
+def check_text(options: argparse.Namespace) -> None:
+    """Refuse what needs a terminal where there is none. Raises UsageError."""
+    if options.target is None:
+        raise UsageError(
+            "there is no terminal to open the app in", expected="a model or a session to show"
+        )
 
 
 def show_parser() -> Parser:

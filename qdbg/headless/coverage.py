@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from datetime import UTC, datetime
 
 from qdbg import __version__
 from qdbg.selftest.cell import Count, Findings
@@ -27,14 +29,35 @@ def status_of(found: Sequence[Findings]) -> int:
     return NOT_CLAIMED if any(count.refused for count in counts) else 0
 
 
-def coverage_data(found: Sequence[Findings], seed: int, budget: str) -> dict[str, object]:
-    """Everything as plain data, for --json."""
+def coverage_data(
+    found: Sequence[Findings], seed: int, budget: str, cases: Sequence[str] = ()
+) -> dict[str, object]:
+    """Everything as plain data, for --json.
+
+    - qdbg, torch, processor: versions, and what the processor calls itself; null where no child
+      came to say it
+    - date: when the run ended, in UTC: `2026-11-23T10:00:00+00:00`
+    - seed, budget, cases: what was asked for: a number, the text of --budget, the names of --op
+    - cells: one for each engine on each CPU level
+      - engine, cpu: such as `fbgemm`, `avx2`
+      - ended: how its process died, null where it came to its end; seconds: how long it took
+      - refused_by_pytorch: how many cases PyTorch itself refused
+      - faults: for each seeded fault that shows there whether it was caught
+      - ops: by op
+        - calls, compared, differences: calls made, integers (or float32 numbers) of those that are
+          simulated, and how many of these differ
+        - refused, reasons: calls that are not simulated, and how many for each reason
+        - inputs: how many different inputs an element-wise op has (256 or 65536, else 0);
+          exhaustive: how many calls met all of them
+    """
     return {
         "qdbg": __version__,
+        "date": datetime.now(UTC).isoformat(timespec="seconds"),
         "torch": next((each.torch for each in found if each.torch), None),
         "processor": next((each.processor for each in found if each.processor), None),
         "seed": seed,
         "budget": budget,
+        "cases": list(cases),
         "cells": [
             {
                 "engine": each.engine,
@@ -117,8 +140,18 @@ def _remarks(found: Sequence[Findings]) -> list[str]:
     for each in found:
         if each.ended:
             lines.append(f"{each.engine} {each.level}: {each.ended}")
-    reasons = {
-        (op, count.reason) for each in found for op, count in each.counts.items() if count.reason
-    }
-    lines += [f"{REFUSED} {op}: {reason}" for op, reason in sorted(reasons)]
-    return lines
+    return lines + reasons_of([each.counts for each in found])
+
+
+def reasons_of(cells: Sequence[Mapping[str, Count]]) -> list[str]:
+    """For each op why calls of it are not simulated, and how large a part of its calls that is."""
+    calls: Counter[str] = Counter()
+    refused: Counter[tuple[str, str]] = Counter()
+    for counts in cells:
+        calls.update({op: count.calls for op, count in counts.items()})
+        for op, count in counts.items():
+            refused.update({(op, reason): many for reason, many in count.reasons.items()})
+    return [
+        f"{REFUSED} {op}: {reason} ({many / calls[op]:.2%} of its calls)"
+        for (op, reason), many in sorted(refused.items())
+    ]

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
+from qdbg.core.work import heard_by
 from qdbg.debugger import Debugger
 from qdbg.engine.why import Why, why_golden, why_simulated
 from qdbg.golden import Golden
@@ -39,7 +40,8 @@ def why(options: argparse.Namespace) -> int:
         )
     progress = Progress()
     try:
-        found, tests = _explained(options, progress)
+        with heard_by(progress.part):
+            found, tests = _explained(options, progress)
     finally:
         progress.done()
     write(json_text(why_data(found, tests)) if options.json else why_text(found, tests))

@@ -58,11 +58,21 @@ class Progress:
             self._dirty = True
             _put(sys.stderr, f"\r\x1b[K{clean(words)} …")
 
+    def part(self, what: str, done: int, total: int) -> None:
+        """How far the work is: a bar before the words."""
+        self(f"{bar(done, total)} {what}")
+
     def done(self) -> None:
         """Leave no trace."""
         if self._dirty:
             _put(sys.stderr, "\r\x1b[K")
             self._dirty = False
+
+
+def bar(done: int, total: int, width: int = 20) -> str:
+    """`━━━━━───── 12/63`."""
+    filled = width * done // max(1, total)
+    return f"{'━' * filled}{'─' * (width - filled)} {done}/{total}"
 
 
 def json_text(data: object) -> str:

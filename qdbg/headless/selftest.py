@@ -48,7 +48,7 @@ def selftest(options: argparse.Namespace) -> int:
     with _progress(tasks) as tell, ThreadPoolExecutor(workers) as pool:
         found = list(pool.map(lambda task: run_task(task, tell, share), tasks))
     saved = [path for each in found for path in save_differences(each, seed)]
-    data = coverage_data(found, seed, options.budget)
+    data = coverage_data(found, seed, options.budget, ops)
     write(json_text(data) if options.json else coverage_text(found, seed))
     for path in saved:
         write_error(f"a small layer that differs: qdbg {path}")
@@ -99,17 +99,18 @@ def _cells(options: argparse.Namespace) -> list[tuple[str, str]]:
 
 
 def run_task(
-    task: Task, tell: Callable[[Task, float], None], share: Shares | None = None
+    task: Task, tell: Callable[[Task, Findings], None], share: Shares | None = None
 ) -> Findings:
     """Run one child to its end; one that dies is part of the findings. `share` says how long it
     may take, if not the task itself.
 
     Raises CommandError for an op that no case draws.
     """
-    found = Findings(task.engine, task.level)
+    given = task if share is None else replace(task, budget=share.next())
+    found = Findings(task.engine, task.level, budget=given.budget)
     start = heard = time.monotonic()
     with child_process(task.level, MODULE) as child:
-        child.send((task if share is None else replace(task, budget=share.next())).line())
+        child.send(given.line())
         while True:
             try:
                 message = child.receive(POLL)
@@ -118,7 +119,7 @@ def run_task(
                 return found
             now = time.monotonic()
             found.seconds = now - start
-            tell(task, found.seconds)
+            tell(task, found)
             if message is None:
                 if now - heard > SILENT:
                     found.ended = f"it hung at {found.running}"
@@ -130,9 +131,10 @@ def run_task(
                     raise error_from(message)
                 found.ended = str(message["found"])
                 return found
-            if not isinstance(message, bytes) and message.get("done"):
-                return found
             found.hear(message)
+            if found.done:
+                tell(task, found)
+                return found
 
 
 def save_differences(found: Findings, seed: int) -> Iterator[Path]:
@@ -147,14 +149,35 @@ def save_differences(found: Findings, seed: int) -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def _progress(tasks: list[Task]) -> Iterator[Callable[[Task, float], None]]:
-    """A bar on a terminal: rich draws it; nothing elsewhere."""
+def _progress(tasks: list[Task]) -> Iterator[Callable[[Task, Findings], None]]:
+    """A bar for each cell on a terminal, with the part of its time that has passed and the case
+    that is drawn: rich draws it; nothing elsewhere."""
     from rich.console import Console  # noqa: PLC0415 - drawn only here
-    from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn  # noqa: PLC0415
+    from rich.progress import (  # noqa: PLC0415 - drawn only here
+        BarColumn,
+        Progress,
+        TaskProgressColumn,
+        TextColumn,
+        TimeElapsedColumn,
+    )
 
     console = Console(stderr=True)
-    columns = (TextColumn("{task.description}"), BarColumn(), TimeElapsedColumn())
+    columns = (
+        TextColumn("{task.fields[cell]}"),
+        BarColumn(),
+        TaskProgressColumn(),
+        TimeElapsedColumn(),
+        TextColumn("{task.fields[case]}"),
+    )
     silent = not console.is_terminal
     with Progress(*columns, console=console, transient=True, disable=silent) as bar:
-        rows = {t: bar.add_task(f"{t.engine} {t.level}", total=t.budget) for t in tasks}
-        yield lambda task, passed: bar.update(rows[task], completed=passed)
+        rows = {t.cell: bar.add_task("", start=False, case="", cell=t.cell) for t in tasks}
+
+        def tell(task: Task, found: Findings) -> None:
+            passed = found.budget if found.done else min(found.seconds, found.budget)
+            case = "done" if found.done else found.running.partition(",")[0]
+            row = rows[task.cell]
+            bar.start_task(row)  # once: later calls change nothing
+            bar.update(row, total=found.budget, completed=passed, case=case)
+
+        yield tell

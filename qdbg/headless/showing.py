@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qdbg.core.work import heard_by
 from qdbg.debugger import Debugger
 from qdbg.headless.arguments import UsageError
 from qdbg.headless.opening import missing_order, request_for, session_for
@@ -13,6 +14,7 @@ from qdbg.script import script_of
 
 if TYPE_CHECKING:
     import argparse
+    from collections.abc import Callable
 
     from qdbg.engine.trace import Trace
 
@@ -69,10 +71,21 @@ def _show_model(options: argparse.Namespace) -> int:
     progress = Progress()
     try:
         recording = capture(request, progress, lambda: False)
+        with heard_by(progress.part):
+            debugger = Debugger(recording, options.arith or "auto", options.feed or "captured")
     finally:
         progress.done()
-    debugger = Debugger(recording, options.arith or "auto", options.feed or "captured")
     return _run_and_print(options, debugger, request.sample.note)
+
+
+def _heard(make: Callable[[], str]) -> str:
+    """The text; how far its counts are is told on a terminal."""
+    progress = Progress()
+    try:
+        with heard_by(progress.part):
+            return make()
+    finally:
+        progress.done()
 
 
 def _print(
@@ -92,5 +105,5 @@ def _print(
         if mine is not None:
             write(f"\n{mine}")
     else:
-        write(show_text(trace, note, golden))
+        write(_heard(lambda: show_text(trace, note, golden)))
     return 1 if golden is not None and golden.differences else trace.exit_status

@@ -105,8 +105,9 @@ def stages(values: Values, *, relu: bool) -> tuple[Stage, ...]:
     )
     if int(shift.compute(*ratios)) > LARGEST_SHIFT:
         raise NotSimulated(
-            "both operands' scales are below 2^-10 of the result's: QNNPACK shifts by 32 places or "
-            "more there, which x86 does not do, and its result depends on the tensor's size"
+            "PyTorch's result is wrong: where both operands' scales are below 2^-10 of the result's"
+            " QNNPACK shifts by 32 places or more, which x86 does not do; what it gives depends on"
+            " the tensor's size"
         )
     last = relu_clamp_each if relu else clamp_each
     constants = (ratio_a, ratio_b, shift, multiplier_a, multiplier_b)

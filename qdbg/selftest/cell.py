@@ -21,6 +21,13 @@ class Task:
     """Seconds of fuzzing; proving that faults are caught comes before and takes from them."""
     faults: tuple[str, ...] | None = None
     """Which seeded faults to prove; None for all that show on this engine and level."""
+    least: int = 2
+    """How many cases every generator draws, however small the budget is."""
+
+    @property
+    def cell(self) -> str:
+        """`fbgemm avx2`: where the child works."""
+        return f"{self.engine} {self.level}"
 
     def line(self) -> bytes:
         """As the child reads it."""
@@ -44,23 +51,18 @@ class Count:
     differences: int = 0
     refused: int = 0
     """Calls that are not simulated."""
-    reason: str = ""
-    """Why the last of them is not."""
+    reasons: dict[str, int] = field(default_factory=dict)
+    """Why they are not: how many calls by reason."""
     exhaustive: int = 0
     """Simulated calls whose operands ran through all that there is, each with parameters drawn
     anew: the op works element by element."""
     inputs: int = 0
     """How many inputs that is: 256 bytes, or 65536 pairs of bytes; 0 for other ops."""
 
-    def add(self, other: Count) -> None:
-        """Add up."""
-        self.calls += other.calls
-        self.compared += other.compared
-        self.differences += other.differences
-        self.refused += other.refused
-        self.reason = other.reason or self.reason
-        self.exhaustive += other.exhaustive
-        self.inputs = other.inputs or self.inputs
+    def refuse(self, reason: str) -> None:
+        """A call is not simulated for this reason."""
+        self.refused += 1
+        self.reasons[reason] = self.reasons.get(reason, 0) + 1
 
 
 @dataclass(slots=True)
@@ -78,13 +80,17 @@ class Findings:
     recordings: list[bytes] = field(default_factory=list)
     """Those cases, recorded, in the same order."""
     running: str = ""
-    """The case that ran last, where the child died."""
+    """The case that runs, or ran last, and its seed: `conv2d, seed 7`."""
     ended: str = ""
     """How the child died; empty where it came to its end."""
     refused: int = 0
     """Cases that PyTorch itself refused."""
     seconds: float = 0.0
     """How long the child ran."""
+    budget: float = 0.0
+    """How long it was to run."""
+    done: bool = False
+    """Whether it came to its end."""
     torch: str = ""
     processor: str = ""
 
@@ -102,6 +108,7 @@ class Findings:
         self.torch = message.get("torch", self.torch)
         self.processor = message.get("processor", self.processor)
         self.refused = message.get("refused", self.refused)
+        self.done = message.get("done", self.done)
         self.faults |= message.get("faults", {})
         if "difference" in message:
             self.differences.append(message["difference"])

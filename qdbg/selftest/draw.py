@@ -20,6 +20,8 @@ SHARED = 0.2
 """The part of the large cases of element-wise ops that two threads may share."""
 ELEMENTS = 20_000
 """How many elements a large tensor has at most, and a quarter of it at least."""
+MIDDLE = 128
+"""A zero point that leaves room on both sides."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +96,18 @@ class Draw:
         """A power of two in tie-rich cases, else anything between, evenly by magnitude."""
         if self.tie:
             return float(2.0 ** round(self.random.uniform(np.log2(low), np.log2(high))))
+        return self.uneven_scale(low, high)
+
+    def uneven_scale(self, low: float = 1e-3, high: float = 0.5) -> float:
+        """Anything between, in tie-rich cases too: float32 has to round what it multiplies."""
         return float(np.exp(self.random.uniform(np.log(low), np.log(high))))
+
+    def halves(self, unit: float) -> float:
+        """A scale within some float32 steps of 2/1, 2/3, 6/7 … units: of all whole numbers of units
+        a half, a sixth, a tenth or a fourteenth lies near a rounding tie then."""
+        above, below = (2 * int(self.random.integers(0, 4)) + 1 for _ in range(2))
+        near = 2 * unit * above / below
+        return float(self.steps_away(np.array([near]))[0])
 
     def integers(self, shape: Sequence[int], dtype: str = "quint8") -> Array:
         """Of the dtype's storage: over the full range, or its ends alone, or its upper half."""

@@ -13,7 +13,7 @@ from qdbg.core.program import Environment, Recording
 from qdbg.errors import CommandError
 from qdbg.selftest.cases import generators
 from qdbg.selftest.cell import Count, Task
-from qdbg.selftest.check import compared, record
+from qdbg.selftest.check import compared, differs, record
 from qdbg.selftest.draw import Draw
 from qdbg.selftest.faults import Fault, faults
 from qdbg.selftest.inputs import inputs_of, runs_through_all
@@ -21,10 +21,9 @@ from qdbg.selftest.progress import Progress
 
 Say = Callable[[Mapping[str, object]], None]
 
-FAULT_SECONDS = 20.0
-"""How long one seeded fault may go uncaught before it counts as missed; of the processor's time,
-which does not pass while other programs run."""
-LEAST_FAULT_SECONDS = 10.0
+FAULT_CASES = 2000
+"""With so many cases must a seeded fault be caught, or it counts as missed. Cases are counted, not
+seconds: a slow machine misses no more than a fast one."""
 SMALLER = (0.0, 0.05, 0.1, 0.2, 0.4, 0.7, 1.0)
 """The sizes at which a difference is looked for again, smallest first."""
 SMALLER_TRIES = 150
@@ -61,29 +60,30 @@ class Fuzz:
             and fault.shows(self.task.engine, self.task.level)
             and (wanted is None or fault.name in wanted)
         ]
-        least, share = LEAST_FAULT_SECONDS, self.task.budget / max(1, len(chosen))
-        limit = min(FAULT_SECONDS, max(least, share))
-        for fault in chosen:
-            self._say({"faults": {fault.name: self._caught(fault, limit)}})
+        for case in dict.fromkeys(fault.case for fault in chosen):
+            self._prove(case, [fault for fault in chosen if fault.case == case])
 
-    def _caught(self, fault: Fault, limit: float) -> bool:
-        end = time.thread_time() + limit
-        seed = self.task.seed
-        with fault.seeded():
-            while time.thread_time() < end:
-                seed += 1
-                made = self._made(fault.case, seed, 1.0)
-                if made is not None and any(c.differences for _, c in compared(made)):
-                    return True
-        return False
+    def _prove(self, case: str, missed: list[Fault]) -> None:
+        """Against the same cases in every run, so that no luck is needed to catch a fault."""
+        for seed in range(FAULT_CASES):
+            if not missed:
+                return
+            made = self._made(case, seed, 1.0)
+            caught = [] if made is None else [fault for fault in missed if _shows(fault, made)]
+            missed = [fault for fault in missed if fault not in caught]
+            if caught:
+                self._say({"faults": {fault.name: True for fault in caught}})
+        self._say({"faults": {fault.name: False for fault in missed}})
 
     def run(self) -> None:
         """Draw until each op has a million integers or the budget is used up; of which proving has
         taken its part, at most half."""
         now = time.monotonic()
         end = max(self._start + self.task.budget, now + self.task.budget / 2)
-        progress = Progress(self.cases, end - now)
-        while time.monotonic() < end and (name := progress.choose()) is not None:
+        progress = Progress(self.cases, end - now, self.task.least)
+        while progress.owed or time.monotonic() < end:
+            if (name := progress.choose()) is None:
+                break
             before = time.monotonic()
             compared_now = self._draw(name, self.task.seed + progress.work[name].cases + 1)
             progress.add(name, time.monotonic() - before, compared_now)
@@ -115,8 +115,7 @@ class Fuzz:
             count = self.counts.setdefault(op, Count(inputs=inputs_of(op)))
             count.calls += 1
             if comparison.status == "not simulated":
-                count.refused += 1
-                count.reason = comparison.reason or ""
+                count.refuse(comparison.reason or "")
                 continue
             compared_now[op] += comparison.elements
             count.compared += comparison.elements
@@ -145,6 +144,11 @@ class Fuzz:
         self._said = time.monotonic()
         rows = {op: asdict(count) for op, count in self.counts.items()}
         self._say({"counts": rows, "refused": self.refused})
+
+
+def _shows(fault: Fault, made: Recording) -> bool:
+    with fault.seeded():
+        return differs(made)
 
 
 def environment(task: Task, kernel: str, processor: str) -> Environment:

@@ -31,18 +31,25 @@ class Work:
 class Progress:
     """How far each op has come on the way to a million integers."""
 
-    def __init__(self, names: Iterable[str], budget: float) -> None:
+    def __init__(self, names: Iterable[str], budget: float, least: int = 0) -> None:
         self.work = {name: Work() for name in names}
         self.budget = budget
+        self.least = least
+        """How many cases each generator draws before the budget counts."""
         self.compared: Counter[str] = Counter()
         """Integers, by op."""
         self._seconds: defaultdict[str, float] = defaultdict(float)
         self._op = ""
 
+    @property
+    def owed(self) -> list[str]:
+        """The generators that have not drawn the least number of cases."""
+        return [name for name, work in self.work.items() if work.cases < self.least]
+
     def choose(self) -> str | None:
         """The generator to draw from; None when all ops have their million."""
         share = DEAR * self.budget / max(1, len(self.work))
-        young = [
+        young = self.owed or [
             name
             for name, work in self.work.items()
             if work.cases < LEAST_CASES and work.seconds < share

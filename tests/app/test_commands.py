@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from qdbg.app.dialogs import Ask, AskLetter, Choose, Help
+from qdbg.app.dialogs import Ask, AskLetter, Help
 from qdbg.app.element import ElementScreen
 from qdbg.app.keyline import KeyLine
 from qdbg.app.layers import LayersScreen
@@ -105,18 +105,6 @@ async def test_marks_are_set_and_found_by_letter():
         await pilot.press("x")
         await pilot.press("r", "apostrophe", "x")
         assert debugger.stop.mark.step == 1
-
-
-async def test_breakpoints_are_set_listed_and_cleared():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
-        debugger = await opened(pilot, "n", "b")
-        assert debugger.breakpoints.spots == ("difference", "quant:quantize.round")
-        await pilot.press("B")
-        assert isinstance(app.screen, Choose)
-        assert "quant:quantize.round" in screen_text(app)
-        await pilot.press("j", "enter")
-        assert debugger.breakpoints.spots == ("difference",)
 
 
 async def test_the_arithmetic_is_chosen_from_the_table_of_differences():

@@ -32,13 +32,13 @@ def asked(values, batch=1, **changes):
     return Request(model, sample=Sample("s", readonly(values), ""), batch=batch, **fields)
 
 
-@pytest.mark.parametrize("batch", [1, 3])
-def test_each_run_is_what_it_is_alone(batch):
+@pytest.mark.parametrize(("rows", "batch"), [(2, 1), (4, 3)])
+def test_each_run_is_what_it_is_alone(rows, batch):
     """Batches of 3 leave one of 1 at the end, which makes calls of its own shape."""
-    values = sample_set("iris").values[48:52]
+    values = sample_set("iris").values[48 : 48 + rows]
     portions = list(capture_many(asked(values, batch), silent, lambda: False))
     starts = [s for runs in portions for s in runs.samples.tolist()]
-    assert starts == list(range(0, 4, batch))
+    assert starts == list(range(0, rows, batch))
     for runs in portions:
         assert runs.first.environment.unperturbed
         for run, start in enumerate(runs.samples.tolist()):

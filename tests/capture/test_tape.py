@@ -176,6 +176,23 @@ def test_a_call_that_gives_another_result_on_the_same_operands_is_marked(more, r
     assert tape.nodes[0].repeatable == repeatable
 
 
+def test_every_kind_of_call_is_compared_with_the_next_run_as_long_as_that_is_the_same():
+    x = torch.quantize_per_tensor(torch.randn(2, 3), 0.1, 100, torch.quint8)
+
+    def run(*functions):
+        return [function(x) for function in functions]
+
+    with Tape({}, torch.empty(0), str) as tape:
+        run(torch.relu, torch.flatten, torch.tanh)
+    tape.values[2] = tape.values[2] ^ 1
+    with Again(tape):
+        run(torch.relu, torch.tanh, torch.flatten)
+    assert all(node.repeatable for node in tape.nodes)
+    with Again(tape):
+        run(torch.relu, torch.flatten, torch.tanh)
+    assert [node.op for node in tape.nodes if not node.repeatable] == ["tanh"]
+
+
 def test_recording_leaves_no_hooks_behind():
     modules = rebuild(decoded(sequence(linear(4, 4))))
     with Tape(modules, X, silent):

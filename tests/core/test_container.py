@@ -1,6 +1,7 @@
 """A recording survives its file exactly; a damaged or foreign file is refused in plain words."""
 
 import json
+import mmap
 import os
 import signal
 import subprocess
@@ -244,3 +245,27 @@ def test_a_kill_at_any_moment_leaves_a_whole_file(tmp_path):
             process.send_signal(signal.SIGKILL)
         tensors, metadata = read(path)
         assert (tensors["a"] == metadata["i"]).all()
+
+
+def test_a_large_file_is_mapped_and_a_changed_byte_in_it_is_still_noticed(tmp_path, monkeypatch):
+    monkeypatch.setattr(container, "MAPPED", 0)
+    path = tmp_path / "large.qdbg"
+    held = {"empty": np.zeros((0, 2), np.float32), "x": np.arange(12, dtype=np.uint8).reshape(3, 4)}
+    container.write(path, held, {"a": 1})
+    tensors, metadata = container.read(path)
+    assert metadata == {"a": 1}
+    assert all(np.array_equal(tensors[name], held[name]) for name in held)
+    assert tensors["x"].dtype == np.uint8
+    base = tensors["x"]
+    while isinstance(base, np.ndarray):
+        base = base.base
+    assert isinstance(base.obj, mmap.mmap)
+    data = path.read_bytes()
+    path.unlink()
+    path.write_bytes(data[:-1] + bytes([data[-1] ^ 1]))
+    with pytest.raises(SessionError, match="changed since"):
+        container.read(path)
+    path.unlink()
+    path.write_bytes(data[:-1])
+    with pytest.raises(SessionError, match="damaged"):
+        container.read(path)

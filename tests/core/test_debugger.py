@@ -185,6 +185,29 @@ def test_every_recorded_command_of_the_table_runs():
             assert made.execute(f"{command.id} {arguments.get(command.id, '')}").reason
 
 
+TWINS = {
+    "next": "back", "finish": "finish-back", "continue": "continue-back", "end": "start",
+    "next-difference": "previous-difference", "next-saturation": "previous-saturation",
+    "next-layer-difference": "previous-layer-difference", "redo": "undo",
+}  # fmt: skip
+
+
+def test_every_forward_movement_has_its_backward_twin():
+    moves = [c.id for c in COMMANDS if c.group == "Move in time" and c.recorded]
+    alone = {"go", "origin", "largest-difference"}  # an undo takes them back
+    assert set(moves) - alone == {*TWINS, *TWINS.values()}
+
+
+@pytest.mark.parametrize(("forward", "backward"), TWINS.items())
+def test_the_twin_comes_back_at_the_same_granularity(forward, backward):
+    debugger = Debugger(recording(), "textbook", "simulated")
+    if forward == "redo":
+        run(debugger, "next", "next", "undo", "undo")
+    visited = [place(debugger), run(debugger, forward), run(debugger, forward)]
+    back = [run(debugger, backward)]
+    assert back[0] == visited[0 if visited[1] == visited[2] else 1]
+
+
 def test_no_key_means_two_things():
     keys = list(itertools.chain.from_iterable(command.keys for command in COMMANDS))
     assert len(keys) == len(set(keys))

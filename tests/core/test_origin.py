@@ -39,7 +39,7 @@ def test_from_the_byte_back_to_the_models_input(made):
     ]  # fmt: skip
     k = debugger.element % 4
     assert debugger.element == 4 + k
-    assert f"the model's input, [1,{k}] = {made.input[1, k]}" in debugger.stop.reason
+    assert f"the model's input, [1,{k}] = {made.input[1, k]!s}" in debugger.stop.reason
 
 
 def test_a_sums_origins_are_its_inputs_the_largest_contribution_first(made):

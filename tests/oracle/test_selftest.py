@@ -14,8 +14,9 @@ from qdbg.selftest.faults import faults
 
 REACHED = LEVELS[: LEVELS.index(machine_level()) + 1]
 CELLS = [(engine, level) for engine in ENGINES for level in REACHED]
-SECONDS = 6.0
-"""Of drawing, per engine and level; `qdbg selftest` draws as long as it is told to."""
+ROUNDS = 5
+"""So many cases of each generator, per engine and level; `qdbg selftest` draws as long as it is
+told to. Seconds would count for less on a busy machine."""
 MOST = ("linear", "conv2d", "add", "relu", "max_pool2d", "quantize", "transpose", "upsample_near")
 """Beginnings of ops of which even the shortest run must compare something on each engine."""
 
@@ -34,7 +35,7 @@ def shared_out():
 
 def run(cell, names):
     seed = secrets.randbits(31)
-    task = Task(*cell, (), seed, SECONDS, tuple(names))
+    task = Task(*cell, (), seed, 0.0, tuple(names), ROUNDS)
     return seed, run_task(task, lambda *_: None)
 
 

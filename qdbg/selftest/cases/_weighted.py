@@ -108,3 +108,34 @@ def bias_near_ties(draw: Draw, acc: Array, x: torch.Tensor, made: Weights, scale
     target = draw.random.integers(-120, 120, rows.shape[1]) + 0.5
     unit = np.broadcast_to(x.q_scale() * made.scale, target.shape)
     return draw.steps_away((target * scale - chosen * unit).astype(np.float32))
+
+
+def near_ties_in_all(
+    draw: Draw, acc: Array, x: torch.Tensor, q: Array
+) -> tuple[Weights, Array | None, float]:
+    """Weights of these integers, their bias or none, and an output's scale that bring a result in
+    each channel within a few float32 steps of a rounding tie. QNNPACK rounds a bias to an integer,
+    so that only the weights' scales get there.
+
+    `acc` holds the exact sums, the channel on the last axis.
+    """
+    scale = draw.uneven_scale(0.01, 1)
+    if draw.engine == "qnnpack" or draw.chance(0.4):
+        w_scale = scales_near_ties(draw, acc, x, scale)
+        return Weights(per_channel(q, w_scale), q, w_scale, 0), None, scale
+    if draw.chance(0.5):
+        each = np.asarray(draw.random.uniform(1e-4, 0.05, q.shape[0]))
+        made = Weights(per_channel(q, each), q, each, 0)
+    else:
+        one = draw.uneven_scale(1e-4, 0.05)
+        made = Weights(per_tensor(q, one, 0), q, np.array(one), 0)
+    return made, bias_near_ties(draw, acc, x, made, scale), scale
+
+
+def scales_near_ties(draw: Draw, acc: Array, x: torch.Tensor, scale: float) -> Array:
+    """float64 [C]: a weights' scale for each channel, without a bias."""
+    rows = np.abs(acc.reshape(-1, acc.shape[-1]))
+    chosen = rows[draw.random.integers(len(rows), size=rows.shape[1]), np.arange(rows.shape[1])]
+    target = draw.random.integers(1, 120, rows.shape[1]) + 0.5
+    near = scale * target / (np.maximum(chosen, 1) * x.q_scale())
+    return draw.steps_away(near.astype(np.float32)).astype(np.float64)

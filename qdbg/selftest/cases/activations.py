@@ -58,6 +58,8 @@ def leaky_relu(draw: Draw) -> Case:
     scale, zero_point = draw.scale(1e-3, 2), draw.zero_point(dtype)
     if draw.chance(0.3):
         return Case(lambda: torch.nn.functional.leaky_relu(x, slope))
+    if draw.chance(0.3):
+        scale = draw.halves(x.q_scale() * abs(slope))
     return Case(lambda: torch.ops.quantized.leaky_relu(x, slope, False, scale, zero_point))
 
 

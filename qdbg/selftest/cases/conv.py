@@ -14,11 +14,12 @@ from qdbg.selftest.cases._weighted import (
     Weights,
     biases,
     near_ties,
+    near_ties_in_all,
     output_scale,
     weights,
 )
 from qdbg.selftest.cases.linear import finish, most_of
-from qdbg.selftest.draw import Case, Draw
+from qdbg.selftest.draw import MIDDLE, Case, Draw
 
 LAYERS: dict[int, tuple[Any, Any]] = {
     1: (nnq.Conv1d, nniq.ConvReLU1d),
@@ -63,6 +64,8 @@ def larger(draw: Draw, shape: tuple[int, ...], outputs: int, products: int) -> t
 
 def conv(draw: Draw, axes: int) -> Case | None:
     """One layer on one to three images."""
+    if draw.size >= 1 and draw.chance(0.1):
+        return near_ties_everywhere(draw, axes)
     inputs, outputs, groups = channels_of(draw)
     kernel = tuple(int(draw.choice([1, 2, 3, 3, 3, 5])) for _ in range(axes))
     if draw.chance(0.1):  # the shape of depthwise kernels of their own
@@ -99,6 +102,22 @@ def conv(draw: Draw, axes: int) -> Case | None:
     if kills(draw, layer, sizes, made):
         return None
     finish(draw, layer, made, b, scale)
+    return Case(lambda: layer(x), {"layer": layer}, {"layer": (made.tensor, made.bias(b))})
+
+
+def near_ties_everywhere(draw: Draw, axes: int) -> Case:
+    """A small image and many channels, each with a result within a few float32 steps of a rounding
+    tie: there every order of the float32 operations shows, which elsewhere hardly ever does."""
+    inputs, outputs, groups = draw.choice([(8, 64, 1), (64, 64, 64), (24, 48, 8)])
+    kernel = (3,) * axes if axes == 3 or draw.chance(0.5) else (1,) * axes
+    x = draw.quantized((1, inputs, *(k + 1 for k in kernel)), scale=draw.uneven_scale())
+    q = draw.integers((outputs, inputs // groups, *kernel), "qint8")
+    centred = x.int_repr().double() - x.q_zero_point()
+    acc = FLOAT[axes](centred, torch.from_numpy(q).double(), None, 1, 0, 1, groups)
+    made, b, scale = near_ties_in_all(draw, acc.movedim(1, -1).numpy(), x, q)
+    layer = LAYERS[axes][0](inputs, outputs, kernel, 1, 0, 1, groups, b is not None)
+    finish(draw, layer, made, b, scale)
+    layer.zero_point = MIDDLE
     return Case(lambda: layer(x), {"layer": layer}, {"layer": (made.tensor, made.bias(b))})
 
 

@@ -37,7 +37,8 @@ def conv2d_add(draw: Draw) -> Case | None:
     other = draw.laid_out(draw.quantized(acc.shape, scale=unit))
     b = biases(draw, x, made) if draw.chance(0.7) else None
     if draw.chance(0.4):
-        b = bias_near_ties(draw, acc.movedim(1, -1).numpy(), x, made, scale)
+        steps = other.dequantize().movedim(1, -1).numpy() / (x.q_scale() * made.scale)
+        b = bias_near_ties(draw, acc.movedim(1, -1).numpy() + steps, x, made, scale)
     kind: Any = nniq.ConvAddReLU2d if draw.chance(0.5) else nniq.ConvAdd2d
     layer = kind(inputs, outputs, kernel, stride, padding, dilation, groups, b is not None)
     finish(draw, layer, made, b, scale)

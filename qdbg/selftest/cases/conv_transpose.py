@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ import torch.ao.nn.quantized as nnq
 
 from qdbg.selftest.cases._weighted import Weights, biases, near_ties, output_scale, weights
 from qdbg.selftest.cases.linear import finish, most_of
-from qdbg.selftest.draw import Case, Draw, per_tensor
+from qdbg.selftest.draw import MIDDLE, Case, Draw, per_tensor
 
 LAYERS: dict[int, Any] = {1: nnq.ConvTranspose1d, 2: nnq.ConvTranspose2d, 3: nnq.ConvTranspose3d}
 FLOAT: dict[int, Any] = {
@@ -52,7 +53,10 @@ def conv_transpose(draw: Draw, axes: int) -> Case | None:
     made = one_scale(draw, weights(draw, (inputs, outputs // groups, *kernel)))
     scale = output_scale(draw, x, made, inner * int(np.prod(kernel)))
     b = biases(draw, x, made, outputs) if draw.chance(0.7) else None
-    if draw.chance(0.4):
+    if draw.size >= 1 and draw.chance(0.2):
+        x, made = of_small_sums(draw, x.shape, made.q.shape)
+        b, scale = None, draw.halves(x.q_scale() * float(made.scale))
+    elif draw.chance(0.4):
         centred = x.int_repr().double() - x.q_zero_point()
         w = torch.from_numpy(made.centred())
         acc = FLOAT[axes](centred, w, None, stride, padding, extra, groups, dilation)
@@ -63,6 +67,18 @@ def conv_transpose(draw: Draw, axes: int) -> Case | None:
     )
     finish(draw, layer, made, b, scale)
     return Case(lambda: layer(x), {"layer": layer}, {"layer": (made.tensor, made.bias(b))})
+
+
+def of_small_sums(
+    draw: Draw, image: Sequence[int], weight: Sequence[int]
+) -> tuple[torch.Tensor, Weights]:
+    """Inputs and weights of few steps, so that the sums are small too, and uneven scales."""
+    q = (MIDDLE + draw.random.integers(-3, 4, image)).astype(np.uint8)
+    w = draw.random.integers(-2, 3, weight).astype(np.int8)
+    one = draw.uneven_scale()
+    return per_tensor(q, draw.uneven_scale(), MIDDLE), Weights(
+        per_tensor(w, one, 0), w, np.array(one), 0
+    )
 
 
 def damages(draw: Draw, inputs: int, outputs: int, kernel: tuple[int, ...]) -> bool:

@@ -128,6 +128,8 @@ def adding(name: str) -> Callable[[Draw], Case | None]:
         scale, zero_point = parameters(draw, max(a.q_scale(), b.q_scale()), dtype)
         if draw.chance(0.3):
             scale = tie_of(draw, a.dequantize() + b.dequantize())
+        elif draw.chance(0.2):
+            a, b, scale = near_ties_everywhere(draw, dtype)
         if draw.engine == "qnnpack" and dtype == "quint8" and a.shape == b.shape:
             ratios = np.array([a.q_scale(), b.q_scale()], np.float32) / np.float32(scale)
             if ratios.min() < LEAST_RATIO or ratios.max() >= MOST_RATIO:
@@ -139,6 +141,15 @@ def adding(name: str) -> Callable[[Draw], Case | None]:
         return Case(lambda: getattr(FUNCTIONAL, name)(a, b, scale, zero_point))
 
     return make
+
+
+def near_ties_everywhere(draw: Draw, dtype: str) -> tuple[torch.Tensor, torch.Tensor, float]:
+    """Operands with the same uneven scale, one of them perhaps a single element, and a scale of the
+    result: half of the sums lie within a few float32 steps of a rounding tie."""
+    unit = draw.uneven_scale(1e-3, 2)
+    shape = (draw.integer(1, 9), 64)
+    a, b = (draw.quantized(s, dtype, unit) for s in (shape, shape if draw.chance(0.5) else (1,)))
+    return a, b, draw.halves(unit)
 
 
 def near_tie(draw: Draw, a: torch.Tensor, b: torch.Tensor) -> float:
@@ -162,6 +173,8 @@ def multiplying(name: str) -> Callable[[Draw], Case]:
             scale = unit / 2.0 ** draw.integer(10, 22)
         if draw.chance(0.4) and a.shape == b.shape:
             scale = near_tie(draw, a, b)
+        elif not draw.tie and draw.chance(0.5):
+            scale = draw.halves(unit * 2.0 ** draw.integer(4, 10))
         return Case(lambda: getattr(FUNCTIONAL, name)(a, b, scale, zero_point))
 
     return make

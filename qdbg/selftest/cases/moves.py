@@ -85,7 +85,6 @@ def turned(draw: Draw, x: Any) -> Callable[[], Any]:
     order = [int(i) for i in draw.random.permutation(x.ndim)]
     ways: list[Callable[[], Any]] = [
         lambda: x.permute(order),
-        lambda: x.transpose(a, b),
         lambda: x.swapaxes(a, b),
         lambda: x.movedim(a, b),
         lambda: x.flip([a]),
@@ -95,6 +94,12 @@ def turned(draw: Draw, x: Any) -> Callable[[], Any]:
         short = sorted(range(x.ndim), key=lambda each: x.shape[each])[:2]
         ways += [lambda: x.diagonal(0, *short)] * (1 + draw.large)
     return one(draw, ways)
+
+
+def transposed(draw: Draw, x: Any) -> Callable[[], Any]:
+    """Two axes exchanged."""
+    a, b = axis(draw, x), axis(draw, x)
+    return lambda: x.transpose(a, b)
 
 
 def shaped(draw: Draw, x: Any) -> Callable[[], Any]:
@@ -207,6 +212,7 @@ def pad(draw: Draw) -> Case:
 CASES = {
     "parts": moving(parts),
     "slice": moving(sliced),
+    "transpose": moving(transposed),
     "turn": moving(turned),
     "shape": moving(shaped),
     "choose": moving(chosen),

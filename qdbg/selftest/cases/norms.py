@@ -109,6 +109,18 @@ def layer_norm(draw: Draw) -> Case:
     return Case(lambda: call(x, over, weight, bias, eps, scale, zero_point))
 
 
+def near_ties_of_groups(
+    draw: Draw, x: torch.Tensor, groups: int, weight: torch.Tensor, eps: float, scale: float
+) -> torch.Tensor:
+    """float32 [C]: a bias that brings a result of each channel within steps of a tie."""
+    normal = torch.group_norm(x.dequantize().double(), groups, weight.double(), None, eps)
+    rows = normal.movedim(1, -1).reshape(-1, len(weight)).numpy()
+    channels = np.arange(len(weight))
+    chosen = rows[draw.random.integers(len(rows), size=len(channels)), channels]
+    target = (draw.random.integers(-100, 100, len(channels)) + 0.5) * scale
+    return torch.from_numpy(draw.steps_away(np.nan_to_num(target - chosen, posinf=0, neginf=0)))
+
+
 def group_norm(draw: Draw, axes: int) -> Case:
     """Groups of any size."""
     kind = "qint8" if draw.chance(0.3) else "quint8"
@@ -119,8 +131,11 @@ def group_norm(draw: Draw, axes: int) -> Case:
     x = draw.quantized(shape, kind)
     x = two_values(draw, draw.laid_out(x) if np.prod(shape[2:]) < FLOATS else x)
     weight, bias = affine(draw, [channels])
-    rest = (weight, bias, eps_of(draw), draw.scale(1e-3, 1), draw.zero_point(kind))
-    if draw.chance(0.4):
+    eps, scale, instance = eps_of(draw), draw.scale(1e-3, 1), draw.chance(0.4)
+    if weight is not None and draw.chance(0.4):
+        bias = near_ties_of_groups(draw, x, channels if instance else groups, weight, eps, scale)
+    rest = (weight, bias, eps, scale, draw.zero_point(kind))
+    if instance:
         return Case(lambda: torch.ops.quantized.instance_norm(x, *rest))
     return Case(lambda: torch.ops.quantized.group_norm(x, groups, *rest))
 

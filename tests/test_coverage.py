@@ -1,0 +1,66 @@
+"""The coverage table: what a new run replaces, what stays, and that the document is up to date."""
+
+import json
+
+import pytest
+
+from tests.coverage import KEPT, TABLE, document, merged
+
+COUNT = {
+    "calls": 9, "compared": 2_000_000, "differences": 0, "refused": 1, "reasons": {"a tie": 1},
+    "exhaustive": 12, "inputs": 256,
+}  # fmt: skip
+
+
+def run(*cells, date="2027-01-02T03:04:05+00:00", **changes):
+    made = [
+        {"engine": engine, "cpu": cpu, "ended": None, "faults": {"a rule": True}, "ops": ops}
+        for engine, cpu, ops in cells
+    ]
+    facts = {"qdbg": "0.1.0", "torch": "2.13.0", "processor": "one", "seed": 7, "budget": "3m"}
+    return {**facts, "date": date, "cases": [], "cells": made, **changes}
+
+
+EMPTY = {"runs": [], "cells": []}
+OLD = merged(EMPTY, run(("fbgemm", "vnni", {"relu": COUNT}), ("fbgemm", "avx2", {"relu": COUNT})))
+NEW = run(("fbgemm", "avx2", {"relu": {**COUNT, "compared": 5}}), date="2027-02-03T00:00:00+00:00")
+
+
+def test_a_newer_run_replaces_its_own_columns_alone():
+    kept = merged(OLD, NEW)
+    assert [(c["cpu"], c["run"]) for c in kept["cells"]] == [
+        ("avx2", "2027-02-03T00:00:00+00:00 7"),
+        ("vnni", "2027-01-02T03:04:05+00:00 7"),
+    ]
+    text = document(kept)
+    assert "| op | inputs | fbgemm avx2 B | fbgemm vnni A |" in text
+    assert "| relu | 256 | ○ ∀ 5 | ○ ∀ 2.0M |" in text
+    assert "of run A (fbgemm vnni) are of 2027-01-02 and were not run again since" in text
+
+
+def test_a_run_without_columns_left_is_forgotten():
+    both = run(("fbgemm", "vnni", {}), ("fbgemm", "avx2", {}), date="2027-02-03T00:00:00+00:00")
+    assert [each["date"] for each in merged(OLD, both)["runs"]] == ["2027-02-03"]
+
+
+def test_reasons_have_their_share_and_small_cells_are_named():
+    text = document(merged(EMPTY, run(("x86", "avx2", {"conv2d": {**COUNT, "inputs": 0}}))))
+    assert "- conv2d: a tie (11.11% of its calls)" in text
+    assert "Below a million" not in text
+    small = {**COUNT, "inputs": 0, "compared": 999_999}
+    text = document(merged(EMPTY, run(("x86", "avx2", {"conv2d": small}))))
+    assert "- conv2d: x86 avx2 999k" in text
+
+
+@pytest.mark.parametrize(
+    "wrong", [{"cases": ["relu"]}, {"cells": [{**NEW["cells"][0], "ended": "it died"}]}]
+)
+def test_a_run_that_is_not_whole_makes_no_table(wrong):
+    with pytest.raises(SystemExit):
+        merged(EMPTY, {**NEW, **wrong})
+
+
+def test_the_committed_table_is_that_of_the_kept_numbers():
+    assert TABLE.read_text(encoding="utf-8") == document(
+        json.loads(KEPT.read_text(encoding="utf-8"))
+    )
