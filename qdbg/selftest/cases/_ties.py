@@ -15,7 +15,7 @@ from qdbg.selftest.draw import Draw, per_tensor
 
 PART = 0.3
 """The part of the cases of functions with an exponential that are drawn so."""
-TRIED = 512
+TRIED = 1024
 """How many scales are looked at; far fewer bring a tie between two neighbouring results."""
 Function: TypeAlias = Callable[[Array], Array]
 
@@ -54,5 +54,6 @@ def _on_a_tie(draw: Draw, real: Function, steps: Array, y_scale: float | None) -
     for _ in range(8):
         slope = (out(at + 1e-6) - out(at - 1e-6)) / 2e-6
         move = (out(at) - tie) / np.where(slope == 0, 1, slope)
-        at = np.copysign(np.abs(at - np.clip(move, -0.5, 0.5)) + 1e-6, steps)
+        moved = at - np.clip(move, -0.5, 0.5)
+        at = np.where(moved * steps > 0, moved, at)
     return np.asarray(at)
