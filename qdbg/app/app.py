@@ -31,7 +31,7 @@ BAD_INPUT = 2
 LARGE = 2**18
 """Recordings of fewer numbers are simulated more quickly than a screen is drawn."""
 T = TypeVar("T")
-WITHOUT_RECORDING = ALWAYS | {"home", "sessions", "tour"}
+WITHOUT_RECORDING = ALWAYS | {"home", "out", "sessions", "tour"}
 
 
 class QdbgApp(Touring):
@@ -48,6 +48,11 @@ class QdbgApp(Touring):
         self.leaving = False
         self.problem = ""
         """What was wrong with the input; empty while all is well."""
+
+    @property
+    def loaded(self) -> bool:
+        """Whether there is a debugger."""
+        return self._debugger is not None
 
     @property
     def debugger(self) -> Debugger:
@@ -203,6 +208,9 @@ class QdbgApp(Touring):
     def _do_out(self) -> None:
         if not isinstance(self.screen, CommandScreen):
             return
+        if len(self.screen_stack) <= LOWEST and self.filter:
+            self.set_filter("")
+            return
         if len(self.screen_stack) <= LOWEST:
             self._back_from_origin()
             return
@@ -246,9 +254,31 @@ class QdbgApp(Touring):
         return answered
 
     def _do_go(self) -> None:
+        from qdbg.app.naming import names  # noqa: PLC0415 - loaded with the recording
+
+        def answered(answer: str | None) -> None:
+            name, _, argument = (answer or "").partition(" ")
+            if name in BY_ID:
+                self.give(name, argument.strip())
+            elif answer is not None:
+                self.give("go", answer)
+
         hint = "a layer, a stage or an element: fc1 · fc1.mac · fc1.mac[8]\n"
-        hint += f"{self.element_hint()}⏎ go   esc leave"
-        self.push_screen(Ask("go to", hint), self._then("go"))
+        hint += f"{self.element_hint()}or a command: set fc1.b[8] = 0.5\n"
+        hint += "→ complete the name   ⏎ go   esc leave"
+        self.push_screen(Ask("go to, or run", hint, names=names(self.debugger.trace)), answered)
+
+    def _do_filter(self) -> None:
+        from qdbg.engine.finding import FORMS  # noqa: PLC0415 - loaded with the recording
+
+        def answered(answer: str | None) -> None:
+            if answer is not None:
+                try:
+                    self.set_filter(answer)
+                except QdbgError as problem:
+                    self.notify(problem.message, severity="warning", markup=False)
+
+        self.push_screen(Ask("show only", f"{FORMS}\n⏎ filter   esc leave", self.filter), answered)
 
     def _do_mark(self) -> None:
         self.push_screen(AskLetter("mark this place", "press a letter"), self._then("mark"))
@@ -382,7 +412,8 @@ class QdbgApp(Touring):
             self.open(plan_of_words([answer]))
 
     def _do_help(self) -> None:
-        self.push_screen(Help())
+        here = self.screen.place if isinstance(self.screen, CommandScreen) else ("", ())
+        self.push_screen(Help(*here))
 
     def _do_palette(self) -> None:
         self.action_command_palette()

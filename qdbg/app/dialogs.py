@@ -11,11 +11,12 @@ from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
 from textual.events import Key
 from textual.screen import ModalScreen
+from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
 from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.widgets import Part, join, title
-from qdbg.commands import COMMANDS, GROUPS, key_sign
+from qdbg.commands import BY_ID, COMMANDS, GROUPS, Command, key_sign
 
 CSS = """
 .dialog { width: 84; max-width: 95%; height: auto; max-height: 90%; border: round $primary;
@@ -108,14 +109,15 @@ class Ask(ModalScreen[str | None]):
     CSS = "Ask { align: center middle; }" + CSS
     BINDINGS: ClassVar = [Binding("escape", "leave", "leave")]
 
-    def __init__(self, title: str, hint: str, text: str = "") -> None:
+    def __init__(self, title: str, hint: str, text: str = "", names: tuple[str, ...] = ()) -> None:
         super().__init__()
-        self.heading, self.hint, self.text = title, hint, text
+        self.heading, self.hint, self.text, self.names = title, hint, text, names
 
     def compose(self) -> ComposeResult:
         """The line and the hint below it."""
         with Vertical(classes="dialog", id="box"):
-            yield Input(self.text, compact=True, select_on_focus=False)
+            known = SuggestFromList(self.names) if self.names else None
+            yield Input(self.text, compact=True, select_on_focus=False, suggester=known)
             yield Static(self.hint, classes="hint", markup=False)
 
     def on_mount(self) -> None:
@@ -157,19 +159,46 @@ class AskLetter(ModalScreen[str | None]):
 
 
 class Help(ModalScreen[None]):
-    """Every key, from the command table."""
+    """Every key, from the command table: first those of the place where the user is. Typing after
+    a `/` leaves the commands with these words."""
 
     CSS = "Help { align: center middle; } #keys { height: auto; max-height: 100%; }" + CSS
-    BINDINGS: ClassVar = [Binding("escape,q,question_mark,f1,o", "leave", "leave")]
+    BINDINGS: ClassVar = [
+        Binding("escape,q,question_mark,f1,o", "leave", "leave"),
+        Binding("slash", "search", "search"),
+    ]
+
+    def __init__(self, place: str = "", ids: tuple[str, ...] = ()) -> None:
+        super().__init__()
+        self.place, self.ids = place, ids
 
     def compose(self) -> ComposeResult:
-        """The table, scrolling where it is longer than the screen."""
-        with Vertical(classes="dialog", id="box"), VerticalScroll(id="keys"):
-            yield Static(_help_text(), markup=False)
+        """The words searched for, and the table, scrolling where it is longer than the screen."""
+        with Vertical(classes="dialog", id="box"):
+            yield Input(placeholder="find a command", compact=True, id="words")
+            with VerticalScroll(id="keys"):
+                yield Static(_help_text(self.place, self.ids), id="text", markup=False)
 
     def on_mount(self) -> None:
         """Name the window."""
-        title(self.query_one("#box"), "keys", "↑ ↓ scroll · esc leave")
+        title(self.query_one("#box"), "keys", "/ find · ↑ ↓ scroll · esc leave")
+        self.query_one("#words").display = False
+        self.query_one("#keys").focus()
+
+    def action_search(self) -> None:
+        """Type words that the commands must have."""
+        words = self.query_one("#words", Input)
+        words.display = True
+        words.focus()
+
+    def on_input_changed(self, event: Input.Changed) -> None:
+        """Leave the commands with these words."""
+        found = _found(event.value.lower().split()) if event.value.strip() else None
+        text = _help_text(self.place, self.ids) if found is None else found
+        self.query_one("#text", Static).update(text)
+
+    def on_input_submitted(self) -> None:
+        """Scroll what was found."""
         self.query_one("#keys").focus()
 
     def action_leave(self) -> None:
@@ -177,15 +206,33 @@ class Help(ModalScreen[None]):
         self.dismiss(None)
 
 
-def _help_text() -> Content:
+def _help_line(command: Command) -> list[Part]:
+    keys = "  ".join(key_sign(key) for key in command.keys) or ": " + command.id
+    return [(f"  {keys:<18}", "bold"), f"{command.help}\n"]
+
+
+def _found(words: list[str]) -> Content:
+    parts: list[Part] = []
+    for command in COMMANDS:
+        keys = " ".join(key_sign(key) for key in command.keys)
+        text = f"{command.id} {command.label} {command.help} {keys}".lower()
+        if all(word in text for word in words):
+            parts += _help_line(command)
+    return join(*parts) if parts else Content("no command has these words")
+
+
+def _help_text(place: str, ids: tuple[str, ...]) -> Content:
     parts: list[Part] = [
         "Lower case goes forward in time, upper case back. Each layer of the model is a few "
         "stages; only a layer's result is shown by PyTorch and can be compared.\n"
     ]
+    if place:
+        parts.append((f"\nHere: {place}\n", "bold $accent"))
+    for name in ids:
+        parts += _help_line(BY_ID[name])
     for group in GROUPS:
         parts.append((f"\n{group}\n", "bold $accent"))
         for command in COMMANDS:
             if command.group == group:
-                keys = "  ".join(key_sign(key) for key in command.keys) or ": " + command.id
-                parts += [(f"  {keys:<18}", "bold"), f"{command.help}\n"]
+                parts += _help_line(command)
     return join(*parts)

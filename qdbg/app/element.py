@@ -56,6 +56,12 @@ class ElementScreen(CommandScreen):
     .grid--cut { color: $warning; text-style: bold; }
     """
 
+    @property
+    def place(self) -> tuple[str, tuple[str, ...]]:
+        """What is seen here, for the help."""
+        here = ("out", "down", "up", "next", "back", "view", "next-plane", "scroll-down")
+        return "the computation of one element", (*here, "set", "copy", "code")
+
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares the list
 
     def __init__(self) -> None:

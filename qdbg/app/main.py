@@ -73,6 +73,15 @@ class MainScreen(CommandScreen):
     .grid--selected { background: $block-cursor-background; }
     """
 
+    @property
+    def place(self) -> tuple[str, tuple[str, ...]]:
+        """The table, or the picture in its place."""
+        moves = ("view", "next-channel", "previous-channel", "next-plane", "previous-plane")
+        if self.has_class("pictured"):
+            return "the picture of a channel", ("left", "right", "up", "down", *moves, "into", "go")
+        here = ("next", "back", "continue", "next-difference", "down", "up", "into", "filter")
+        return "the table of a stage", (*here, "set", "copy", "diagnose", "arithmetic", "view")
+
     AUTO_FOCUS = ""  # only a picture that is seen takes the arrow keys
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares the list
     VERTICAL_BREAKPOINTS = [(0, "-short -tiny"), (16, "-short"), (23, "-tall")]  # noqa: RUF012 - textual declares the list
@@ -195,7 +204,8 @@ class MainScreen(CommandScreen):
         if self._table is None or not self._table.shows(self.qdbg.debugger.trace, step):
             self._table = StepTable(self.qdbg.debugger.trace, step)
         view, axes = self.qdbg.view, self._table.axes
-        self._table = self._table.part(view, element)
+        kept = self.qdbg.kept()
+        self._table = self._table.part(view, element).filtered(kept)
         shown = self.query_one("#table", Grid)
         pictured = view == "picture" and bool(axes.spatial)
         self._set_pictured(pictured)
@@ -205,7 +215,10 @@ class MainScreen(CommandScreen):
         else:
             shown.show(self._table, self._table.row_of(element))
         words = self._table_title(part_title(axes, view, element))
-        below = views_line(step, view)
+        if kept is not None:
+            count = f"{kept.size:,} of {step.size:,}"
+            words = f"{words.partition('   ')[0]}   / {self.qdbg.filter}: {count}"
+        below = "esc: all rows" if kept is not None else views_line(step, view)
         if step.original is not None:
             below = f"{CAPTURED} · {below}" if below else CAPTURED
         title(frame if pictured else shown, words, below)

@@ -11,8 +11,10 @@ from qdbg.errors import CommandError
 from qdbg.names import VIEWS
 
 if TYPE_CHECKING:
+    from qdbg.core.quantity import Array
     from qdbg.debugger import Debugger
     from qdbg.engine.browse import Axes
+    from qdbg.engine.trace import Step
 
 
 class Moves(Looks):
@@ -20,6 +22,10 @@ class Moves(Looks):
 
     view = VIEWS[0]
     """How the elements of an image are shown."""
+
+    filter = ""
+    """Which elements of a table are shown; empty for all."""
+    _matched: tuple[Step, str, Array] | None = None
 
     @property
     @abstractmethod
@@ -47,6 +53,37 @@ class Moves(Looks):
         other = f" · [{torch} {','.join('0' * len(torch))}]" if torch else ""
         return f"of this stage: [{own}]{other} · [{axes.letters[-1]}=2]\n"
 
+    def kept(self) -> Array | None:
+        """The elements of this stage that the filter keeps; None without one, and in a picture."""
+        from qdbg.engine.finding import elements  # noqa: PLC0415 - loaded with the recording
+
+        step, text = self.debugger.step, self.filter
+        if not text or (self.view == "picture" and self.axes.spatial):
+            return None
+        if self._matched is None or self._matched[0] is not step or self._matched[1] != text:
+            self._matched = step, text, elements(self.debugger.trace, step, text)
+        return self._matched[2]
+
+    def set_filter(self, text: str) -> None:
+        """Show only what the text describes. Raises CommandError; the old filter stays then."""
+        from qdbg.engine.finding import elements  # noqa: PLC0415 - loaded with the recording
+
+        step = self.debugger.step
+        if text:
+            self._matched = step, text, elements(self.debugger.trace, step, text)
+        self.filter = text
+        kept = self.kept()
+        if kept is not None and kept.size and self.debugger.element not in kept:
+            self.give("element", str(int(kept[0])))
+        elif isinstance(self.screen, CommandScreen):
+            self.screen.show_state()
+
+    def _among(self, kept: Array, by: int) -> None:
+        """Another one of the elements that the filter keeps."""
+        if kept.size:
+            here = int(kept.searchsorted(self.debugger.element))
+            self.give("element", str(int(kept[min(max(0, here + by), kept.size - 1)])))
+
     def _along(self, axes: tuple[int, ...], by: int) -> None:
         if not self.debugger.step.size:
             return
@@ -56,6 +93,10 @@ class Moves(Looks):
             self.give("element", str(wanted))
 
     def _rows(self, by: int) -> None:
+        kept = self.kept()
+        if kept is not None:
+            self._among(kept, by)
+            return
         self._along(self.axes.seen(self.view), by)
 
     def _page(self) -> int:
@@ -81,10 +122,18 @@ class Moves(Looks):
         self._rows(-self._page())
 
     def _do_first(self) -> None:
+        kept = self.kept()
+        if kept is not None:
+            self._among(kept, -kept.size)
+            return
         along, size = self._ends()
         self._along(along, -size)
 
     def _do_last(self) -> None:
+        kept = self.kept()
+        if kept is not None:
+            self._among(kept, kept.size)
+            return
         along, size = self._ends()
         self._along(along, size)
 

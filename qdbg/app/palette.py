@@ -23,6 +23,8 @@ class CommandProvider(Provider):
         """All commands, before anything is typed."""
         for command in COMMANDS:
             yield DiscoveryHit(_title(command), partial(self._give, command), help=command.help)
+        for name, words in self._layers():
+            yield DiscoveryHit(f"go to {name}", partial(self._go, name), help=words)
 
     async def search(self, query: str) -> Hits:
         """The commands whose words match."""
@@ -33,6 +35,21 @@ class CommandProvider(Provider):
             if score > 0:
                 run = partial(self._give, command)
                 yield Hit(score, matcher.highlight(_title(command)), run, help=command.help)
+        for name, words in self._layers():
+            score = matcher.match(f"go to {name} {words}")
+            if score > 0:
+                title = matcher.highlight(f"go to {name}")
+                yield Hit(score, title, partial(self._go, name), help=words)
+
+    def _go(self, name: str) -> None:
+        cast("QdbgApp", self.app).give("go", name)
+
+    def _layers(self) -> tuple[tuple[str, str], ...]:
+        """Every layer with what it is; none before the model has run."""
+        from qdbg.app.naming import layers  # noqa: PLC0415 - loaded with the recording
+
+        app = cast("QdbgApp", self.app)
+        return layers(app.debugger.trace) if app.loaded else ()
 
 
 def _title(command: Command) -> str:

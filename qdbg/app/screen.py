@@ -42,6 +42,11 @@ class CommandScreen(Screen[None]):
     """The commands besides ALWAYS that mean something here; None: every one."""
 
     @property
+    def place(self) -> tuple[str, tuple[str, ...]]:
+        """What is seen here, and the commands that matter most, for the help."""
+        return "", ()
+
+    @property
     def qdbg(self) -> QdbgApp:
         """The app, by its own type."""
         return cast("QdbgApp", self.app)

@@ -6,10 +6,13 @@ from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 
+import numpy as np
+
 from qdbg.app.grid import GridColumn, GridRow
 from qdbg.app.widgets import fitted
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Layer
+from qdbg.core.quantity import Array
 from qdbg.engine.browse import axes_of
 from qdbg.engine.table import NOTHING, Table
 from qdbg.engine.terms import Product, Term, Terms
@@ -44,13 +47,22 @@ class StepTable:
         self.table = Table(step)
         self.axes = axes_of(step)
         self._along, self._first = self.axes.all, 0
+        self._kept: Array | None = None
         first = GridColumn(self.table.letters, self.table.index_width)
         rest = (GridColumn(c.title, c.width, c.operand) for c in self.table.columns)
         self.columns = (first, *rest)
 
     def __len__(self) -> int:
         """The number of elements."""
-        return self.axes.size(self._along)
+        return self.axes.size(self._along) if self._kept is None else len(self._kept)
+
+    def filtered(self, kept: Array | None) -> StepTable:
+        """The table of these elements alone, flat indices in order; None: of all."""
+        if kept is self._kept:
+            return self
+        found = copy(self)
+        found._kept = kept
+        return found
 
     def part(self, view: str, element: int) -> StepTable:
         """The table of those elements that the view shows together with this one."""
@@ -63,11 +75,15 @@ class StepTable:
         return found
 
     def row_of(self, element: int) -> int:
-        """Which row the element has."""
+        """Which row the element has; where a filter hides it, the row of the next one."""
+        if self._kept is not None:
+            return max(0, min(int(np.searchsorted(self._kept, element)), len(self._kept) - 1))
         return self.axes.among(self._along, element)
 
     def element(self, row: int) -> int:
         """The element of the row."""
+        if self._kept is not None:
+            return int(self._kept[row])
         return self.axes.at(self._along, self._first, row)
 
     def shows(self, trace: Trace, step: Step) -> bool:

@@ -15,7 +15,7 @@ from qdbg.app.plan import Plan, plan_of_words
 from qdbg.debugger import Debugger
 from qdbg.examples import EXAMPLES, MYSTERY, examples
 from qdbg.recent import recents
-from qdbg.session import Session, load
+from qdbg.session import Session, State, load
 from tests.app.conftest import ready, screen_text
 from tests.app.test_opening import until
 from tests.synthetic import recording
@@ -37,7 +37,7 @@ def app_of_run(arithmetic="textbook"):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_without_arguments_the_examples_are_offered_and_the_first_one_opens(size):
+async def test_without_arguments_the_tour_and_the_examples_are_offered(size):
     app = QdbgApp(None)
     async with app.run_test(size=size) as pilot:
         await pilot.pause()
@@ -53,8 +53,8 @@ async def test_every_line_of_the_start_screen_is_reached_and_written_out_below()
     async with app.run_test(size=(80, 24)) as pilot:
         await pilot.pause()
         for example in examples():
+            await pilot.press("j")  # the first line is the tour
             assert example.title in " ".join(screen_text(app).split())
-            await pilot.press("j")
         await pilot.press("G", "k", "g", "pagedown", "pageup", "n", "c")
         assert isinstance(app.screen, HomeScreen)
 
@@ -82,7 +82,9 @@ async def test_quitting_keeps_the_session_and_the_next_start_offers_to_go_on():
         await pilot.press("ctrl+r")
         await until(pilot, f"breakpoint 2 set at {before.step.name}")
         assert app.debugger.stop == before.stop
-        assert (app.debugger.marks, app.debugger.breakpoints) == (before.marks, before.breakpoints)
+        now, then = State.of(app.debugger), State.of(before)
+        assert (now.marks, now.breakpoints) == (then.marks, then.breakpoints)
+        assert "relu:relu.relu" in str(now.breakpoints)
         await pilot.press("q")
     assert len(recents()) == 1
 

@@ -50,10 +50,7 @@ async def test_the_layers_are_shown_while_pytorch_is_still_running(monkeypatch):
         assert "0.0210133456" in text
         await pilot.press("n")  # nothing to step through yet: refused in words, no crash
         release.set()
-        for _ in range(100):
-            await pilot.pause(0.05)
-            if isinstance(app.screen, MainScreen):
-                break
+        await ready(pilot)
         assert isinstance(app.screen, MainScreen)
 
 
@@ -97,7 +94,7 @@ async def test_a_bad_input_is_told_on_the_screen_and_in_the_exit_status():
     app = app_for(MODEL, opening)
     async with app.run_test(size=(120, 40)) as pilot:
         await until(pilot, "■ the input has 3 numbers")
-        assert "expected   4" in screen_text(app)
+        assert "expected  4" in screen_text(app)
         await pilot.press("q")
     assert app.return_value == 2
     assert app.problem == "the input has 3 numbers (expected 4)"

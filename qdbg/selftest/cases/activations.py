@@ -72,7 +72,7 @@ def bent(draw: Draw, alpha: float, inner: float, y_scale: float) -> torch.Tensor
     def real(d: Array) -> Array:
         return np.where(d > 0, d, alpha * np.expm1(d * inner))
 
-    return near_ties(draw, of(expm1_vector), of(expm1_32), real, y_scale)
+    return near_ties(draw, of(expm1_vector), of(expm1_32), real, y_scale, reach=0.5)
 
 
 def elu(draw: Draw) -> Case:

@@ -1,0 +1,48 @@
+"""The pictures of the README, made by the app itself: `python -m tests.pictures`.
+
+To be run from the top folder. Each is what the keys of the newcomer's session lead to.
+"""
+
+import asyncio
+from pathlib import Path
+
+from qdbg.app.app import QdbgApp
+from qdbg.app.plan import plan_of_words
+
+SESSION = ["sessions/mystery.qdbg", "--arith", "textbook"]
+FOLDER = Path("sessions")
+PICTURES = {
+    "mystery": (("c", "D"), (120, 32)),
+    "mystery_element": (("c", "D", "s"), (120, 26)),
+    "mystery_why": (("c", "D", "d"), (120, 32)),
+}
+"""The keys that are pressed from the start on, and the size of the terminal."""
+
+
+async def settled(pilot):
+    """Wait until every thread of the app has answered and its answers are drawn."""
+    await pilot.app.workers.wait_for_complete()
+    for _ in range(3):
+        await pilot.pause()
+
+
+async def picture(name, folder=FOLDER):
+    """Write one picture."""
+    keys, size = PICTURES[name]
+    app = QdbgApp(plan_of_words([*SESSION, "--run", "start"]))
+    async with app.run_test(size=size) as pilot:
+        while not getattr(app.screen, "fares", ()):
+            await pilot.pause()
+        for key in keys:
+            await pilot.press(key)
+        await settled(pilot)
+        app.save_screenshot(f"{name}.svg", str(folder))
+
+
+def main():
+    for name in PICTURES:
+        asyncio.run(picture(name))
+
+
+if __name__ == "__main__":
+    main()
