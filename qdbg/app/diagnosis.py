@@ -10,6 +10,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
 from textual.content import Content
+from textual.events import Resize
+from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.worker import get_current_worker
@@ -117,7 +119,7 @@ class DiagnosisScreen(ModalScreen[str | None]):
         self.rows = (*causes, *others[: SHOWN - len(causes)])
         self._say(headline(found, self.asked))
         grid = self.query_one("#choices", Grid)
-        grid.styles.height = min(len(self.rows) + 1, max(3, self.app.size.height // 2 - 5))
+        self._size_list(self.app.size)
         self.query_one("#hint", Static).update(
             "⏎ simulate with it   ↓ ↑ the others   J K scroll the proof   esc leave"
         )
@@ -126,6 +128,15 @@ class DiagnosisScreen(ModalScreen[str | None]):
         )
         self.call_after_refresh(grid.show, choices, 0)
         self.call_after_refresh(self._prove)
+
+    def on_resize(self, event: Resize) -> None:
+        """The list leaves room for the proof."""
+        self._size_list(event.size)
+
+    def _size_list(self, size: Size) -> None:
+        if self.rows:
+            height = min(len(self.rows) + 1, max(3, size.height // 2 - 5))
+            self.query_one("#choices", Grid).styles.height = height
 
     def _prove(self) -> None:
         verdict = self.rows[self.at]

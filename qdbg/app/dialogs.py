@@ -9,7 +9,8 @@ from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
-from textual.events import Key
+from textual.events import Key, Resize
+from textual.geometry import Size
 from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
@@ -81,8 +82,16 @@ class Choose(ModalScreen[str | None]):
         """Show the list."""
         title(self.query_one("#box"), self.heading)
         grid = self.query_one("#choices", Grid)
-        grid.styles.height = min(len(self.choices) + 1, max(3, self.app.size.height - 8))
+        self._size_list(self.app.size)
         self.call_after_refresh(grid.show, self.choices, self.at)
+
+    def on_resize(self, event: Resize) -> None:
+        """The hint stays below the list."""
+        self._size_list(event.size)
+
+    def _size_list(self, size: Size) -> None:
+        height = min(len(self.choices) + 1, max(3, size.height - 8))
+        self.query_one("#choices", Grid).styles.height = height
 
     def action_move(self, rows: int) -> None:
         """Another row."""

@@ -174,8 +174,4 @@ class ElementScreen(CommandScreen):
             panel.scroll_relative(y=pages * rows, animate=False)
 
     def _element_name(self) -> str:
-        step = self.qdbg.debugger.step
-        position = Table(step).position(self.qdbg.debugger.element)
-        if step.of_inputs:
-            return f"input {position} of {step.node.name}"
-        return f"{step.node.name}[{position}]"
+        return Table(self.qdbg.debugger.step).name_of(self.qdbg.debugger.element)

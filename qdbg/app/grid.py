@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
+from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
 from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
@@ -15,6 +16,16 @@ from textual.strip import Strip
 
 GAP = 2
 """Blanks between two columns."""
+NARROWEST_BAR, WIDEST_BAR = 9, 41
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """What stands over the bars of a column, and whether they go to both sides."""
+
+    low: str
+    high: str
+    signed: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,6 +37,8 @@ class GridColumn:
     optional: bool = False
     left: bool = False
     """Aligned to the left: text, not numbers."""
+    bar: Bar | None = None
+    """Bars of the rows' shares, as long as there is room for them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +52,8 @@ class GridRow:
     """Behind the row, `↑`."""
     role: str = "plain"
     """`plain`, `differs`, `cut`, `muted` or `head`: a component class of the grid."""
+    share: float = 0.0
+    """How long the row's bar is, from -1 to 1."""
 
 
 class GridSource(Protocol):
@@ -78,6 +93,8 @@ class Grid(ScrollView, can_focus=False):
 
         grid: Grid
         index: int
+        twice: bool = False
+        """Whether it was a double click."""
 
     def __init__(
         self, *, selectable: bool = True, header: bool = True, id: str | None = None
@@ -88,6 +105,8 @@ class Grid(ScrollView, can_focus=False):
         self.selectable = selectable
         self.head = int(header)
         self._shown: tuple[int, ...] = ()
+        self._bar = 0
+        """How wide the bars are."""
 
     def show(self, source: GridSource, selected: int = 0) -> None:
         """Show a source, with one row selected and in view; the same one draws only two rows."""
@@ -132,6 +151,7 @@ class Grid(ScrollView, can_focus=False):
                     continue
             shown.append(place)
         self._shown = tuple(shown)
+        self._bar = min(free - GAP, WIDEST_BAR)
 
     def render_line(self, y: int) -> Strip:
         """One line of the screen: the header, or a row."""
@@ -146,6 +166,8 @@ class Grid(ScrollView, can_focus=False):
         row = self.source.row(index)
         cursor = "▌" if self.selectable and index == self.selected else " "
         text = f"{cursor}{row.mark} " + self._cells(row.cells) + f" {row.side}"
+        if self._bars is not None:
+            text = self._before_bar(text) + bar(row.share, self._bars, self._bar)
         style = self.get_component_rich_style(f"grid--{row.role}")
         if cursor == "▌":
             chosen = self.get_component_rich_style("grid--selected")
@@ -154,15 +176,31 @@ class Grid(ScrollView, can_focus=False):
 
     def _header(self) -> str:
         assert self.source is not None  # noqa: S101 - callers look first
-        return "   " + self._cells(tuple(c.title for c in self.source.columns))
+        text = "   " + self._cells(tuple(c.title for c in self.source.columns))
+        if self._bars is None:
+            return text
+        return self._before_bar(text) + over_bars(self._bars, self._bar)
+
+    def _before_bar(self, text: str) -> str:
+        return text + " " * (self.size.width - self._bar - 1 - cell_len(text))
+
+    @property
+    def _bars(self) -> Bar | None:
+        """The bars behind the columns, where there is room for them."""
+        found = self.source.columns[-1].bar if self.source is not None else None
+        return found if self._bar >= NARROWEST_BAR else None
 
     def _cells(self, cells: tuple[str, ...]) -> str:
         assert self.source is not None  # noqa: S101 - callers look first
         columns = self.source.columns
         parts = []
         for place in self._shown:
-            column, text = columns[place], cells[place]
-            parts.append(text.ljust(column.width) if column.left else text.rjust(column.width))
+            column = columns[place]
+            if column.bar is not None:
+                continue
+            text = cells[place]
+            blanks = " " * (column.width - cell_len(text))
+            parts.append(text + blanks if column.left else blanks + text)
         return (" " * GAP).join(parts)
 
     def _line(self, text: str, component: str) -> Strip:
@@ -178,7 +216,7 @@ class Grid(ScrollView, can_focus=False):
             return
         index = int(self.scroll_offset.y) + offset.y - self.head
         if index < len(self.source):
-            self.post_message(self.Picked(self, index))
+            self.post_message(self.Picked(self, index, event.chain > 1))
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
         """The wheel moves the rows; they are drawn anew."""
@@ -194,3 +232,24 @@ class Grid(ScrollView, can_focus=False):
         """The header stays, so every line changes when the rows move."""
         super().watch_scroll_y(old_value, new_value)
         self.refresh()
+
+
+def bar(share: float, about: Bar, width: int) -> str:
+    """A share as a line: from the left, or from a middle to either side."""
+    if not about.signed:
+        return ("━" * round(share * width)).ljust(width)
+    half = (width - 1) // 2
+    length = round(abs(share) * half)
+    if share and not length:
+        length = 1
+    line = "━" * length
+    left, right = (line, "") if share < 0 else ("", line)
+    return f"{left:>{half}}│{right:<{half}}"
+
+
+def over_bars(about: Bar, width: int) -> str:
+    """The ends of the bars, as the header has them."""
+    if not about.signed:
+        return about.high.rjust(width)
+    half = (width - 1) // 2
+    return f"{about.low:<{half}}0{about.high:>{half}}"

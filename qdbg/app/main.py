@@ -8,10 +8,12 @@ from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Resize
+from textual.geometry import Size
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from qdbg.app import texts
+from qdbg.app.around import spread_lines, way_lines
 from qdbg.app.changed import CAPTURED
 from qdbg.app.grid import Grid
 from qdbg.app.keyline import KeyLine
@@ -23,7 +25,11 @@ from qdbg.app.watching import LEAST_WATCHES, MOST_WATCHES, watch_lines
 from qdbg.app.widgets import Panel, title
 from qdbg.core.work import Cancelled, heard_by
 from qdbg.engine.survey import Fare
+from qdbg.engine.table import Table
 from qdbg.engine.trace import Step
+
+TINY, HIGH, HUGE = 16, 38, 160
+"""Below these heights there is one pane, from these on two more; from this width on wider ones."""
 
 
 class MainScreen(CommandScreen):
@@ -44,6 +50,18 @@ class MainScreen(CommandScreen):
     #table, #map { border-subtitle-color: $secondary; }
     MainScreen.pictured #table { display: none; }
     MainScreen.pictured #map { display: block; }
+    #passage, #spread {
+        border: round $border; border-title-color: $secondary; padding: 0 1; text-wrap: nowrap;
+        text-overflow: ellipsis; display: none;
+    }
+    #passage { height: 8; }
+    #spread { height: 7; }
+    MainScreen.-high #passage, MainScreen.-high #spread { display: block; }
+    MainScreen.-high #range { display: none; }
+    MainScreen.-huge #rail { width: 32; }
+    MainScreen.-huge #formula { width: 62; }
+    MainScreen.pictured #spread { display: none; }
+    MainScreen.pictured #passage { display: none; }
     #below { height: 6; padding: 0 2; display: none; }
     #range { height: 1; padding: 0 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #survey { height: 2; background: $surface; text-wrap: nowrap; text-overflow: ellipsis; }
@@ -84,7 +102,7 @@ class MainScreen(CommandScreen):
 
     AUTO_FOCUS = ""  # only a picture that is seen takes the arrow keys
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares the list
-    VERTICAL_BREAKPOINTS = [(0, "-short -tiny"), (16, "-short"), (23, "-tall")]  # noqa: RUF012 - textual declares the list
+    VERTICAL_BREAKPOINTS = [(0, "-short"), (23, "-tall")]  # noqa: RUF012 - textual declares the list
 
     def __init__(self) -> None:
         super().__init__()
@@ -95,7 +113,7 @@ class MainScreen(CommandScreen):
         """What is being counted, and how far that is."""
         self._rail: Rail | None = None
         self._table: StepTable | None = None
-        self._strip: tuple[Step, int] | None = None
+        self._strip: tuple[Step, Size] | None = None
         """What the range strip was drawn for: it goes over every element."""
 
     def compose(self) -> ComposeResult:
@@ -107,6 +125,8 @@ class MainScreen(CommandScreen):
             with Vertical(id="middle"):
                 yield Grid(id="table")
                 yield Pictured(id="map")
+                yield Static(id="passage", markup=False)
+                yield Static(id="spread", markup=False)
                 yield Static(id="below", markup=False)
             yield Panel(id="formula")
         yield Static(id="watches", markup=False)
@@ -126,9 +146,15 @@ class MainScreen(CommandScreen):
 
     def on_resize(self, event: Resize) -> None:
         """Draw again: the texts depend on the size."""
-        del event
+        self._size_classes(event.size)
         if not self.qdbg.busy:
             self.call_after_refresh(self.show_state)
+
+    def _size_classes(self, size: Size) -> None:
+        """Beyond Textual's breakpoints: one pane where it is tiny, more around where it is high."""
+        self.set_class(size.height < TINY, "-tiny")
+        self.set_class(size.height >= HIGH, "-high")
+        self.set_class(size.width >= HUGE, "-huge")
 
     def count_fares(self) -> None:
         """Simulate every arithmetic in a thread; the line is filled when they are counted."""
@@ -160,7 +186,9 @@ class MainScreen(CommandScreen):
     def _show_survey(self) -> None:
         """How the arithmetics fare, or how far the counting is."""
         if self.fares:
-            self._say("#survey", texts.survey_lines(self.qdbg.debugger, self.fares))
+            self._say(
+                "#survey", texts.survey_lines(self.qdbg.debugger, self.fares, self.size.width)
+            )
         else:
             self._say("#survey", texts.counting_line(*self._counting, self.size.width))
 
@@ -176,10 +204,8 @@ class MainScreen(CommandScreen):
             self._say("#below", texts.short_formula(step, element))
         else:
             self.query_one("#formula", Panel).show(texts.formula_panel(step, element))
+        self._show_around(step, element)
         self._say("#legend", self._legend())
-        if self._strip != (step, self.size.width):
-            self._strip = step, self.size.width
-            self._say("#range", texts.range_strip(step, self.size.width))
         self._show_survey()
         self._show_watches()
 
@@ -223,6 +249,22 @@ class MainScreen(CommandScreen):
             below = f"{CAPTURED} · {below}" if below else CAPTURED
         title(frame if pictured else shown, words, below)
 
+    def _show_around(self, step: Step, element: int) -> None:
+        """Show how the values lie, and the element's way: with bars where there is room."""
+        size = self.query_one("#spread").content_size if self.has_class("-high") else self.size
+        if self.has_class("-high"):
+            way = self.query_one("#passage")
+            title(way, f"{Table(step).name_of(element)} through its layer")
+            self._say("#passage", way_lines(step, element, way.content_size.height))
+        if self._strip == (step, size):
+            return
+        self._strip = step, size
+        if self.has_class("-high"):
+            title(self.query_one("#spread"), f"all {step.size} values")
+            self._say("#spread", spread_lines(step, size.width, size.height))
+        else:
+            self._say("#range", texts.range_strip(step, size.width))
+
     def _set_pictured(self, pictured: bool) -> None:
         """The picture takes the arrow keys while it is there."""
         if pictured != self.has_class("pictured"):
@@ -253,7 +295,7 @@ class MainScreen(CommandScreen):
         return f"{step.node.name} › {step.stage.name}{part}   {step.stage.output}: {form} {shape}"
 
     def on_grid_picked(self, event: Grid.Picked) -> None:
-        """A click selects an element, or goes to a step."""
+        """A click selects an element, or goes to a step; a double click goes into the element."""
         event.stop()
         if event.grid.id == "rail" and self._rail is not None:
             line = self._rail.lines[event.index]
@@ -262,11 +304,17 @@ class MainScreen(CommandScreen):
             self.qdbg.give("go", self.qdbg.debugger.trace.step(step).name)
         else:
             self.qdbg.give("element", str(self._table.element(event.index) if self._table else 0))
+            self._into(event.twice)
 
     def on_feature_map_picked(self, event: FeatureMap.Picked) -> None:
-        """A click selects a pixel."""
+        """A click selects a pixel; a double click goes into it."""
         event.stop()
         self.qdbg.give("element", str(event.element))
+        self._into(event.twice)
+
+    def _into(self, wanted: bool) -> None:
+        if wanted:
+            self.qdbg.give("into")
 
     def scroll_beside(self, pages: int) -> None:
         """Scroll the formula."""

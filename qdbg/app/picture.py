@@ -69,6 +69,8 @@ class FeatureMap(Widget, can_focus=True):
         """The user clicked a pixel."""
 
         element: int
+        twice: bool = False
+        """Whether it was a double click."""
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
@@ -230,7 +232,8 @@ class FeatureMap(Widget, can_focus=True):
         column = self.left + (offset.x - self._margin(self.picture)) // self.scale.wide
         inside = self.top <= row < self.picture.height and self.left <= column < self.picture.width
         if inside:
-            self.post_message(self.Picked(self.picture.element(row, column)))
+            element = self.picture.element(row, column)
+            self.post_message(self.Picked(element, event.chain > 1))
 
     def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
         """Further rows."""

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qdbg.app.grid import GridColumn, GridRow
+from qdbg.app.grid import Bar, GridColumn, GridRow
 from qdbg.app.widgets import fitted
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Layer
 from qdbg.core.quantity import Array
 from qdbg.engine.browse import axes_of
-from qdbg.engine.table import NOTHING, Table
+from qdbg.engine.table import NOTHING, Measure, Table
 from qdbg.engine.terms import Product, Term, Terms
 from qdbg.engine.trace import Step, Trace
 from qdbg.ops import registry
@@ -50,7 +50,7 @@ class StepTable:
         self._kept: Array | None = None
         first = GridColumn(self.table.letters, self.table.index_width)
         rest = (GridColumn(c.title, c.width, c.operand) for c in self.table.columns)
-        self.columns = (first, *rest)
+        self.columns = (first, *rest, *_bars(self.table.measure))
 
     def __len__(self) -> int:
         """The number of elements."""
@@ -96,7 +96,17 @@ class StepTable:
         row = self.table.row(element)
         mark = CHANGED if row.changed else "≠" if row.differs else " "
         role = "differs" if row.differs or row.changed else "cut" if row.side else "plain"
-        return GridRow((self.table.position(element), *row.cells), mark, row.side, role)
+        cells = (self.table.position(element), *row.cells)
+        return GridRow(cells, mark, row.side, role, row.share)
+
+
+def _bars(measure: Measure | None) -> tuple[GridColumn, ...]:
+    """A column without a width of its own: it takes what the others leave."""
+    if measure is None:
+        return ()
+    reach = f"{measure.reach:.4g}"
+    high = f"+{reach}" if measure.signed else f"{measure.name} {reach}"
+    return (GridColumn(measure.name, 0, bar=Bar(f"-{reach}", high, measure.signed)),)
 
 
 @dataclass(frozen=True, slots=True)

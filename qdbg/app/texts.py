@@ -8,7 +8,7 @@ from textual.content import Content
 
 from qdbg.app.changed import before, changed_lines, changed_outcome, what_if
 from qdbg.app.sources import CHANGED, layer_title
-from qdbg.app.widgets import Part, join
+from qdbg.app.widgets import Part, fitting, join
 from qdbg.debugger import Debugger
 from qdbg.engine.explain import Line, explain, number, way
 from qdbg.engine.summary import Range, extremes, parameters, value_range
@@ -21,8 +21,12 @@ from qdbg.names import LEVELS
 
 ROOMY, USUAL = 112, 80
 """From these widths on, the header lines are written out, or at least name the sample."""
+LEAST_NAME = 6
+"""What is left of a layer's name where the reason of the stop needs the room."""
 LEAST_PART = 1e-4
 """What is less is not written as a number of percent."""
+MORE = 16
+"""What `+3  a lists them` takes."""
 BLOCKS = " ▁▂▃▄▅▆▇█"
 FEED_WORDS = {"captured": "each layer fed by PyTorch", "simulated": "simulated values fed on"}
 
@@ -60,16 +64,17 @@ def stop_line(debugger: Debugger, width: int) -> Content:
     layer = step.node.layer or step.node.name
     title = f"{layer_title(trace, step.call)} " if width >= ROOMY else ""
     source = f"  {step.node.source}" if step.node.source else ""
-    return join(
-        f" {layer} ",
+    behind = join(
         (title, "$secondary"),
         "› ",
         (name, "bold $accent"),
         (f"   step {step.index + 1}/{len(trace)}", "$secondary"),
         ("   ■ ", "$warning"),
         (debugger.stop.reason, "bold"),
-        (source, "$secondary"),
     )
+    room = max(LEAST_NAME, width - behind.cell_length - 2)
+    line = join(" ", Content(layer).truncate(room, ellipsis=True), " ", behind)
+    return fitting(width, line, join((source, "$secondary")))
 
 
 def line_content(line: Line) -> Content:
@@ -171,7 +176,7 @@ def counting_line(what: str, done: int, total: int, width: int) -> Content:
     return join(head, "\n ", (words, "$secondary"))
 
 
-def survey_lines(debugger: Debugger, fares: tuple[Fare, ...]) -> Content:
+def survey_lines(debugger: Debugger, fares: tuple[Fare, ...], width: int) -> Content:
     """How the chosen arithmetic fares, and in one line how the others would."""
     if debugger.trace.original is not None:
         return changed_lines(debugger)
@@ -182,20 +187,40 @@ def survey_lines(debugger: Debugger, fares: tuple[Fare, ...]) -> Content:
     others = [fare for fare in fares if fare is not own]
     environment = debugger.recording.environment
     captured = f"{environment.engine}-{environment.cpu}"
-    return join(_verdict(own, name, fares, captured), "\n ", _others(others))
+    return join(_verdict(own, name, fares, captured, width), "\n ", _others(others, width))
 
 
-def _others(fares: list[Fare]) -> Content:
-    """First the arithmetics that leave differences, the textbook's foremost; then the equal."""
-    ordered = sorted(fares, key=lambda fare: (fare.name != "textbook", fare.name))
-    parts: list[Part] = [("others on this input ", "$secondary")]
-    for fare in ordered:
-        if fare.differences:
-            parts += [f" {_label(fare)} ", (f"≠ {fare.differences}", "bold $warning")]
-    equal = ", ".join(_label(fare) for fare in ordered if not fare.differences)
-    if equal:
-        parts += [("  ✓ ", "bold $success"), equal]
-    return join(*parts)
+def _others(fares: list[Fare], width: int) -> Content:
+    """The other arithmetics by what they leave, as many whole names as fit."""
+    groups: dict[int, list[str]] = {}
+    for fare in sorted(fares, key=lambda fare: (-fare.differences, fare.name != "textbook")):
+        groups.setdefault(fare.differences, []).append(_label(fare))
+    parts: list[Part] = [("others here  ", "$secondary")]
+    room, left = width - 14, len(fares)
+    for differences, names in groups.items():
+        sign = f"≠ {differences}" if differences else "✓"
+        shown = _fitting(names, room - len(sign) - 1)
+        if not shown:
+            break
+        text, left = ", ".join(shown), left - len(shown)
+        style = "bold $warning" if differences else "bold $success"
+        parts += [(sign, style), f" {text}   "]
+        room -= len(sign) + len(text) + 4
+        if len(shown) < len(names):
+            break
+    more = (f"+{left}  a lists them", "$secondary") if left else ""
+    return join(*parts, more)
+
+
+def _fitting(names: list[str], room: int) -> list[str]:
+    """The first names that fit, separated by commas, with room behind for how many are left."""
+    found: list[str] = []
+    for name in names:
+        room -= len(name) + 2
+        if room < MORE:
+            break
+        found.append(name)
+    return found
 
 
 def _label(fare: Fare) -> str:
@@ -205,7 +230,7 @@ def _label(fare: Fare) -> str:
     return engine if level and len(every) == len(LEVELS) else fare.name
 
 
-def _verdict(own: Fare, name: str, fares: tuple[Fare, ...], captured: str) -> Content:
+def _verdict(own: Fare, name: str, fares: tuple[Fare, ...], captured: str, width: int) -> Content:
     calls = "call" if own.not_simulated == 1 else "calls"
     unknown = f", {own.not_simulated} {calls} not simulated" if own.not_simulated else ""
     if not own.differences:
@@ -214,13 +239,13 @@ def _verdict(own: Fare, name: str, fares: tuple[Fare, ...], captured: str) -> Co
     better = [captured] if any(captured in f.names and not f.differences for f in fares) else []
     better += [fare.name for fare in fares if not fare.differences]
     hint = f" · {better[0]} leaves none" if better else ""
-    return join(
+    line = join(
         (" ≠ ", "bold $warning"),
         (f"{own.differences} of {own.elements} values differ under {name}", "bold"),
-        _largest(own),
         (unknown, "$warning"),
-        (hint + " · d: why", "$secondary"),
     )
+    why, better_one = join((" · d: why", "$secondary")), join((hint, "$secondary"))
+    return fitting(width, line, join(_largest(own)), why, better_one)
 
 
 def _largest(fare: Fare) -> str:

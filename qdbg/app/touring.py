@@ -9,9 +9,10 @@ from textual.binding import Binding, BindingType
 from textual.content import Content
 from textual.screen import Screen
 from textual.timer import Timer
-from textual.widgets import Footer, Input, Static
+from textual.widgets import Input, Static
 
 from qdbg.app.keeping import Keeping
+from qdbg.app.keyline import KeyLine
 from qdbg.app.plan import Plan, plan_of_tour
 from qdbg.app.widgets import join
 from qdbg.commands import key_sign
@@ -168,7 +169,7 @@ class Touring(Keeping):
         panel = next(iter(screen.query(TourPanel)), None)
         if panel is None:
             panel = TourPanel()
-            footers = screen.query(Footer)
+            footers = screen.query(KeyLine)
             screen.mount(panel, before=footers.first() if footers else None)
             panel.set_class(not footers, "alone")
             screen.add_class("touring")

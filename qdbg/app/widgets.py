@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from rich.cells import cell_len, set_cell_size
 from textual.app import ComposeResult
 from textual.containers import VerticalScroll
 from textual.content import Content
@@ -20,7 +21,15 @@ def join(*parts: Part) -> Content:
 
 def fitted(text: str, width: int) -> str:
     """The text, cut with an ellipsis where it is longer."""
-    return text if len(text) <= width else f"{text[: width - 1]}…"
+    return text if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
+
+
+def fitting(width: int, first: Content, *others: Content) -> Content:
+    """The first text, and of the others as many whole ones as fit behind it."""
+    for other in others:
+        if first.cell_length + other.cell_length <= width:
+            first += other
+    return first
 
 
 def title(widget: Widget, text: str, below: str = "") -> None:

@@ -22,6 +22,7 @@ ABSENT = -1
 """The place of a pair's second member where there is none."""
 
 _LATER_MINUS = re.compile(r" \+ (-[\d.]+)")
+_REMARK = re.compile(", (?=anew |k over |over the )")
 _SUM = re.compile(r"Σ([ₖᵢ])")
 _SYMBOL = re.compile(r"([A-Za-z_]\w*)(\[(?:[^\[\]]|\[[^\]]*\])*\])?(\()?")
 _ELSEWHERE = re.compile(r"\[(\w+)\[\w\]\]")
@@ -126,8 +127,21 @@ def _with_numbers(formula: str, made: Simulation, index: tuple[int, ...]) -> str
     if found is None:
         return _substitute(formula, lambda name, place: _value(made, name, place, index))
     before, (body, after) = formula[: found.start()], _summed(formula[found.end() :].strip())
+    body, *remarks = _REMARK.split(body, maxsplit=1)
     terms = _terms(body, found.group(1), made, index)
-    return _with_numbers(before, made, index) + terms + _with_numbers(after, made, index)
+    told = "".join(f", {_remark(words, made, index)}" for words in remarks)
+    return _with_numbers(before, made, index) + terms + told + _with_numbers(after, made, index)
+
+
+def _remark(words: str, made: Simulation, index: tuple[int, ...]) -> str:
+    """What is said behind a sum about all of its terms: it belongs to none of them."""
+
+    def of_the_layer(name: str, place: str) -> str:
+        if place:
+            raise KeyError(name)
+        return _value(made, name, place, index)
+
+    return _substitute(words, of_the_layer)
 
 
 def _summed(text: str) -> tuple[str, str]:
@@ -175,6 +189,8 @@ def _value(
         return number(
             array[(*index[:-1], places["k"]) if row else (*index[:-2], places["k"], index[-1])]
         )
+    if not place and array.ndim == 1 and array.size > 1:  # of the layer, not of a channel
+        return "×".join(number(each) for each in array)
     if array.ndim > len(index) or place.startswith(OVER):
         return _row(array, place, made, index)
     letters = place.strip("[]").split(",")

@@ -44,6 +44,20 @@ class Row:
     """`↑` or `↓` where the value was cut off."""
     changed: bool = False
     """The value is another one than before numbers of the run were changed."""
+    share: float = 0.0
+    """Of the table's measure, from -1 to 1: how long its bar is, and to which side."""
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """What the bars show, and which value has the longest one."""
+
+    name: str
+    values: Array
+    signed: bool
+    """Whether any is below zero."""
+    reach: float
+    """The largest absolute value."""
 
 
 class Table:
@@ -78,6 +92,13 @@ class Table:
         index = self.step.index_of(element)
         return ",".join(str(i) for i in index[-len(self._letters) :])
 
+    def name_of(self, element: int) -> str:
+        """`fc1:linear[3]`, or `input 3 of fc1:linear`."""
+        position = self.position(element)
+        if self.step.of_inputs:
+            return f"input {position} of {self.step.node.name}"
+        return f"{self.step.node.name}[{position}]"
+
     def row(self, element: int) -> Row:
         """The element's cells in the order of the columns."""
         index = self.step.index_of(element)
@@ -89,7 +110,26 @@ class Table:
         differs = different is not None and bool(different[index])
         side = SIDES[int(cut[index])] if cut is not None else ""
         changed = self.step.changed
-        return Row(cells, differs, side, changed is not None and bool(changed[index]))
+        return Row(
+            cells, differs, side, changed is not None and bool(changed[index]), self._share(index)
+        )
+
+    @cached_property
+    def measure(self) -> Measure | None:
+        """What the bars of the rows show: Δ where anything differs, else the value itself."""
+        step = self.step
+        values = step.delta if step.differences else step.shown
+        if values is None or not values.size or values.dtype.kind not in "iuf":
+            return None
+        ends = float(np.float64(values.min())), float(np.float64(values.max()))
+        reach = max(map(abs, ends))
+        if not 0 < reach < np.inf:
+            return None
+        return Measure("Δ" if step.differences else "value", values, ends[0] < 0, reach)
+
+    def _share(self, index: tuple[int, ...]) -> float:
+        measure = self.measure
+        return 0.0 if measure is None else float(measure.values[index]) / measure.reach
 
 
 def tabulated(table: Table, elements: Iterable[int]) -> str:

@@ -15,6 +15,8 @@ from qdbg.core.sums import pair_members
 from qdbg.engine.simulate import group_of, kernel_of, window
 from qdbg.engine.trace import Step
 
+PADDING = "padding"
+
 
 @dataclass(frozen=True, slots=True)
 class Product:
@@ -26,7 +28,8 @@ class Product:
     w: int
     product: int
     place: str = ""
-    """Of a convolution: the pixel and channel of the image, `3,0 ch 2`; `padding` outside it."""
+    """Of a convolution: the pixel and channel of the image, `3,0 ch 2`; `padding` outside it, and
+    `padding, left out` where the kernel does not multiply it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,7 +97,10 @@ def terms(step: Step, element: int, captured: Arithmetic | None = None) -> Terms
     elif kernel.skips_padding:
         inside, _ = window({**made.values, "x_q": made.values["inside"]}, index)
         x = x * inside
-    return _collect(x, w, places(made.values, index), kernel, name)
+    at = places(made.values, index)
+    if kernel.skips_padding:
+        at = tuple(f"{place}, left out" if place == PADDING else place for place in at)
+    return _collect(x, w, at, kernel, name)
 
 
 def places(values: Values, index: tuple[int, ...]) -> tuple[str, ...]:
@@ -110,7 +116,7 @@ def places(values: Values, index: tuple[int, ...]) -> tuple[str, ...]:
         inside = bool(np.all((at >= 0) & (at < size)))
         pixel = ",".join(str(int(p)) for p in at)
         found += [
-            f"{pixel} ch {first + channel}" if inside else "padding" for channel in range(channels)
+            f"{pixel} ch {first + channel}" if inside else PADDING for channel in range(channels)
         ]
     return tuple(found)
 

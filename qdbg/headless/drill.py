@@ -72,18 +72,23 @@ def _products(trace: Trace, step: Step, element: int) -> list[str]:
     how = "products"
     if found.paired:
         how = f"products as {found.arithmetic} adds them: by twos, each pair's sum kept in int16"
-    return [how, *aligned(list(_rows(found)), right=set(range(8))), *_totals(step, element, found)]
+    who = f"by {found.kernel.library}: {found.kernel.why}"
+    table = aligned(list(_rows(found)), right=set(range(8)))
+    return [how, who, *table, *_totals(step, element, found)]
 
 
 def _rows(found: Terms) -> Iterator[tuple[str, ...]]:
+    placed = any(product.place for term in found.rows for product in term.products)
+    where = ("of pixel",) if placed else ()
     if not found.paired:
-        yield ("k", "x_q − x_zp", "w_q − w_zp", "product", "running sum")
+        yield ("k", "x_q − x_zp", "w_q − w_zp", "product", "running sum", *where)
     else:
-        yield ("k", "x_q", "w_q", "product", "pair sum", "kept", "lost", "running sum")
+        yield ("k", "x_q", "w_q", "product", "pair sum", "kept", "lost", "running sum", *where)
     for term in found.rows:
         for product in term.products:
             cells = tuple(str(n) for n in (product.k, product.x, product.w, product.product))
-            yield (*cells, *_sums(term, found.paired, product is term.products[-1]))
+            at = (product.place,) if placed else ()
+            yield (*cells, *_sums(term, found.paired, product is term.products[-1]), *at)
 
 
 def _sums(term: Term, paired: bool, last: bool) -> tuple[str, ...]:

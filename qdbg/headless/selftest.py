@@ -57,7 +57,8 @@ def selftest(options: argparse.Namespace) -> int:
 
 class Shares:
     """How long each cell may take: what one leaves, because all its ops have their million, goes
-    to those that have not begun."""
+    to those that have not begun; where one proves its faults beyond its time, they keep half of
+    theirs."""
 
     def __init__(self, budget: float, cells: int, workers: int) -> None:
         self.end = time.monotonic() + budget
@@ -72,7 +73,7 @@ class Shares:
         with self._lock:
             rounds = math.ceil(self._left / self._workers)
             self._left -= 1
-        return max(1.0, (self.end - time.monotonic()) / rounds)
+        return max(self.first / 2, (self.end - time.monotonic()) / rounds)
 
 
 def seconds(text: str) -> float:

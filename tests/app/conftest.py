@@ -20,10 +20,10 @@ def app_on(made=None, arithmetic="auto"):
     return QdbgApp(Plan("iris_qat.qdbg", lambda: session, Path("iris_qat.qdbg"), None, None))
 
 
-def app_on_file(name, arithmetic=None):
+def app_on_file(name, arithmetic=None, *, ascii=False):
     """The app on a committed session, which needs no PyTorch either."""
     path = SESSIONS / name
-    return QdbgApp(Plan(name, lambda: load(path), path, arithmetic, None))
+    return QdbgApp(Plan(name, lambda: load(path), path, arithmetic, None), ascii=ascii)
 
 
 async def ready(pilot):

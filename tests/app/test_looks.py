@@ -1,17 +1,113 @@
-"""The reviewed pictures of the screens, as text."""
+"""The screens as reviewed texts, at every size, in every theme and without colour."""
 
-from tests.app.conftest import app_on_file, ready
-from tests.app.snapshot import assert_snapshot
+from dataclasses import replace
+
+import pytest
+from rich.cells import cell_len
+
+from qdbg.app.app import QdbgApp
+from qdbg.app.diagnosis import DiagnosisScreen
+from qdbg.app.plan import Plan
+from qdbg.core.program import Program
+from qdbg.errors import SampleError
+from tests.app.conftest import app_on, app_on_file, ready
+from tests.app.snapshot import assert_snapshot, screen_text
+from tests.app.terminal import SESSIONS
+from tests.synthetic import recording
 
 SIZES = [(120, 40), (80, 24), (60, 16), (200, 60)]
+
+
+async def seen(pilot, name, sizes=SIZES):
+    """Compare the screen that is open now with its texts, one for each size."""
+    for width, height in sizes:
+        await pilot.resize_terminal(width, height)
+        await pilot.pause()
+        assert_snapshot(pilot.app, f"{name}/{width}x{height}")
+
+
+async def scenes(pilot, signs="", sizes=SIZES):
+    """Open one screen after the other and compare each."""
+    await ready(pilot)
+    await pilot.press("c")
+    await seen(pilot, f"main{signs}", sizes)
+    await pilot.press("s")
+    await seen(pilot, f"drill-down{signs}", sizes)
+    await pilot.press("o", "d")
+    await diagnosed(pilot)
+    await seen(pilot, f"diagnosis{signs}", sizes)
+    await pilot.press("escape", "question_mark")
+    await seen(pilot, f"help{signs}", sizes)
+    await pilot.press("escape", "ctrl+p", *"back one")
+    await pilot.app.workers.wait_for_complete()
+    await seen(pilot, f"palette{signs}", sizes)
+    await pilot.press("escape")
+
+
+async def diagnosed(pilot):
+    """Wait until the causes are found."""
+    while not (isinstance(pilot.app.screen, DiagnosisScreen) and pilot.app.screen.rows):
+        await pilot.pause()
 
 
 async def test_the_screens_look_as_reviewed_at_every_size():
     app = app_on_file("mystery.qdbg", "textbook")
     async with app.run_test(size=SIZES[0]) as pilot:
+        await scenes(pilot)
+        before = screen_text(app)
+        for name in ("light", "contrast", "ansi"):
+            await pilot.press("t")
+            assert app.theme == f"qdbg-{name}"
+            assert screen_text(app) == before
+
+
+async def test_without_colour_the_screens_say_the_same(monkeypatch):
+    monkeypatch.setenv("NO_COLOR", "1")
+    app = app_on_file("mystery.qdbg", "textbook")
+    async with app.run_test(size=SIZES[0]) as pilot:
         await ready(pilot)
         await pilot.press("c")
-        for width, height in SIZES:
+        await seen(pilot, "main")
+        strips = app.screen._compositor.render_strips()
+        colors = {s.style.color for strip in strips for s in strip if s.style and s.style.color}
+        assert {color.is_default for color in colors} == {True}
+
+
+async def test_in_ascii_the_screens_look_as_reviewed():
+    app = app_on_file("mystery.qdbg", "textbook", ascii=True)
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await scenes(pilot, "-ascii", SIZES[::2])
+        assert screen_text(app).isascii()
+
+
+@pytest.mark.parametrize("ascii", [False, True])
+async def test_the_screen_of_a_bad_input_looks_as_reviewed(ascii):
+    def opening():
+        raise SampleError("the input has 3 numbers", expected="4", remedy="give one per feature")
+
+    app = QdbgApp(Plan("model.qdbg", opening, SESSIONS, None, None), ascii=ascii)
+    async with app.run_test(size=SIZES[0]) as pilot:
+        while not app.problem:
+            await pilot.pause()
+        await seen(pilot, "error-ascii" if ascii else "error")
+
+
+async def test_names_of_wide_characters_break_neither_a_frame_nor_the_reason_of_the_stop():
+    made = recording()
+    wide = {path: f"{path}層📦" * 4 for path in made.program.layers}
+    program = Program(
+        tuple(replace(node, layer=wide[node.layer]) for node in made.program.nodes),
+        {wide[path]: layer for path, layer in made.program.layers.items()},
+    )
+    app = app_on(replace(made, model="虹膜🌸.pth", sample="鳶尾", program=program), "textbook")
+    async with app.run_test(size=(80, 24)) as pilot:
+        await ready(pilot)
+        await pilot.press("c")
+        for width, height in ((80, 24), (60, 16), (120, 40)):
             await pilot.resize_terminal(width, height)
             await pilot.pause()
-            assert_snapshot(app, f"main/{width}x{height}")
+            lines = screen_text(app).splitlines()
+            assert max(map(cell_len, lines)) <= width
+            assert f"difference, {app.debugger.step.differences} of 16 differ" in lines[1]
+            frames = [cell_len(line) for line in lines if line.startswith(("│", "╭", "╰"))]
+            assert set(frames) == {width}

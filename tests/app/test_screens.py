@@ -1,5 +1,7 @@
 """What the user sees, at several sizes of the terminal."""
 
+import re
+
 import numpy as np
 import pytest
 
@@ -48,7 +50,7 @@ async def test_the_main_screen_says_how_the_other_arithmetics_fare():
         await ready(pilot)
         text = screen_text(app)
         assert "all 42 values equal PyTorch's under fbgemm-avx2" in text
-        assert "textbook ≠" in text
+        assert re.search(r"≠ \d+ textbook", text)
 
 
 async def test_a_value_that_pytorch_does_not_show_is_never_ticked():
@@ -138,7 +140,7 @@ async def test_every_theme_keeps_the_same_words():
 
 async def test_the_range_strip_counts_the_values_at_the_ends():
     app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test(size=(120, 30)) as pilot:
         await ready(pilot)
         app.give("go", "fc1.clamp")
         await pilot.pause()
