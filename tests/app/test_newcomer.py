@@ -78,8 +78,9 @@ def test_a_quit_session_is_gone_on_with_in_the_next_start(tmp_path, monkeypatch)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
     session = ROOT / "sessions" / "versicolor.qdbg"
     with Terminal(session, cwd=tmp_path) as terminal:
-        terminal.until("fc1")
-        terminal.press("R", "n", "n").until("step 3/")
+        terminal.until("all 42 values")
+        terminal.press("R").until("start of the run")
+        terminal.press("n", "n").until("step 3/")
         terminal.press("q")
         assert terminal.ended() == 0
     with Terminal(cwd=tmp_path) as terminal:
