@@ -197,10 +197,15 @@ def _value(
     inner = [places[letter] for letter in letters if letter in places]
     if not inner:
         return number(element_of(array, index))
-    if inner[0] == ABSENT:
-        return "0"
+    return "0" if inner[0] == ABSENT else _in_window(array, "c" in letters, inner[0], made, index)
+
+
+def _in_window(
+    array: Array, of_channel: bool, place: int, made: Simulation, index: tuple[int, ...]
+) -> str:
+    """Of the inputs that the element sums, or of its channel's weights, the one at the place."""
     x, w = window({**made.values, "x_q": array}, index)
-    return number((w if "c" in letters else x)[inner[0]])
+    return number((w if of_channel else x)[place])
 
 
 def _row(array: Array, place: str, made: Simulation, index: tuple[int, ...]) -> str:
