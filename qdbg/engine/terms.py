@@ -15,7 +15,7 @@ from qdbg.core.sums import pair_members
 from qdbg.engine.simulate import group_of, kernel_of, window
 from qdbg.engine.trace import Step
 
-PADDING = "padding"
+PADDING, LEFT_OUT = "padding", "left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class Product:
     product: int
     place: str = ""
     """Of a convolution: the pixel and channel of the image, `3,0 ch 2`; `padding` outside it, and
-    `padding, left out` where the kernel does not multiply it."""
+    `left out` where the kernel does not multiply the padding."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +99,7 @@ def terms(step: Step, element: int, captured: Arithmetic | None = None) -> Terms
         x = x * inside
     at = places(made.values, index)
     if kernel.skips_padding:
-        at = tuple(f"{place}, left out" if place == PADDING else place for place in at)
+        at = tuple(LEFT_OUT if place == PADDING else place for place in at)
     return _collect(x, w, at, kernel, name)
 
 
