@@ -325,6 +325,8 @@ COMMANDS: tuple[Command, ...] = (
         recorded=True,
     ),
     Command("changes", ("Z",), "changes", "list the changed numbers, take one back", "Look"),
+    Command("base", ("x",), "base", "decimal, hex, binary or two's complement in a table", "Look"),
+    Command("values", ("V",), "real values", "integers, real values or both in a table", "Look"),
     Command("copy", ("y",), "copy", "copy the value, the row, the table or the formula", "Look"),
     Command(
         "code",

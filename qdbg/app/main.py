@@ -227,8 +227,10 @@ class MainScreen(CommandScreen):
 
     def _show_elements(self, step: Step, element: int) -> None:
         """Show the element among the others as the view has it: in a table, or in a picture."""
+        if self._table is not None and self._table.table.reading != self.qdbg.reading:
+            self._table = None
         if self._table is None or not self._table.shows(self.qdbg.debugger.trace, step):
-            self._table = StepTable(self.qdbg.debugger.trace, step)
+            self._table = StepTable(self.qdbg.debugger.trace, step, self.qdbg.reading)
         view, axes = self.qdbg.view, self._table.axes
         kept = self.qdbg.kept()
         self._table = self._table.part(view, element).filtered(kept)

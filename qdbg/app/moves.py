@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import abstractmethod
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from qdbg.app.looks import Looks
@@ -14,6 +15,7 @@ if TYPE_CHECKING:
     from qdbg.core.quantity import Array
     from qdbg.debugger import Debugger
     from qdbg.engine.browse import Axes
+    from qdbg.engine.reading import Reading
     from qdbg.engine.trace import Step
 
 
@@ -23,6 +25,7 @@ class Moves(Looks):
     view = VIEWS[0]
     """How the elements of an image are shown."""
 
+    _reading: Reading | None = None
     filter = ""
     """Which elements of a table are shown; empty for all."""
     _matched: tuple[Step, str, Array] | None = None
@@ -162,6 +165,32 @@ class Moves(Looks):
     def _do_scroll_up(self) -> None:
         if isinstance(self.screen, CommandScreen):
             self.screen.scroll_beside(-1)
+
+    @property
+    def reading(self) -> Reading:
+        """How the integers of a table are read."""
+        from qdbg.engine.reading import PLAIN  # noqa: PLC0415 - numpy, not before first paint
+
+        return self._reading or PLAIN
+
+    def _read(self, part: str, choices: tuple[str, ...]) -> None:
+        from qdbg.engine.reading import after  # noqa: PLC0415 - numpy, not before first paint
+
+        chosen = after(choices, getattr(self.reading, part))
+        self._reading = replace(self.reading, **{part: chosen})
+        self.notify(f"The table shows {chosen}.", timeout=2, markup=False)
+        if isinstance(self.screen, CommandScreen):
+            self.screen.show_state()
+
+    def _do_base(self) -> None:
+        from qdbg.engine.reading import BASES  # noqa: PLC0415 - numpy, not before first paint
+
+        self._read("base", BASES)
+
+    def _do_values(self) -> None:
+        from qdbg.engine.reading import VALUES  # noqa: PLC0415 - numpy, not before first paint
+
+        self._read("values", VALUES)
 
     def _do_view(self) -> None:
         if not self.axes.spatial:

@@ -14,6 +14,7 @@ from qdbg.core.op import NotSimulated
 from qdbg.core.program import Layer
 from qdbg.core.quantity import Array
 from qdbg.engine.browse import axes_of
+from qdbg.engine.reading import PLAIN, Reading
 from qdbg.engine.table import NOTHING, Measure, Table
 from qdbg.engine.terms import Product, Term, Terms
 from qdbg.engine.trace import Step, Trace
@@ -42,9 +43,9 @@ def layer_title(trace: Trace, call: int) -> str:
 class StepTable:
     """The elements of a step, or of one of its channels or pixels."""
 
-    def __init__(self, trace: Trace, step: Step) -> None:
+    def __init__(self, trace: Trace, step: Step, reading: Reading = PLAIN) -> None:
         self.trace = trace
-        self.table = Table(step)
+        self.table = Table(step, reading)
         self.axes = axes_of(step)
         self._along, self._first = self.axes.all, 0
         self._kept: Array | None = None

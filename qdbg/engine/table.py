@@ -12,6 +12,7 @@ from qdbg.core.quantity import Array
 from qdbg.engine.browse import axes_of
 from qdbg.engine.compare import delta
 from qdbg.engine.explain import element_of, number
+from qdbg.engine.reading import PLAIN, VALUES, WORD, Reading, bits_of, real_of
 from qdbg.engine.trace import Step
 
 NOTHING = "·"
@@ -63,8 +64,9 @@ class Measure:
 class Table:
     """The rows of a step, made one at a time when they are drawn."""
 
-    def __init__(self, step: Step) -> None:
+    def __init__(self, step: Step, reading: Reading = PLAIN) -> None:
         self.step = step
+        self.reading = reading
         self._letters = _letters(step)
 
     def __len__(self) -> int:
@@ -74,7 +76,10 @@ class Table:
     @cached_property
     def columns(self) -> tuple[Column, ...]:
         """What is known of each element."""
-        return tuple(_columns(self.step))
+        found = _columns(self.step)
+        if self.reading == PLAIN:
+            return tuple(found)
+        return tuple(read for column in found for read in _read(self.step, column, self.reading))
 
     @property
     def letters(self) -> str:
@@ -92,6 +97,12 @@ class Table:
         index = self.step.index_of(element)
         return ",".join(str(i) for i in index[-len(self._letters) :])
 
+    def _cell(self, column: Column, values: Array, index: tuple[int, ...]) -> str:
+        if column.title.startswith("Δ"):
+            return _cell(values, index, column.title)
+        bits = bits_of(self.step, column.title, values) if self.reading != PLAIN else WORD
+        return self.reading.text(element_of(values, index), bits)
+
     def name_of(self, element: int) -> str:
         """`fc1:linear[3]`, or `input 3 of fc1:linear`."""
         position = self.position(element)
@@ -103,7 +114,7 @@ class Table:
         """The element's cells in the order of the columns."""
         index = self.step.index_of(element)
         cells = tuple(
-            NOTHING if column.values is None else _cell(column.values, index, column.title)
+            NOTHING if column.values is None else self._cell(column, column.values, index)
             for column in self.columns
         )
         different, cut = self.step.different, self.step.cut
@@ -130,6 +141,22 @@ class Table:
     def _share(self, index: tuple[int, ...]) -> float:
         measure = self.measure
         return 0.0 if measure is None else float(measure.values[index]) / measure.reach
+
+
+def _read(step: Step, column: Column, reading: Reading) -> list[Column]:
+    """The column as it is read: its integers in the base, their real values, or both."""
+    values = column.values
+    if values is None or column.title.startswith("Δ"):
+        return [column]
+    real = None if reading.values == VALUES[0] else real_of(step, column.title, values)
+    widest = [values.min(), values.max()] if values.size else []
+    bits = bits_of(step, column.title, values)
+    width = max(column.width, *(len(reading.text(n, bits)) for n in widest), 0)
+    own = Column(column.title, values, width, column.operand)
+    if real is None:
+        return [own]
+    beside = _column(f"real {column.title}", real, operand=column.operand)
+    return [beside] if reading.values == "real" else [own, beside]
 
 
 def tabulated(table: Table, elements: Iterable[int]) -> str:

@@ -1,0 +1,31 @@
+"""A table is read in another base, and as real values."""
+
+import numpy as np
+
+from qdbg.engine.reading import Reading
+from tests.app.conftest import app_on, ready, region_text
+
+
+def test_a_number_is_written_in_each_base():
+    texts = [Reading(base).text(np.int32(-332), 32) for base in ("decimal", "hex", "binary")]
+    assert texts == ["-332", "-0x14c", "-0b101001100"]
+    assert Reading("two's complement").text(np.int32(-332), 32) == "fffffeb4"
+    assert Reading("two's complement").text(np.int8(-12), 8) == "11110100"
+    assert Reading("hex").text(np.float32(1.5), 32) == "1.5"
+
+
+async def test_keys_choose_the_base_and_the_real_values():
+    app = app_on()
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        app.give("go", "fc1[8]")
+        value = int(app.debugger.step.simulated[0, 8])
+        await pilot.press("x")
+        await pilot.pause()
+        assert hex(value) in region_text(app, "#table")
+        await pilot.press("x", "x")
+        await pilot.pause()
+        assert f"{value:08b}" in region_text(app, "#table")
+        await pilot.press("x", "V")
+        await pilot.pause()
+        assert f"{(value - 128) * 13 / 256:.6g}" in region_text(app, "#table")
