@@ -124,7 +124,7 @@ def rows():
 def main(arguments):
     """Print the table."""
     if not arguments:
-        subprocess.run(  # noqa: S603 - this very file
+        subprocess.run(
             [sys.executable, "-m", "tests.benchmark_peers", "--child"],
             env=os.environ | THREADS | {"PYTHONWARNINGS": "ignore"}, cwd=ROOT, check=True,
         )  # fmt: skip
