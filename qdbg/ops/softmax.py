@@ -38,7 +38,7 @@ REASON = (
 )
 
 
-@stage("largest", output="top float32 [I]", formula="top[i] = max of d along the axis dim")
+@stage("largest", output="top float32 [I]", formula="top[i] = max of d[over dim]")
 def largest(d: Array, dim: Array) -> Array:
     """The largest real value along the axis: it is taken off, so that no exponential overflows."""
     return np.asarray(d.max(axis=int(dim), keepdims=True))
@@ -51,14 +51,14 @@ def exponential(d: Array, top: Array) -> Array:
     return exp_vector(f32(f64(d) - f64(top)))
 
 
-@stage("sum", output="total float32 [I]", formula="total[i] = sum of e along the axis dim")
+@stage("sum", output="total float32 [I]", formula="total[i] = sum of e[over dim]")
 def total_lanes(e: Array, dim: Array) -> Array:
     """Add the exponentials up: number k to sum k mod 8, then the eight sums with each other, each
     time to float32. Fewer than eight are added one after the other."""
     return np.asarray(np.moveaxis(_added(np.moveaxis(e, int(dim), -1)), -1, int(dim)))
 
 
-@stage("sum", output="total float32 [I]", formula="total[i] = sum of e along the axis dim")
+@stage("sum", output="total float32 [I]", formula="total[i] = sum of e[over dim]")
 def total_any(e: Array, dim: Array) -> Array:
     """Add the exponentials up. PyTorch rounds each partial sum to float32, in an order of its own;
     here no order leads to another integer in the end, so this is the exact sum, rounded once."""
@@ -87,7 +87,7 @@ def softmax(e: Array, total: Array) -> Array:
 @stage(
     "softmax",
     output="x float64 [I]",
-    formula="x[i] = exp(d[i]) / sum of exp(d) along the axis dim",
+    formula="x[i] = exp(d[i]) / sum of exp(d[over dim])",
 )
 def softmax_textbook(d: Array, dim: Array) -> Array:
     """The part that the exponential has in the sum of all along the axis."""
@@ -95,7 +95,7 @@ def softmax_textbook(d: Array, dim: Array) -> Array:
     return np.asarray(e / e.sum(axis=int(dim), keepdims=True))
 
 
-@stage("largest", output="q_top int64 [I]", formula="q_top[i] = max of x_q along the axis dim")
+@stage("largest", output="q_top int64 [I]", formula="q_top[i] = max of x_q[over dim]")
 def largest_integer(x_q: Array, dim: Array) -> Array:
     """The largest integer along the axis."""
     return np.asarray(i64(x_q).max(axis=int(dim), keepdims=True))
@@ -117,7 +117,7 @@ def _scaled(size: Array, x_q: Array, q_top: Array, x_scale: Array) -> Array:
     return np.asarray(saturate(WORD / f64(size), 0, TABLE_TOP) * np.exp(steps * f64(f32(x_scale))))
 
 
-@stage("sum", output="total int64 [I]", formula="total[i] = sum of t along the axis dim")
+@stage("sum", output="total int64 [I]", formula="total[i] = sum of t[over dim]")
 def table_total(t: Array, dim: Array) -> Array:
     """Add the integers of the axis up."""
     return np.asarray(t.sum(axis=int(dim), keepdims=True))
