@@ -22,6 +22,7 @@ from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import quantize
 from qdbg.ops._clamp import clamp_each
 from qdbg.ops._elementwise import dequantize_textbook, refuse_apart
+from qdbg.ops._lanes import is_row_major
 from qdbg.ops._orders import refuse_unless_equal
 from qdbg.ops.sigmoid import dequantize
 
@@ -35,6 +36,10 @@ BYTE, WORD = 255, 2**32 - 1
 REASON = (
     "it adds float32 exponentials in an order that is known on AVX2 and along the last axis alone,"
     " and one of its results lies so near a rounding tie that the order decides"
+)
+MISPLACED = (
+    "PyTorch's result is not reliable: QNNPACK's softmax puts results of a tensor that is not"
+    " row-major in the wrong places"
 )
 
 
@@ -141,6 +146,7 @@ def operands(call: Call) -> dict[str, Array]:
         "x_zp": x.qparams.zero_point,
         "dim": np.array(dim),
         "size": np.array(x.q.shape[dim]),
+        "dense": np.array(is_row_major(x)),
         **output_operands(call, BYTES),
     }
 
@@ -153,6 +159,8 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
         return (*into, *quantize.stages(arithmetic, values))
     fixed = float(values["y_scale"]) == 1 / STEPS and int(values["y_zp"]) == 0
     if arithmetic.engine == "qnnpack" and int(values["qmin"]) == 0 and fixed:
+        if not bool(values["dense"]):
+            raise NotSimulated(MISPLACED)
         _refuse_near_ties_of_the_table(values)
         return (largest_integer, table_exponential, table_total, table_softmax, clamp_each)
     last = int(values["dim"]) == np.ndim(values["x_q"]) - 1
@@ -183,7 +191,15 @@ def _refuse_doubtful(values: Values) -> None:
 def _example(arithmetic: str) -> Example:
     """Three equal values share 1, a far smaller one has nothing: 85.33 of 256 steps each."""
     x_q = np.array([[200, 200, 10, 200]], np.uint8)
-    shared = {"x_scale": 0.5, "x_zp": 10, "dim": 1, "size": 4, "qmin": 0, "qmax": 255}
+    shared = {
+        "x_scale": 0.5,
+        "x_zp": 10,
+        "dim": 1,
+        "size": 4,
+        "dense": True,
+        "qmin": 0,
+        "qmax": 255,
+    }
     own = {"x_q": x_q, "y_scale": 1 / 256, "y_zp": 0}
     return Example(arithmetic, {**own, **shared}, (85, 85, 0, 85))
 
