@@ -180,24 +180,30 @@ def image(seed=SEED, count=1):
     return torch.randn(count, 3, SIZE, SIZE, generator=random)
 
 
+def floating(name):
+    """The net before it is quantized: fused, its normalizations knowing these images."""
+    torch.manual_seed(SEED)
+    net = NETS[name]()
+    for module in net.modules():
+        if isinstance(module, nn.BatchNorm2d):
+            module.momentum = None
+    with torch.inference_mode():
+        net(image(1, CALIBRATION))
+    net.eval()
+    for module in list(net.modules()):
+        if hasattr(module, "fuse"):
+            module.fuse()
+    return net
+
+
 def quantized(name, engine, full_range=False):
     """The net, fused, calibrated and converted for an engine, which becomes PyTorch's own.
 
     With `full_range` activations use all of the byte, whatever the engine's qconfig says: that is
     where the kernels' pairs can saturate.
     """
-    torch.manual_seed(SEED)
     torch.backends.quantized.engine = engine
-    net = NETS[name]()
-    for module in net.modules():
-        if isinstance(module, nn.BatchNorm2d):
-            module.momentum = None
-    with torch.inference_mode():
-        net(image(1, CALIBRATION))  # so that the normalizations know these images
-    net.eval()
-    for module in list(net.modules()):
-        if hasattr(module, "fuse"):
-            module.fuse()
+    net = floating(name)
     net.qconfig = tq.get_default_qconfig("onednn" if full_range else engine)
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # torch announces the end of torch.ao at every call

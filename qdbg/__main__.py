@@ -4,4 +4,5 @@ import sys
 
 from qdbg.cli import main
 
-sys.exit(main())
+if __name__ == "__main__":  # a worker process imports this module
+    sys.exit(main())

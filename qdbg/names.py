@@ -50,3 +50,8 @@ def is_set(name: str) -> bool:
     kinds = "|".join(TABLES)
     file = re.fullmatch(rf".*\.(?:{kinds})|.*\.npz:[^:]*[^:0-9][^:]*", name, re.IGNORECASE)
     return name in SETS or file is not None
+
+
+DASK = "dask"
+BACKENDS = ("loky", "threading", DASK)
+"""Who runs the workers of `sweep` and `predict`: joblib's names."""

@@ -2,6 +2,8 @@
 
     python -m tests.benchmark_nets [resnet18|mobilenetv2] [ENGINE-LEVEL …]
 
+Without arguments every net on every level, and after them `tests.benchmark_peers`.
+
 Every row is a process of its own, with the engine and the CPU level that PyTorch is kept to. Times
 are medians of processor time, as multiples of PyTorch's plain quantized forward in the same
 process: running on tape, simulating every call and comparing every integer, and both together.
@@ -9,6 +11,7 @@ Memory is the peak of the process above what it held with the model loaded and r
 that stay afterwards as a multiple of what the layers put out. Run it on a quiet machine.
 """
 
+import importlib
 import json
 import os
 import statistics
@@ -26,7 +29,15 @@ from qdbg.names import LEVELS
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "models" / "imagenet_shapes.py"
 NETS = ("resnet18", "mobilenetv2")
-CELLS = ("fbgemm-avx2", "fbgemm-vnni", "full-avx2", "onednn-avx2", "onednn-vnni", "qnnpack-vnni")
+CELLS = (
+    "fbgemm-avx2",
+    "fbgemm-vnni",
+    "full-avx2",
+    "onednn-avx2",
+    "onednn-vnni",
+    "qnnpack-avx2",
+    "qnnpack-vnni",
+)
 """`full` is fbgemm without reduce_range: bytes up to 255, so that pairs do saturate."""
 THREADS = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1", "MKL_NUM_THREADS": "1"}
 RUNS = 11
@@ -202,6 +213,9 @@ def main(arguments):
             if cell.rpartition("-")[2] in reached:
                 row(name, cell)
                 sys.stdout.flush()
+    if not arguments:
+        peers = importlib.import_module("tests.benchmark_peers")  # it imports this one
+        peers.main([])
 
 
 if __name__ == "__main__":

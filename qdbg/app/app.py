@@ -12,7 +12,7 @@ from textual.worker import get_current_worker
 
 from qdbg.app.dialogs import Ask, AskLetter, Help
 from qdbg.app.opening import OpeningScreen
-from qdbg.app.palette import CommandProvider
+from qdbg.app.palette import CommandProvider, Palette
 from qdbg.app.plan import Plan, plan_of_words
 from qdbg.app.screen import ALWAYS, CommandScreen
 from qdbg.app.touring import Touring
@@ -190,7 +190,7 @@ class QdbgApp(Touring):
     def _redraw(self) -> None:
         for screen in reversed(self.screen_stack):
             if isinstance(screen, CommandScreen):
-                screen.show_state()
+                screen.draw_again()
                 return
 
     def _count_again(self) -> None:
@@ -420,6 +420,11 @@ class QdbgApp(Touring):
 
     def _do_palette(self) -> None:
         self.action_command_palette()
+
+    def action_command_palette(self) -> None:
+        """Textual's name for it."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
 
     def _do_explain(self) -> None:
         self.screen.toggle_class("unexplained")

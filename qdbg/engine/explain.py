@@ -27,6 +27,8 @@ _SUM = re.compile(r"Σ([ₖᵢ])")
 _SYMBOL = re.compile(r"([A-Za-z_]\w*)(\[(?:[^\[\]]|\[[^\]]*\])*\])?(\()?")
 _ELSEWHERE = re.compile(r"\[(\w+)\[\w\]\]")
 """The place of an operand whose element stands at a place that another operand tells."""
+OVER = "[over "
+"""Before the name of an axis: `e[over dim]` stands for all of e along it."""
 _FUNCTIONS = frozenset({"f32", "rne", "sat16", "sat32", "min", "max", "fma32"})
 
 
@@ -189,14 +191,34 @@ def _value(
         )
     if not place and array.ndim == 1 and array.size > 1:  # of the layer, not of a channel
         return "×".join(number(each) for each in array)
+    if array.ndim > len(index) or place.startswith(OVER):
+        return _row(array, place, made, index)
     letters = place.strip("[]").split(",")
     inner = [places[letter] for letter in letters if letter in places]
     if not inner:
         return number(element_of(array, index))
-    if inner[0] == ABSENT:
-        return "0"
+    return "0" if inner[0] == ABSENT else _in_window(array, "c" in letters, inner[0], made, index)
+
+
+def _in_window(
+    array: Array, of_channel: bool, place: int, made: Simulation, index: tuple[int, ...]
+) -> str:
+    """Of the inputs that the element sums, or of its channel's weights, the one at the place."""
     x, w = window({**made.values, "x_q": array}, index)
-    return number((w if "c" in letters else x)[inner[0]])
+    return number((w if of_channel else x)[place])
+
+
+def _row(array: Array, place: str, made: Simulation, index: tuple[int, ...]) -> str:
+    """All that an element is found from: the last axis of an operand that has one more than the
+    result, or the axis that the place names."""
+    if place.startswith(OVER):
+        axis = int(made.values[place.removeprefix(OVER).rstrip("]")])
+        row = np.moveaxis(array, axis, -1)[tuple(n for i, n in enumerate(index) if i != axis)]
+    else:
+        row = array[index].ravel()
+    few = len(row) if len(row) <= SHOWN_TERMS else SHOWN_TERMS - 1
+    shown = ", ".join(number(each) for each in row[:few])
+    return f"[{shown}]" if few == len(row) else f"[{shown}, … ({len(row)} values)]"
 
 
 def _substitute(formula: str, value: Callable[[str, str], str]) -> str:

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 
 import numpy as np
 
@@ -16,8 +17,14 @@ from qdbg.fleet.pairs import Cut, Key, cuts
 from qdbg.fleet.ranges import ranges
 from qdbg.fleet.stack import Job, Stacked
 from qdbg.fleet.tally import Tally, tally
+from qdbg.fleet.workers import Workers, parts_of
 from qdbg.ops import registry
 
+COUNTED = (
+    *("values", "differences", "samples", "changed", "unknown"),
+    *("labelled", "right", "right_captured"),
+)
+"""What is added up of the outputs of several portions."""
 AXES = 2
 """Of an output whose last axis has the classes."""
 
@@ -55,6 +62,14 @@ class Outputs:
     right_captured: int = 0
     """Those that the captured machine gives it."""
 
+    def add(self, other: Outputs) -> None:
+        """Add those of later samples."""
+        for name in COUNTED:
+            setattr(self, name, getattr(self, name) + getattr(other, name))
+        self.max_delta = max(self.max_delta, other.max_delta)
+        self.classified |= other.classified
+        self.flips += other.flips
+
 
 @dataclass(slots=True, eq=False)
 class Forecast:
@@ -70,6 +85,17 @@ class Forecast:
     bounds: dict[str, Bound] = field(default_factory=dict)
     """By call: whether any input can make a pair leave int16."""
     outputs: Outputs = field(default_factory=Outputs)
+
+    def add(self, other: Forecast) -> None:
+        """Add that of later samples."""
+        for name, each in other.tallies.items():
+            self.tallies.setdefault(name, Tally()).add(each)
+        for name, found in other.pairs.items():
+            own = self.pairs.setdefault(name, {})
+            for key, cut in found.items():
+                own.setdefault(key, Cut(cut.k)).add(cut)
+        self.bounds = other.bounds | self.bounds
+        self.outputs.add(other.outputs)
 
     @property
     def differences(self) -> int:
@@ -94,6 +120,16 @@ class Forecast:
         return 3 if self.unknown or self.refused else 0
 
 
+def predict_part(
+    runs: Runs, machines: Sequence[Machine], labels: Array | None, keep: bool
+) -> tuple[list[Forecast], list[list[Result]]]:
+    """What each machine makes of some runs, and the results if they are to be kept. Runs in a
+    worker process."""
+    made = Predictor(machines, labels)
+    results = made.take(runs)
+    return made.forecasts, results if keep else []
+
+
 class Predictor:
     """Takes portions of runs and adds up what each machine makes of them."""
 
@@ -101,6 +137,25 @@ class Predictor:
         self.machines = machines
         self.forecasts = [Forecast(machine.name) for machine in machines]
         self._labels = labels
+
+    def take_all(
+        self,
+        portions: Sequence[Runs],
+        workers: Workers,
+        tell: Callable[[int, int], None],
+        keep: bool,
+    ) -> list[tuple[Runs, list[list[Result]]]]:
+        """Add all portions, by the workers; the results of each part, where they are to be kept.
+        `tell` hears how many parts are done, of how many."""
+        parts = parts_of(portions)
+        job = partial(predict_part, machines=self.machines, labels=self._labels, keep=keep)
+        kept = []
+        for number, (part, made) in enumerate(zip(parts, workers.each(job, parts), strict=True), 1):
+            for own, more in zip(self.forecasts, made[0], strict=True):
+                own.add(more)
+            kept.append((part, made[1]))
+            tell(number, len(parts))
+        return kept
 
     def take(self, runs: Runs) -> list[list[Result]]:
         """Add a portion; the results by call and machine."""

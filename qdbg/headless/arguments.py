@@ -8,7 +8,7 @@ from typing import NoReturn
 
 from qdbg import __version__
 from qdbg.errors import QdbgError
-from qdbg.names import CPUS, ENGINES, FEEDS, LEVELS, THEME_NAMES
+from qdbg.names import BACKENDS, CPUS, ENGINES, FEEDS, LEVELS, THEME_NAMES
 
 PORT = 8000
 """Where --serve listens unless another port is named."""
@@ -322,12 +322,19 @@ def sweep_parser() -> Parser:
         help="auto, textbook, ENGINE-LEVEL or all; may be repeated (auto)",
     )  # fmt: skip
     simulated.add_argument("--feed", metavar="FEED", help=f"{' or '.join(FEEDS)} (captured)")
-    parser.add_argument("--jobs", metavar="N", type=int, help="how many processes simulate (1)")
     parser.add_argument("--json", action="store_true", help="one JSON object for programs")
     return parser
 
 
 def _add_fleet(parser: argparse.ArgumentParser) -> None:
+    workers = parser.add_argument_group("who simulates")
+    workers.add_argument(
+        "--jobs", metavar="N", type=int, help="how many processes (the cores, where it is worth it)"
+    )
+    workers.add_argument(
+        "--backend", metavar="NAME",
+        help=f"joblib's: {', '.join(BACKENDS)}, or dask=ADDRESS of a running scheduler (loky)",
+    )  # fmt: skip
     parser.add_argument("target", metavar="MODEL", help="a file of torch.save")
     parser.add_argument(
         "--samples", metavar="SET", required=True,

@@ -18,8 +18,9 @@ from qdbg.core.quantity import readonly
 from qdbg.core.runs import Runs, same_node
 from qdbg.errors import CaptureError, ForwardError
 from qdbg.fleet.feed import Machine, Place
+from qdbg.fleet.workers import Workers
 from qdbg.headless.opening import missing_order
-from qdbg.names import ENGINES, LEVELS
+from qdbg.names import BACKENDS, ENGINES, LEVELS
 from qdbg.reader import read_model
 from qdbg.samples import Sample
 from qdbg.sets import SampleSet, sample_set
@@ -49,6 +50,11 @@ def open_samples(options: argparse.Namespace) -> tuple[SampleSet, Request]:
         batch=options.batch or 1,
     )
     return samples, request
+
+
+def workers_for(options: argparse.Namespace) -> Workers:
+    """Those that the options ask for."""
+    return Workers(options.jobs, options.backend or BACKENDS[0])
 
 
 def recorded(request: Request, progress: Callable[[str], None]) -> list[Runs]:

@@ -13,7 +13,9 @@ from qdbg.errors import ForwardError
 from qdbg.headless.arguments import UsageError
 from qdbg.names import (
     ARITHMETIC_NAMES,
+    BACKENDS,
     CPUS,
+    DASK,
     ENGINES,
     FEEDS,
     FLOWERS,
@@ -95,6 +97,10 @@ def check_fleet(options: argparse.Namespace) -> None:
             f"there is no set of samples called {options.samples!r}",
             expected=f"{', '.join(SETS)}, or a file: {', '.join(f'.{kind}' for kind in TABLES)}",
         )
+    backend = None if options.backend is None else options.backend.partition("=")
+    _check_name("backend", backend and backend[0], BACKENDS)
+    if backend and backend[1] and (backend[0] != DASK or not backend[2]):
+        raise UsageError(f"--backend {options.backend}", expected="an address behind dask= alone")
     for flag in ("batch", "jobs"):
         number = getattr(options, flag, None)
         if number is not None and not 1 <= number <= MOST_AT_ONCE[flag]:

@@ -13,7 +13,14 @@ from qdbg.errors import QdbgError
 from qdbg.fleet.feed import Machine, Result
 from qdbg.fleet.predict import Forecast, Predictor
 from qdbg.fleet.verify import Predicted, Verdict
-from qdbg.headless.fleet import CHILDREN, command_for, machines_for, open_samples, recorded
+from qdbg.headless.fleet import (
+    CHILDREN,
+    command_for,
+    machines_for,
+    open_samples,
+    recorded,
+    workers_for,
+)
 from qdbg.headless.forecast import Report, report_data
 from qdbg.headless.forecast_text import report_text
 from qdbg.headless.output import Progress, json_text, write
@@ -32,10 +39,15 @@ def predict(options: argparse.Namespace) -> int:
         named = machines_for(request, portions, progress)
         progress("simulating the other machines")
         predictor = Predictor([m for _, m in named if isinstance(m, Machine)], samples.labels)
-        results = [predictor.take(runs) for runs in portions]
+        parts = predictor.take_all(
+            portions,
+            workers_for(options),
+            lambda done, total: progress.part("simulating the other machines", done, total),
+            options.verify,
+        )
         verdicts = None
         if options.verify:
-            verdicts = _verified(request, portions, predictor, results, progress)
+            verdicts = _verified(request, portions, predictor, parts, progress)
     finally:
         progress.done()
     made = {f.machine: f for f in predictor.forecasts}
@@ -63,7 +75,7 @@ def _verified(
     request: Request,
     portions: Sequence[Runs],
     predictor: Predictor,
-    results: Sequence[Sequence[Sequence[Result]]],
+    parts: Sequence[tuple[Runs, list[list[Result]]]],
     progress: Progress,
 ) -> list[Verdict]:
     """Run PyTorch on each engine and level that this machine reaches, and compare everything."""
@@ -72,10 +84,7 @@ def _verified(
     tasks: list[tuple[Machine, Predicted]] = []
     for place, machine in enumerate(predictor.machines):
         if LEVELS.index(machine.arithmetic.level) <= here:
-            own = [
-                (runs, [call[place] for call in found])
-                for runs, found in zip(portions, results, strict=True)
-            ]
+            own = [(runs, [call[place] for call in found]) for runs, found in parts]
             tasks.append((machine, Predicted(own)))
 
     def run(task: tuple[Machine, Predicted]) -> Verdict:

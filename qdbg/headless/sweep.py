@@ -11,7 +11,7 @@ from qdbg import __version__
 from qdbg.core.runs import Runs
 from qdbg.fleet import sweep as fleet
 from qdbg.fleet.tally import Tally
-from qdbg.headless.fleet import command_for, open_samples, recorded
+from qdbg.headless.fleet import command_for, open_samples, recorded, workers_for
 from qdbg.headless.forecast import tally_data
 from qdbg.headless.forecast_text import reasons
 from qdbg.headless.output import json_text, write
@@ -54,7 +54,7 @@ def sweep(options: argparse.Namespace) -> int:
         portions = recorded(request, captured)
         names = _arithmetics(options.arith or ["auto"], portions[0])
         feed = options.feed or "captured"
-        found = fleet.sweep(portions, names, feed, options.jobs or 1, simulated)
+        found = fleet.sweep(portions, names, feed, workers_for(options), simulated)
     counts = dict(zip(names, found, strict=True))
     swept = Swept(samples, request.batch, feed, portions, counts)
     if options.json:

@@ -61,13 +61,13 @@ def input_scale(x_max: Array, x_min: Array, top: Array) -> Array:
 )
 def input_zero_point(x_min: Array, x_max: Array, x_scale: Array, top: Array) -> Array:
     """The integer that stands for 0, counted from that end of the range which is nearer to 0."""
-    low, high = _stretched(x_min, x_max, x_scale, top)
+    low, high = stretched(x_min, x_max, x_scale, top)
     from_low, from_high = -low / x_scale, f64(top) - high / x_scale
     nearer = abs(low / x_scale) < abs(f64(top)) + abs(high / x_scale)
     return i64(saturate(rne(from_low if nearer else from_high), 0, float(top)))
 
 
-def _stretched(x_min: Array, x_max: Array, x_scale: Array, top: Array) -> tuple[Array, Array]:
+def stretched(x_min: Array, x_max: Array, x_scale: Array, top: Array) -> tuple[Array, Array]:
     """The range that belongs to the scale, where PyTorch had to raise it."""
     own = (f64(x_max) - f64(x_min)) / f64(top)
     if x_scale != f64(SMALL) or own >= SMALL:

@@ -167,13 +167,4 @@ OPS = (
         ("aten::quantize_per_channel",),
         rows=ROWS,
     ),
-    Op(
-        "quantize_dynamic",
-        "Quantize by its own range",
-        operands,
-        stages,
-        (_example("fbgemm-avx2", 118),),
-        ("aten::quantize_per_tensor_dynamic",),
-        rows=ROWS,
-    ),
 )

@@ -8,8 +8,8 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
 
 WHY = (
-    "PyTorch computes all steps of it in one call, with the gates in float32; the integers of its"
-    " linear parts never leave that call"
+    "PyTorch computes it in one call, its gates in float32 (a tanh by the matrix library, whose"
+    " last bits are not known), and the integers of its linear parts never leave that call"
 )
 
 

@@ -22,6 +22,7 @@ from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import quantize
 from qdbg.ops._clamp import clamp_each
 from qdbg.ops._elementwise import dequantize_textbook, refuse_apart
+from qdbg.ops._lanes import is_row_major
 from qdbg.ops._orders import refuse_unless_equal
 from qdbg.ops.sigmoid import dequantize
 
@@ -36,9 +37,13 @@ REASON = (
     "it adds float32 exponentials in an order that is known on AVX2 and along the last axis alone,"
     " and one of its results lies so near a rounding tie that the order decides"
 )
+MISPLACED = (
+    "PyTorch's result is not reliable: QNNPACK's softmax puts results of a tensor that is not"
+    " row-major in the wrong places"
+)
 
 
-@stage("largest", output="top float32 [I]", formula="top[i] = max of d along the axis dim")
+@stage("largest", output="top float32 [I]", formula="top[i] = max of d[over dim]")
 def largest(d: Array, dim: Array) -> Array:
     """The largest real value along the axis: it is taken off, so that no exponential overflows."""
     return np.asarray(d.max(axis=int(dim), keepdims=True))
@@ -51,14 +56,14 @@ def exponential(d: Array, top: Array) -> Array:
     return exp_vector(f32(f64(d) - f64(top)))
 
 
-@stage("sum", output="total float32 [I]", formula="total[i] = sum of e along the axis dim")
+@stage("sum", output="total float32 [I]", formula="total[i] = sum of e[over dim]")
 def total_lanes(e: Array, dim: Array) -> Array:
     """Add the exponentials up: number k to sum k mod 8, then the eight sums with each other, each
     time to float32. Fewer than eight are added one after the other."""
     return np.asarray(np.moveaxis(_added(np.moveaxis(e, int(dim), -1)), -1, int(dim)))
 
 
-@stage("sum", output="total float32 [I]", formula="total[i] = sum of e along the axis dim")
+@stage("sum", output="total float32 [I]", formula="total[i] = sum of e[over dim]")
 def total_any(e: Array, dim: Array) -> Array:
     """Add the exponentials up. PyTorch rounds each partial sum to float32, in an order of its own;
     here no order leads to another integer in the end, so this is the exact sum, rounded once."""
@@ -87,7 +92,7 @@ def softmax(e: Array, total: Array) -> Array:
 @stage(
     "softmax",
     output="x float64 [I]",
-    formula="x[i] = exp(d[i]) / sum of exp(d) along the axis dim",
+    formula="x[i] = exp(d[i]) / sum of exp(d[over dim])",
 )
 def softmax_textbook(d: Array, dim: Array) -> Array:
     """The part that the exponential has in the sum of all along the axis."""
@@ -95,7 +100,7 @@ def softmax_textbook(d: Array, dim: Array) -> Array:
     return np.asarray(e / e.sum(axis=int(dim), keepdims=True))
 
 
-@stage("largest", output="q_top int64 [I]", formula="q_top[i] = max of x_q along the axis dim")
+@stage("largest", output="q_top int64 [I]", formula="q_top[i] = max of x_q[over dim]")
 def largest_integer(x_q: Array, dim: Array) -> Array:
     """The largest integer along the axis."""
     return np.asarray(i64(x_q).max(axis=int(dim), keepdims=True))
@@ -117,7 +122,7 @@ def _scaled(size: Array, x_q: Array, q_top: Array, x_scale: Array) -> Array:
     return np.asarray(saturate(WORD / f64(size), 0, TABLE_TOP) * np.exp(steps * f64(f32(x_scale))))
 
 
-@stage("sum", output="total int64 [I]", formula="total[i] = sum of t along the axis dim")
+@stage("sum", output="total int64 [I]", formula="total[i] = sum of t[over dim]")
 def table_total(t: Array, dim: Array) -> Array:
     """Add the integers of the axis up."""
     return np.asarray(t.sum(axis=int(dim), keepdims=True))
@@ -141,6 +146,7 @@ def operands(call: Call) -> dict[str, Array]:
         "x_zp": x.qparams.zero_point,
         "dim": np.array(dim),
         "size": np.array(x.q.shape[dim]),
+        "dense": np.array(is_row_major(x)),
         **output_operands(call, BYTES),
     }
 
@@ -153,6 +159,8 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
         return (*into, *quantize.stages(arithmetic, values))
     fixed = float(values["y_scale"]) == 1 / STEPS and int(values["y_zp"]) == 0
     if arithmetic.engine == "qnnpack" and int(values["qmin"]) == 0 and fixed:
+        if not bool(values["dense"]):
+            raise NotSimulated(MISPLACED)
         _refuse_near_ties_of_the_table(values)
         return (largest_integer, table_exponential, table_total, table_softmax, clamp_each)
     last = int(values["dim"]) == np.ndim(values["x_q"]) - 1
@@ -183,7 +191,15 @@ def _refuse_doubtful(values: Values) -> None:
 def _example(arithmetic: str) -> Example:
     """Three equal values share 1, a far smaller one has nothing: 85.33 of 256 steps each."""
     x_q = np.array([[200, 200, 10, 200]], np.uint8)
-    shared = {"x_scale": 0.5, "x_zp": 10, "dim": 1, "size": 4, "qmin": 0, "qmax": 255}
+    shared = {
+        "x_scale": 0.5,
+        "x_zp": 10,
+        "dim": 1,
+        "size": 4,
+        "dense": True,
+        "qmin": 0,
+        "qmax": 255,
+    }
     own = {"x_q": x_q, "y_scale": 1 / 256, "y_zp": 0}
     return Example(arithmetic, {**own, **shared}, (85, 85, 0, 85))
 

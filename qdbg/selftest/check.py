@@ -30,8 +30,10 @@ def record(case: Case, environment: Environment) -> Recording:
     """The calls of the case with everything that they took and gave."""
     layers = {p: layer_of(p, m, case.weights.get(p)) for p, m in case.modules.items()}
     tape = Tape(case.modules, torch.empty(0), lambda _: None, layers=layers)
+    torch.set_num_threads(environment.threads)
     with torch.no_grad(), tape:
         case.run()
+    torch.set_num_threads(1)
     return Recording(
         model="selftest",
         sha256="",

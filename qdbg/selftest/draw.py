@@ -10,11 +10,14 @@ import numpy as np
 import torch
 
 from qdbg.core.quantity import RANGES, STORAGE, Array
+from qdbg.ops._lanes import GRAIN
 
 TIE_RICH = 0.5
 """The part of cases whose scales are powers of two, so that many results end on .5."""
 LARGE = 0.25
 """The part of cases that are large: they bring the integers, the small ones bring odd shapes."""
+SHARED = 0.2
+"""The part of the large cases of element-wise ops that two threads may share."""
 ELEMENTS = 20_000
 """How many elements a large tensor has at most, and a quarter of it at least."""
 MIDDLE = 128
@@ -44,6 +47,8 @@ class Draw:
         self.size = size
         self.tie = self.chance(TIE_RICH)
         self.large = size >= 1 and self.chance(LARGE)
+        self.threads = 1
+        """How many PyTorch may use for the case."""
 
     def chance(self, part: float) -> bool:
         """True in this part of the draws."""
@@ -57,6 +62,14 @@ class Draw:
         """From low to high, both included; a small draw stays near low."""
         top = low + round((high - low) * self.size)
         return int(self.random.integers(low, top + 1))
+
+    def shared(self) -> tuple[int, ...] | None:
+        """Now and then, the shape of a tensor that is so long that two threads share it; PyTorch
+        may use two then. None otherwise."""
+        if not self.large or not self.chance(SHARED):
+            return None
+        self.threads = 2
+        return (int(self.random.integers(GRAIN - 70, 2 * GRAIN + 200)),)
 
     def lengthened(
         self, shape: Sequence[int], axes: Sequence[int] | None = None, most: int = ELEMENTS

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import torch
 
@@ -99,8 +99,11 @@ class Fuzz:
         """The recorded case; None where PyTorch does not have it."""
         self._say({"running": f"{name}, seed {seed}"})
         try:
-            case = generators()[name](Draw(seed, self.task.engine, self.task.level, size))
-            return None if case is None else record(case, self.environment)
+            draw = Draw(seed, self.task.engine, self.task.level, size)
+            case = generators()[name](draw)
+            if case is None:
+                return None
+            return record(case, replace(self.environment, threads=draw.threads))
         except (RuntimeError, NotImplementedError):
             self.refused += 1
             return None

@@ -12,8 +12,9 @@ from qdbg.core.runs import Links, same_node
 from qdbg.engine.trace import Trace
 from qdbg.fleet.feed import COMPUTED, DECIDED, DERIVED, UNSEEN, Fleet, Machine
 from qdbg.fleet.predict import Predictor
-from qdbg.fleet.sweep import PART, parts_of, sweep, sweep_part
+from qdbg.fleet.sweep import sweep, sweep_part
 from qdbg.fleet.verify import Predicted, Verdict
+from qdbg.fleet.workers import PART, Workers, parts_of
 from qdbg.names import ARITHMETIC_NAMES
 from tests.fleet.synthetic import LINKS, alone, runs_of
 
@@ -42,7 +43,7 @@ def test_counts_are_those_of_single_traces(feed):
 def test_parts_add_up_to_the_whole(count):
     runs = runs_of(count)
     heard = []
-    found = sweep([runs], ["textbook", "fbgemm-avx2"], "captured", 1, heard.append)
+    found = sweep([runs], ["textbook", "fbgemm-avx2"], "captured", Workers(1), heard.append)
     assert found == sweep_part(runs, ["textbook", "fbgemm-avx2"], "captured")
     assert sum(heard) == count
     assert sum(len(part) for part in parts_of([runs])) == count
@@ -50,7 +51,7 @@ def test_parts_add_up_to_the_whole(count):
 
 def test_two_workers_count_the_same():
     runs = runs_of(2 * PART + 3)
-    one, two = (sweep([runs], NAMES, "simulated", jobs, lambda n: None) for jobs in (1, 2))
+    one, two = (sweep([runs], NAMES, "simulated", Workers(jobs), lambda n: None) for jobs in (1, 2))
     assert one == two
 
 

@@ -28,6 +28,8 @@ REFUSED = {
 REFUSED_SWEEPS = {
     "an arithmetic": ((MODEL, *IRIS, "--arith", "abacus"), "there is no arithmetic 'abacus'"),
     "a feed": ((MODEL, *IRIS, "--feed", "cat"), "there is no feed 'cat'"),
+    "a backend": ((MODEL, *IRIS, "--backend", "cloud"), "there is no backend 'cloud'"),
+    "an address": ((MODEL, *IRIS, "--backend", "loky=tcp://x:1"), "an address behind dask= alone"),
     "no workers": ((MODEL, *IRIS, "--jobs", "0"), "--jobs 0 (expected 1 to"),
 }
 
@@ -75,8 +77,8 @@ def test_a_sweep_is_the_same_for_any_number_of_workers(qdbg):
         "--json",
     )
     texts = []
-    for jobs in (1, 2):
-        status, out, err = qdbg(*argv, "--jobs", jobs)
+    for workers in (("--jobs", 1), ("--jobs", 2), ("--jobs", 2, "--backend", "threading")):
+        status, out, err = qdbg(*argv, *workers)
         assert (status, err) == (1, "")
         texts.append(out)
     assert texts[0] == texts[1]
@@ -89,6 +91,17 @@ def test_a_sweep_is_the_same_for_any_number_of_workers(qdbg):
     assert (fc1["differences"], fc1["samples"], fc1["first_sample"]) == (829, 90, 50)
     assert sum(fc1["histogram"].values()) == 829
     assert max(abs(int(n)) for n in fc1["histogram"]) == fc1["max_delta"] == 83
+
+
+def test_a_dask_cluster_gives_what_one_process_gives(tmp_path):
+    pytest.importorskip("distributed")  # one of the tools of development
+    path = tmp_path / "rows.npz"  # so many that they make two parts
+    np.savez(path, x=sample_set("iris").values[:70])
+    argv = ("--samples", path, "--cpu", "avx2", "--engine", "fbgemm", "--json")
+    for command in (("sweep", MODEL, *argv, "--arith", "textbook"), ("predict", MODEL, *argv)):
+        one = python("-m", "qdbg", *command, "--jobs", "1")
+        dask = python("-m", "qdbg", *command, "--jobs", "2", "--backend", "dask")
+        assert (dask.returncode, dask.stdout) == (1, one.stdout)
 
 
 def test_a_sweep_that_finds_nothing_ends_with_0(rows, qdbg):

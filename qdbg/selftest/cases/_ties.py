@@ -15,23 +15,29 @@ from qdbg.selftest.draw import Draw, per_tensor
 
 PART = 0.3
 """The part of the cases of functions with an exponential that are drawn so."""
-TRIED = 512
+TRIED = 1024
 """How many scales are looked at; far fewer bring a tie between two neighbouring results."""
 Function: TypeAlias = Callable[[Array], Array]
 
 
 def near_ties(
-    draw: Draw, vector: Function, rounded: Function, real: Function, y_scale: float | None
+    draw: Draw,
+    vector: Function,
+    rounded: Function,
+    real: Function,
+    y_scale: float | None,
+    reach: float = 5,
 ) -> torch.Tensor:
     """A flat tensor. `real` is the op in float64; of two ways to evaluate it in float32, one of
     its bytes has different integers in a vector block, if any scale tried gives such. The result
-    has the tensor's own scale where y_scale is None."""
+    has the tensor's own scale where y_scale is None. Real values up to `reach` are tried: the two
+    ways should differ there."""
     dtype = "qint8" if draw.chance(0.3) else "quint8"
     zero_point = draw.zero_point(dtype)
     q = draw.integers((draw.integer(64, 700),), dtype)
     tried = draw.random.choice(q[: q.size // 64 * 64], TRIED)
     steps = f64(tried) - zero_point
-    at = _on_a_tie(draw, real, np.where(steps == 0, 1, steps), y_scale)
+    at = _on_a_tie(draw, real, np.where(steps == 0, 1, steps), y_scale, reach)
     scales = draw.steps_away(np.abs(at / np.where(steps == 0, 1, steps)))
     with np.errstate(all="ignore"):
         both = zip(scales, tried, strict=True)
@@ -42,14 +48,16 @@ def near_ties(
     return per_tensor(q, float(scales[chosen]), zero_point)
 
 
-def _on_a_tie(draw: Draw, real: Function, steps: Array, y_scale: float | None) -> Array:
+def _on_a_tie(
+    draw: Draw, real: Function, steps: Array, y_scale: float | None, reach: float
+) -> Array:
     """Real numbers of the steps' signs where `real` gives half an output step more than a whole
     one, by Newton's method."""
 
     def out(at: Array) -> Array:
         return real(at) / (at / steps if y_scale is None else y_scale)
 
-    at = np.copysign(draw.random.uniform(0.1, 5, steps.shape), steps)
+    at = np.copysign(draw.random.uniform(0.1, reach, steps.shape), steps)
     tie = np.floor(out(at)) + 0.5
     for _ in range(8):
         slope = (out(at + 1e-6) - out(at - 1e-6)) / 2e-6

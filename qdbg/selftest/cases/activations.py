@@ -23,7 +23,9 @@ Function = Callable[[torch.Tensor, float, int], Any]
 def tensor(draw: Draw) -> torch.Tensor:
     """Flat, a table or an image, in one of its orders of memory; now and then empty."""
     dtype = "qint8" if draw.chance(0.3) else "quint8"
-    kind = draw.random.random()
+    long, kind = draw.shared(), draw.random.random()
+    if long is not None:
+        return draw.quantized(long, dtype, draw.scale(1e-3, 2))
     if kind < 0.5:
         shape: tuple[int, ...] = (
             int(draw.choice(SIZES)) if draw.size > 0.5 else draw.integer(1, 70),
@@ -70,7 +72,7 @@ def bent(draw: Draw, alpha: float, inner: float, y_scale: float) -> torch.Tensor
     def real(d: Array) -> Array:
         return np.where(d > 0, d, alpha * np.expm1(d * inner))
 
-    return near_ties(draw, of(expm1_vector), of(expm1_32), real, y_scale)
+    return near_ties(draw, of(expm1_vector), of(expm1_32), real, y_scale, reach=0.5)
 
 
 def elu(draw: Draw) -> Case:
@@ -149,6 +151,16 @@ def tanh(draw: Draw) -> Case:
     return Case(lambda: torch.tanh(x))
 
 
+def gelu64(d: Array) -> Array:
+    """By the error function."""
+    return np.array([each * 0.5 * (1 + math.erf(each * op.ROOT)) for each in d.tolist()])
+
+
+def gelu_tanh64(d: Array) -> Array:
+    """By its approximation."""
+    return np.asarray(0.5 * d * (1 + np.tanh(op.BETA * (d + op.KAPPA * d**3))))
+
+
 def gelu(draw: Draw) -> Case:
     """By the error function, or by its approximation; the parameters stay the input's."""
     x, kind = tensor(draw), str(draw.choice(["none", "tanh"]))
@@ -158,7 +170,7 @@ def gelu(draw: Draw) -> Case:
             if kind == "none"
             else (op.gelu_tanh_block, op.gelu_tanh_tail)
         )
-        real = np.vectorize(lambda d: d * 0.5 * (1 + math.erf(d * op.ROOT)))
+        real = gelu64 if kind == "none" else gelu_tanh64
         x = near_ties(draw, block.compute, tail.compute, real, None)
     return Case(lambda: torch.nn.functional.gelu(x, approximate=kind))
 

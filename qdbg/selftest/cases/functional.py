@@ -49,9 +49,13 @@ def repeated(draw: Draw, shape: tuple[int, ...]) -> tuple[int, ...]:
 
 def pair(draw: Draw) -> tuple[torch.Tensor, torch.Tensor, str]:
     """Two operands and their type; now and then one of them is broadcast, strided or huge."""
+    dtype, long = dtype_of(draw), draw.shared()
+    if long is not None:
+        a, b = (draw.quantized(long, dtype, draw.scale(1e-3, 2)) for _ in range(2))
+        return a, b, dtype
     if draw.large and draw.chance(0.5):
         return every_pair(draw)
-    dtype, shape = dtype_of(draw), shape_of(draw)
+    shape = shape_of(draw)
     if draw.chance(0.1):
         shape = (draw.integer(1, 3), 7 * 64 + draw.integer(0, 64), draw.integer(1, 30))
     other = repeated(draw, shape) if draw.chance(0.3) else shape

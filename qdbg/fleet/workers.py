@@ -1,0 +1,102 @@
+"""Parts of the work in worker processes by joblib, on this machine or on a Dask cluster.
+
+The parts are the same for any number of workers, and what they give comes in their order.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import importlib
+import importlib.util
+import os
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeVar
+
+from qdbg.core.runs import Runs
+from qdbg.errors import QdbgError
+from qdbg.names import DASK
+
+PART = 64
+"""Runs of a part: the same for any number of workers, and so is every count."""
+WORTH = 2**22
+"""Unless a number is asked for, fewer values than these are not worth starting processes."""
+SAFE = "PYTHONSAFEPATH"
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Workers:
+    """How many, and where."""
+
+    jobs: int | None = None
+    """None: as many as there are cores, where there is enough to do."""
+    backend: str = "loky"
+    """A backend of joblib's; behind `dask=` the address of a running cluster's scheduler."""
+
+    def each(self, job: Callable[[Runs], T], parts: Sequence[Runs]) -> Iterator[T]:
+        """What the job gives for each part. Raises QdbgError where the backend cannot be used."""
+        jobs = self._jobs(parts)
+        if self.backend == "loky" and (jobs == 1 or len(parts) == 1):
+            yield from map(job, parts)
+            return
+        joblib = importlib.import_module("joblib")
+        with _own_modules_only(), self._cluster(jobs), joblib.parallel_config(self._name):
+            workers = joblib.Parallel(jobs, return_as="generator", pre_dispatch="2*n_jobs")
+            yield from workers(joblib.delayed(job)(part) for part in parts)
+
+    @property
+    def _name(self) -> str:
+        return self.backend.partition("=")[0]
+
+    def _jobs(self, parts: Sequence[Runs]) -> int:
+        if self.jobs is None and sum(v.size for part in parts for v in part.values) < WORTH:
+            return 1
+        cores = int(importlib.import_module("joblib").cpu_count())
+        return max(1, min(self.jobs or cores, len(parts)))
+
+    @contextlib.contextmanager
+    def _cluster(self, jobs: int) -> Iterator[Any]:
+        """For Dask: a connection to the cluster, or one on this machine until it is done."""
+        if self._name != DASK:
+            yield None
+            return
+        if importlib.util.find_spec("distributed") is None:
+            raise QdbgError(
+                "--backend dask needs the package distributed, which is not installed",
+                remedy="pip install 'qdbg[dask]'",
+            )
+        distributed = importlib.import_module("distributed")
+        address = self.backend.partition("=")[2]
+        own = {"n_workers": jobs, "threads_per_worker": 1, "dashboard_address": None}
+        try:
+            client = (
+                distributed.Client(address, timeout=10) if address else distributed.Client(**own)
+            )
+        except (OSError, TimeoutError, ValueError) as error:
+            words = str(error).partition("\n")[0][:200]
+            raise QdbgError(f"no Dask cluster answers at {address}: {words}") from error
+        with client:
+            yield client
+
+
+def parts_of(portions: Sequence[Runs]) -> list[Runs]:
+    """What the workers are given."""
+    return [
+        runs.part(start, start + PART) for runs in portions for start in range(0, len(runs), PART)
+    ]
+
+
+@contextlib.contextmanager
+def _own_modules_only() -> Iterator[None]:
+    """Workers do not look for modules in the working directory: a `numpy.py` there is not ours to
+    run."""
+    before = os.environ.get(SAFE)
+    os.environ[SAFE] = "1"
+    try:
+        yield
+    finally:
+        if before is None:
+            del os.environ[SAFE]
+        else:
+            os.environ[SAFE] = before
