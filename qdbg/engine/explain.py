@@ -191,7 +191,7 @@ def _value(
         )
     if not place and array.ndim == 1 and array.size > 1:  # of the layer, not of a channel
         return "×".join(number(each) for each in array)
-    if array.ndim > len(index) or place.startswith(OVER):
+    if (array.ndim > len(index) and not places) or place.startswith(OVER):
         return _row(array, place, made, index)
     letters = place.strip("[]").split(",")
     inner = [places[letter] for letter in letters if letter in places]
