@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
@@ -11,12 +12,12 @@ from textual.worker import get_current_worker
 
 from qdbg.app.dialogs import Ask, AskLetter, Help
 from qdbg.app.opening import OpeningScreen
-from qdbg.app.palette import CommandProvider
+from qdbg.app.palette import CommandProvider, Palette
 from qdbg.app.plan import Plan, plan_of_words
 from qdbg.app.screen import ALWAYS, CommandScreen
 from qdbg.app.touring import Touring
 from qdbg.commands import BY_ID
-from qdbg.errors import CommandError, QdbgError
+from qdbg.errors import CommandError, QdbgError, SessionError
 from qdbg.names import THEME_NAMES
 
 if TYPE_CHECKING:
@@ -189,7 +190,7 @@ class QdbgApp(Touring):
     def _redraw(self) -> None:
         for screen in reversed(self.screen_stack):
             if isinstance(screen, CommandScreen):
-                screen.show_state()
+                screen.draw_again()
                 return
 
     def _count_again(self) -> None:
@@ -231,6 +232,8 @@ class QdbgApp(Touring):
         while isinstance(self.screen, OpeningScreen):
             self._stop_opening()
         if not isinstance(self.screen, HomeScreen):
+            with suppress(SessionError):  # it is said when the session is left
+                self.keep()
             self.push_screen(HomeScreen())
 
     def _stop_opening(self) -> None:
@@ -417,6 +420,11 @@ class QdbgApp(Touring):
 
     def _do_palette(self) -> None:
         self.action_command_palette()
+
+    def action_command_palette(self) -> None:
+        """Textual's name for it."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
 
     def _do_explain(self) -> None:
         self.screen.toggle_class("unexplained")

@@ -97,7 +97,7 @@ class HomeScreen(CommandScreen):
 
     def on_resize(self) -> None:
         """Draw again: the columns depend on the width."""
-        self.call_after_refresh(self.show_state)
+        self.call_after_refresh(self.draw_again)
 
     def show_state(self) -> None:
         """Draw the lines and what the selected one says."""

@@ -148,7 +148,7 @@ class MainScreen(CommandScreen):
         """Draw again: the texts depend on the size."""
         self._size_classes(event.size)
         if not self.qdbg.busy:
-            self.call_after_refresh(self.show_state)
+            self.call_after_refresh(self.draw_again)
 
     def _size_classes(self, size: Size) -> None:
         """Beyond Textual's breakpoints: one pane where it is tiny, more around where it is high."""
@@ -185,6 +185,8 @@ class MainScreen(CommandScreen):
 
     def _show_survey(self) -> None:
         """How the arithmetics fare, or how far the counting is."""
+        if not self.children:
+            return
         if self.fares:
             self._say(
                 "#survey", texts.survey_lines(self.qdbg.debugger, self.fares, self.size.width)
@@ -272,7 +274,7 @@ class MainScreen(CommandScreen):
         if pictured != self.has_class("pictured"):
             self.set_class(pictured, "pictured")
             self.set_focus(self.query_one("#map", Pictured).map if pictured else None)
-            self.call_after_refresh(self.show_state)
+            self.call_after_refresh(self.draw_again)
 
     def _say(self, selector: str, content: Content) -> None:
         """Put a text where its place has a size of its own: no layout is needed."""

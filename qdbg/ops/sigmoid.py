@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, exp32, f32, f64, rne, sat32
@@ -34,6 +36,13 @@ def sigmoid_tail(d: Array) -> Array:
     return f32(1 / (1 + f64(exp32(-d))))
 
 
+@stage("sigmoid", output="u float32 [I]", formula="u[i] = f32(1 / f32(1 + exp(-d[i])))")
+def sigmoid_table(d: Array) -> Array:
+    """The logistic function. QNNPACK's table rounds every operation to float32, and takes the
+    exponential of the C library."""
+    return f32(1 / f64(f32(1 + f64(exp32(-d)))))
+
+
 sigmoid = split(BLOCK, sigmoid_block, sigmoid_tail)
 
 
@@ -49,20 +58,22 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
         return _elementwise.stages_of(sigmoid_tail)(arithmetic, values)
     if arithmetic.engine == "qnnpack" and int(values["qmin"]) == 0:
         x_q = np.unique(values["x_q"])
-        low, high = _ends(hardswish.dequantize.compute(values["x_scale"], x_q, values["x_zp"]))
-        low, high = (table_quantize.compute(u) for u in (low, high))
+        found = _ends(hardswish.dequantize.compute(values["x_scale"], x_q, values["x_zp"]), f32)
+        low, high = (table_quantize.compute(u) for u in found)
         _elementwise.refuse_apart(values, low, high)
-        return (hardswish.dequantize, sigmoid_tail, table_quantize, clamp_each)
+        return (hardswish.dequantize, sigmoid_table, table_quantize, clamp_each)
     inverse = _elementwise.reciprocal_double
     _elementwise.refuse_doubtful_tail(values, _ends)
     return (dequantize, sigmoid, inverse, _elementwise.quantize, clamp_each)
 
 
-def _ends(d: Array) -> tuple[Array, Array]:
-    """The smallest and the largest result with the C library's exponential; the exact one at 0."""
+def _ends(d: Array, rounded: Callable[[Array], Array] = f64) -> tuple[Array, Array]:
+    """The smallest and the largest result with the C library's exponential, the sum `rounded` or
+    in float64; the exact one at 0."""
     with np.errstate(over="ignore"):
         small, large = within(np.exp(-f64(d)), EXPF)
-    low, high = (np.where(d == 0, 0.5, 1 / (1 + f64(e))) for e in (large, small))
+    sums = (f64(rounded(1 + f64(e))) for e in (large, small))
+    low, high = (np.where(d == 0, 0.5, 1 / each) for each in sums)
     return f32(low), f32(high)
 
 
