@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
@@ -18,7 +19,7 @@ from qdbg.app.plan import Plan, plan_of_words
 from qdbg.app.screen import ALWAYS, CommandScreen
 from qdbg.app.touring import Touring
 from qdbg.commands import BY_ID
-from qdbg.errors import CommandError, QdbgError
+from qdbg.errors import CommandError, QdbgError, SessionError
 from qdbg.names import THEME_NAMES
 
 if TYPE_CHECKING:
@@ -232,6 +233,8 @@ class QdbgApp(Touring):
         while isinstance(self.screen, OpeningScreen):
             self._stop_opening()
         if not isinstance(self.screen, HomeScreen):
+            with suppress(SessionError):  # it is said when the session is left
+                self.keep()
             self.push_screen(HomeScreen())
 
     def _stop_opening(self) -> None:
