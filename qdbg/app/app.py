@@ -8,7 +8,9 @@ from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from textual.worker import get_current_worker
+from textual.app import ScreenError
+from textual.css.query import QueryError
+from textual.worker import WorkerFailed, get_current_worker
 
 from qdbg.app.dialogs import Ask, AskLetter, Help
 from qdbg.app.opening import OpeningScreen
@@ -46,7 +48,6 @@ class QdbgApp(Touring):
         self, plan: Plan | None, theme: str = THEME_NAMES[0], *, ascii: bool = False
     ) -> None:
         super().__init__(plan, theme, ascii=ascii)
-        self.leaving = False
         self.problem = ""
         """What was wrong with the input; empty while all is well."""
 
@@ -454,6 +455,11 @@ class QdbgApp(Touring):
     async def action_quit(self) -> None:
         """Textual's own binding of ctrl+q leaves as q does."""
         self._do_quit()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """While everything is taken away, a part that is missed already concerns nobody."""
+        if not (self.leaving and isinstance(error, QueryError | ScreenError | WorkerFailed)):
+            super()._handle_exception(error)
 
     def _do_quit(self) -> None:
         if not self.kept_or_told():

@@ -63,8 +63,10 @@ class Dialog(ModalScreen[T]):
     """A window that gives one answer."""
 
     def dismiss(self, result: T | None = None) -> AwaitComplete:
-        """Close it. A second ⏎, typed before it was gone, answers nothing."""
-        return super().dismiss(result) if self.is_current else AwaitComplete()
+        """Close it. A second ⏎, typed before it was gone, answers nothing, and none below another
+        window does."""
+        above = self.is_current and self.app.screen is self
+        return super().dismiss(result) if above else AwaitComplete()
 
 
 class Choose(Dialog[str | None]):

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from textual.css.query import NoMatches
 
 from qdbg.app.dialogs import Ask, AskLetter, Help
 from qdbg.app.element import ElementScreen
@@ -318,3 +319,25 @@ async def test_a_key_before_the_screen_is_composed_is_carried_out():
         await pilot.pause()
         assert debugger.stop.mark.step == 1
         assert app.screen.query("#title")
+
+
+async def test_a_part_that_is_gone_while_the_app_is_left_is_no_error():
+    app = app_on()
+    async with app.run_test() as pilot:
+        await opened(pilot)
+        app.leaving = True
+        app._handle_exception(NoMatches("#taken-away"))
+        assert app.return_code is None
+
+
+async def test_a_window_below_another_one_is_not_answered():
+    app = app_on()
+    async with app.run_test() as pilot:
+        await opened(pilot, "colon")
+        below = app.screen
+        app.give("arithmetic")
+        await pilot.pause()
+        stack = list(app.screen_stack)
+        below.dismiss("fc1")
+        await pilot.pause()
+        assert app.screen_stack == stack
