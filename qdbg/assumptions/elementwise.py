@@ -36,6 +36,12 @@ def raw_add_centred_both(a_q: Array, a_zp: Array, b_q: Array, b_zp: Array, y_zp:
     return i64(a_q) - i64(a_zp) + i64(b_q) - i64(b_zp) + i64(y_zp)
 
 
+@stage("add", output="z int64 [I]", formula="z[i] = ⌊(a_q[i] + b_q[i]) / 2⌋")
+def raw_mean(a_q: Array, b_q: Array) -> Array:
+    """Halve the sum of the integers, so that it fits a byte, without looking at the scales."""
+    return (i64(a_q) + i64(b_q)) >> 1
+
+
 @stage(
     "add",
     output="z int32 [I]",
@@ -77,6 +83,7 @@ def _raw(plan: Plan) -> Variants:
         yield "", _instead(plan, raw_add)
         yield "one-zero-point", _instead(plan, raw_add_centred)
         yield "centred", _instead(plan, raw_add_centred_both)
+        yield "halved", _instead(plan, raw_mean)
     elif name == "mul":
         yield "", _instead(plan, raw_multiply)
     elif name in JOINING:

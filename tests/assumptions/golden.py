@@ -213,8 +213,8 @@ def add(p, engine, mistake, relu=False):
     if mistake == "swapped":
         (sa, za), (sb, zb) = (sb, zb), (sa, za)
     low = zy if (relu and mistake != "no-relu") or mistake == "before-relu" else 0
-    if mistake == "raw-integers":
-        return np.clip(a + b, low, 255)
+    if mistake in ("raw-integers", "halved-sum"):
+        return np.clip((a + b) // (2 if mistake == "halved-sum" else 1), low, 255)
     if mistake == "centred-integers":
         return np.clip(a - za + b - zb + zy, low, 255)
     if mistake == "operands-rounded":
@@ -292,6 +292,7 @@ IDS = {
     "no-clamp": "clamp",
     "raw-integers": "raw-integers",
     "centred-integers": "raw-integers",
+    "halved-sum": "raw-integers",
     "operands-rounded": "operands-rounded",
     "swapped": "operand-parameters",
     "fixed-point-add": "fixed-point-add",

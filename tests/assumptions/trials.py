@@ -23,7 +23,7 @@ KINDS = (*WEIGHTED, "residual", "quantize")
 OF_ADD = {
     *("no-input-zero-point", "no-output-zero-point", "swapped", "raw-integers", "wraps"),
     *("fixed-point-add", "no-relu", "before-relu"),
-    *("centred-integers", "operands-rounded", "floor"),
+    *("centred-integers", "halved-sum", "operands-rounded", "floor"),
 }
 OF_ADD_ALONE = {
     *("raw-integers", "swapped", "fixed-point-add", "centred-integers", "operands-rounded"),
