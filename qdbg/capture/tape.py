@@ -138,7 +138,8 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         if self._reading:
             return func(*args, **kwargs)
         schema = func.name().partition(".")[0]
-        op = names_of_calls().get(schema, schema.replace("::", "."))
+        known = names_of_calls()
+        op = known.get(func.name()) or known.get(schema, schema.replace("::", "."))
         given = Arguments(func, args, kwargs)
         operands = [tensor for _, tensor in given.tensors]
         quantized = bool(given.packed) or any(operand.is_quantized for operand in operands)
