@@ -76,6 +76,14 @@ class RunTape(Tape):  # type: ignore[no-untyped-call]  # as Tape itself
             self._computed |= {id(t): t for t in made}
         return result
 
+    def follow(self, tensor: torch.Tensor, origin: torch.Tensor | None) -> None:
+        """As `Tape.follow`; operations on recorded results may round otherwise on another CPU."""
+        own = {id(tensor): tensor}
+        if origin is None or id(origin) in self._derived or self.made(origin) is not None:
+            self._derived |= own
+        if origin is None or id(origin) in self._computed:
+            self._computed |= own
+
     def made(self, tensor: torch.Tensor) -> int | None:
         """The call that made the tensor, or None."""
         source = self._made_by.get(id(tensor), -1)
