@@ -156,12 +156,12 @@ def changed_trace(original: Trace, changes: Sequence[Change]) -> Trace:
 
 
 def _begins(recording: Recording, spot: Spot) -> set[int]:
-    """The calls that the change begins with."""
+    """The calls that the change begins with, or INPUT."""
     nodes = recording.program.nodes
     if spot.symbol == "arithmetic":
         return set(range(len(nodes)))
     if spot.symbol == "input":
-        return {call for call, node in enumerate(nodes) if INPUT in node.inputs}
+        return {INPUT}
     if spot.symbol in OF_LAYERS:
         layer = nodes[spot.call].layer
         return {call for call, node in enumerate(nodes) if node.layer == layer}
@@ -237,6 +237,13 @@ def effect(trace: Trace) -> str:
     words = f"{_count(total, 'value changes', 'values change')} in {_count(calls, 'call', 'calls')}"
     words += "" if counts[-1] is None else last
     return words + (f"; {_count(unknown, 'call is', 'calls are')} not simulated" if unknown else "")
+
+
+def not_known(trace: Trace) -> str:
+    """What the recording does not tell of a changed run; empty where it tells all."""
+    if not isinstance(trace, ChangedTrace) or trace.recording.unseen is not None:
+        return ""
+    return "this recording does not tell whether Python decided by such numbers: record it again"
 
 
 def _count(number: int, one: str, more: str) -> str:

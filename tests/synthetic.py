@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from qdbg.core.arithmetic import ARITHMETICS
-from qdbg.core.program import INPUT, Environment, Layer, Node, Program, Recording
+from qdbg.core.program import INPUT, Environment, Layer, Node, Program, Recording, Unseen
 from qdbg.core.quantity import QParams, QTensor
 from qdbg.engine.trace import Trace
 
@@ -67,6 +67,7 @@ def recording(seed=0, arithmetic="fbgemm-avx2", rows=1, inputs=4):
         environment=Environment(engine, level, "2.13.0", "a CPU", "saturating pairs", True),
         program=Program(found, by_path),
         values=empty,
+        unseen=Unseen(),
     )
     trace = Trace(made, ARITHMETICS[arithmetic], "simulated")
     return replace(made, values=tuple(trace.simulation(i).result for i in range(len(found))))

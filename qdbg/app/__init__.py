@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import signal
 import sys
 from typing import TYPE_CHECKING
 
@@ -24,4 +26,7 @@ def run(plan: Plan | None, theme: str = THEME_NAMES[0], *, ascii: bool = False) 
     for words in (app.problem, rescued):
         if words:
             sys.stderr.write(f"{words}\n")
+    # a ctrl+c while Python waits for the last threads ends them without a traceback
+    with contextlib.suppress(ValueError):  # not the main thread
+        signal.signal(signal.SIGINT, signal.SIG_DFL)
     return status

@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
-from textual.worker import get_current_worker
+from textual.app import ScreenError
+from textual.css.query import QueryError
+from textual.worker import WorkerFailed, get_current_worker
 
 from qdbg.app.dialogs import Ask, AskLetter, Help
 from qdbg.app.opening import OpeningScreen
-from qdbg.app.palette import CommandProvider
+from qdbg.app.palette import CommandProvider, Palette
 from qdbg.app.plan import Plan, plan_of_words
 from qdbg.app.screen import ALWAYS, CommandScreen
 from qdbg.app.touring import Touring
 from qdbg.commands import BY_ID
-from qdbg.errors import CommandError, QdbgError
+from qdbg.errors import CommandError, QdbgError, SessionError
 from qdbg.names import THEME_NAMES
 
 if TYPE_CHECKING:
@@ -45,7 +48,6 @@ class QdbgApp(Touring):
         self, plan: Plan | None, theme: str = THEME_NAMES[0], *, ascii: bool = False
     ) -> None:
         super().__init__(plan, theme, ascii=ascii)
-        self.leaving = False
         self.problem = ""
         """What was wrong with the input; empty while all is well."""
 
@@ -189,7 +191,7 @@ class QdbgApp(Touring):
     def _redraw(self) -> None:
         for screen in reversed(self.screen_stack):
             if isinstance(screen, CommandScreen):
-                screen.show_state()
+                screen.draw_again()
                 return
 
     def _count_again(self) -> None:
@@ -231,6 +233,8 @@ class QdbgApp(Touring):
         while isinstance(self.screen, OpeningScreen):
             self._stop_opening()
         if not isinstance(self.screen, HomeScreen):
+            with suppress(SessionError):  # it is said when the session is left
+                self.keep()
             self.push_screen(HomeScreen())
 
     def _stop_opening(self) -> None:
@@ -418,6 +422,11 @@ class QdbgApp(Touring):
     def _do_palette(self) -> None:
         self.action_command_palette()
 
+    def action_command_palette(self) -> None:
+        """Textual's name for it."""
+        if not isinstance(self.screen, Palette):
+            self.push_screen(Palette())
+
     def _do_explain(self) -> None:
         self.screen.toggle_class("unexplained")
 
@@ -446,6 +455,11 @@ class QdbgApp(Touring):
     async def action_quit(self) -> None:
         """Textual's own binding of ctrl+q leaves as q does."""
         self._do_quit()
+
+    def _handle_exception(self, error: Exception) -> None:
+        """While everything is taken away, a part that is missed already concerns nobody."""
+        if not (self.leaving and isinstance(error, QueryError | ScreenError | WorkerFailed)):
+            super()._handle_exception(error)
 
     def _do_quit(self) -> None:
         if not self.kept_or_told():

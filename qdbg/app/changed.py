@@ -12,7 +12,7 @@ from qdbg.debugger import Debugger
 from qdbg.engine.explain import number
 from qdbg.engine.trace import Step
 from qdbg.spots import find_spot, spots_here
-from qdbg.whatif import allowed, effect, held, listed, shown
+from qdbg.whatif import allowed, effect, held, listed, not_known, shown
 
 ROOMY = 112
 """From this width on the title says how to look at the original."""
@@ -82,6 +82,7 @@ def changed_lines(debugger: Debugger) -> Content:
     return join(
         (f" {CHANGED} ", "bold $warning"),
         (effect(debugger.trace), "bold"),
+        (f" · {not_known(debugger.trace)}" if not_known(debugger.trace) else "", "bold $warning"),
         (" · captured is the original run's · z: original", "$secondary"),
         f"\n {listed(debugger.changes)}",
     )

@@ -12,12 +12,11 @@ from textual.containers import Vertical
 from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Size
-from textual.screen import ModalScreen
 from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from qdbg.app import dialogs
-from qdbg.app.dialogs import Choice, Choices
+from qdbg.app.dialogs import Choice, Choices, Dialog
 from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.widgets import Panel, Part, join, title
 from qdbg.core.quantity import Array
@@ -34,7 +33,7 @@ ROOMY = 100
 """From this width on the verdict has a column."""
 
 
-class DiagnosisScreen(ModalScreen[str | None]):
+class DiagnosisScreen(Dialog[str | None]):
     """Every changed assumption with what it leaves; choosing one gives its arithmetic's name."""
 
     CSS = (

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
+from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
 from textual.content import Content
@@ -19,6 +20,7 @@ from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.widgets import Part, join, title
 from qdbg.commands import BY_ID, COMMANDS, GROUPS, Command, key_sign
 
+T = TypeVar("T")
 CSS = """
 .dialog { width: 84; max-width: 95%; height: auto; max-height: 90%; border: round $primary;
           background: $surface; padding: 0 1; border-title-color: $foreground; }
@@ -57,7 +59,17 @@ class Choices:
         return self.choices[index].row
 
 
-class Choose(ModalScreen[str | None]):
+class Dialog(ModalScreen[T]):
+    """A window that gives one answer."""
+
+    def dismiss(self, result: T | None = None) -> AwaitComplete:
+        """Close it. A second ⏎, typed before it was gone, answers nothing, and none below another
+        window does."""
+        above = self.is_current and self.app.screen is self
+        return super().dismiss(result) if above else AwaitComplete()
+
+
+class Choose(Dialog[str | None]):
     """Choose a row: its value, or None when the user leaves."""
 
     CSS = "Choose { align: center middle; }" + CSS
@@ -112,7 +124,7 @@ class Choose(ModalScreen[str | None]):
         self.action_choose()
 
 
-class Ask(ModalScreen[str | None]):
+class Ask(Dialog[str | None]):
     """Type one line: the text, or None when the user leaves."""
 
     CSS = "Ask { align: center middle; }" + CSS
@@ -142,7 +154,7 @@ class Ask(ModalScreen[str | None]):
         self.dismiss(None)
 
 
-class AskLetter(ModalScreen[str | None]):
+class AskLetter(Dialog[str | None]):
     """Press one letter."""
 
     CSS = "AskLetter { align: center middle; }" + CSS
@@ -167,7 +179,7 @@ class AskLetter(ModalScreen[str | None]):
         self.dismiss(letter if letter.isascii() and letter.isalpha() else None)
 
 
-class Help(ModalScreen[None]):
+class Help(Dialog[None]):
     """Every key, from the command table: first those of the place where the user is. Typing after
     a `/` leaves the commands with these words."""
 

@@ -92,7 +92,7 @@ class ElementScreen(CommandScreen):
     def on_resize(self, event: Resize) -> None:
         """Draw again: the texts depend on the size."""
         del event
-        self.call_after_refresh(self.show_state)
+        self.call_after_refresh(self.draw_again)
 
     def show_state(self) -> None:
         """Draw the element under the cursor."""

@@ -38,6 +38,8 @@ class Keeping(Moves):
     ) -> None:
         super().__init__(theme, ascii=ascii)
         self.plan = plan
+        self.leaving = False
+        """Nothing may start any more: the app ends."""
         self._debugger: Debugger | None = None
         self._opened: list[Executed] = []
         """The commands that the session had when it was opened."""
@@ -71,6 +73,7 @@ class Keeping(Moves):
     def _ended(self) -> None:
         with contextlib.suppress(SessionError):
             self.keep()
+        self.leaving = True
         self.exit(0)
 
     @property

@@ -3,14 +3,36 @@
 from __future__ import annotations
 
 from functools import partial
-from typing import TYPE_CHECKING, cast
+from typing import TYPE_CHECKING, Any, cast
 
-from textual.command import DiscoveryHit, Hit, Hits, Provider
+from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.errors import NoWidget
+from textual.events import Click
+from textual.worker import Worker
 
+from qdbg.app.dialogs import Dialog
 from qdbg.commands import COMMANDS, Command, key_sign
 
 if TYPE_CHECKING:
     from qdbg.app.app import QdbgApp
+
+
+class Palette(CommandPalette, Dialog[None]):
+    """Textual's own, which gives one command."""
+
+    def run_worker(self, *arguments: Any, **options: Any) -> Worker[Any]:
+        """A search that its closing ends fails unseen."""
+        return super().run_worker(*arguments, **(options | {"exit_on_error": False}))
+
+    def _on_click(self, event: Click) -> None:  # type: ignore[override]  # as Textual's own is
+        """A click beside it closes it, also where the terminal has become smaller meanwhile."""
+        event.prevent_default()
+        try:
+            beside = self.get_widget_at(event.screen_x, event.screen_y)[0] is self
+        except NoWidget:
+            beside = True
+        if beside:
+            self.dismiss()
 
 
 class CommandProvider(Provider):

@@ -64,6 +64,11 @@ class CommandScreen(Screen[None]):
     def show_state(self) -> None:
         """Draw what the debugger's state is now."""
 
+    def draw_again(self) -> None:
+        """The same where its parts are there: not before it is composed, nor once it is closed."""
+        if self.is_attached and self.children:
+            self.show_state()
+
     def takes(self, name: str) -> bool:
         """Whether the screen itself has done what the command asks for."""
         del name

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar
 
 from textual.binding import Binding, BindingType
@@ -82,7 +82,7 @@ class Touring(Keeping):
         self._left = None
         self.open(plan_of_tour())
         if self._debugger is not None and plan is not None:
-            self._left = self._debugger, plan
+            self._left = self._debugger, replace(plan, kept=self._kept)
 
     def action_tour_leave(self) -> None:
         """Back to what was open before; else the tour's session stays, to look around in."""

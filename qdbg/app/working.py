@@ -9,10 +9,9 @@ from typing import ClassVar, Generic, TypeVar
 from textual.app import ComposeResult
 from textual.binding import Binding
 from textual.containers import Vertical
-from textual.screen import ModalScreen
 from textual.widgets import Static
 
-from qdbg.app.dialogs import CSS
+from qdbg.app.dialogs import CSS, Dialog
 from qdbg.app.widgets import title
 from qdbg.core.work import Cancelled, heard_by
 from qdbg.headless.output import bar
@@ -63,7 +62,7 @@ class Work(Generic[T]):
         return self.result  # type: ignore[return-value]  # None is one of T then
 
 
-class WorkingScreen(ModalScreen[None]):
+class WorkingScreen(Dialog[None]):
     """Over the screen that asked, until the work has ended."""
 
     CSS = "WorkingScreen { align: center middle; }" + CSS

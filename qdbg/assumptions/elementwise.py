@@ -9,11 +9,12 @@ import numpy as np
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
 from qdbg.assumptions.plan import Edit, Plan
 from qdbg.assumptions.way_back import ROUNDINGS
-from qdbg.core.arithmetic import ARITHMETICS, f64, i64, sat32
-from qdbg.core.quantity import Array
+from qdbg.core.arithmetic import ARITHMETICS, f64, i64, rne, sat32
+from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, stage
 from qdbg.ops._clamp import clamp_each, relu_clamp_each
 
+JOINING = ("cat", "stack")
 POOLS = ("avg_pool", "adaptive_avg_pool", "mean")
 
 
@@ -27,6 +28,30 @@ def raw_add(a_q: Array, b_q: Array) -> Array:
 def raw_add_centred(a_q: Array, b_q: Array, a_zp: Array) -> Array:
     """Add the integers and take one zero point off, without looking at the scales."""
     return i64(a_q) + i64(b_q) - i64(a_zp)
+
+
+@stage("add", output="z int64 [I]", formula="z[i] = a_q[i] − a_zp + b_q[i] − b_zp + y_zp")
+def raw_add_centred_both(a_q: Array, a_zp: Array, b_q: Array, b_zp: Array, y_zp: Array) -> Array:
+    """Add the centred integers, without looking at the scales."""
+    return i64(a_q) - i64(a_zp) + i64(b_q) - i64(b_zp) + i64(y_zp)
+
+
+@stage(
+    "add",
+    output="z int32 [I]",
+    formula="z[i] = rne(a_scale·(a_q[i] − a_zp) / y_scale)"
+    " + rne(b_scale·(b_q[i] − b_zp) / y_scale) + y_zp",
+)
+def add_rounded(
+    a_scale: Array, a_q: Array, a_zp: Array, b_scale: Array, b_q: Array, b_zp: Array,
+    y_scale: Array, y_zp: Array,
+) -> Array:  # fmt: skip
+    """Round each operand to steps of the result, then add the steps."""
+    steps = [
+        rne(f64(scale) * (f64(q) - f64(zp)) / f64(y_scale))
+        for scale, q, zp in ((a_scale, a_q, a_zp), (b_scale, b_q, b_zp))
+    ]
+    return sat32(steps[0] + steps[1] + f64(y_zp))
 
 
 @stage("multiply", output="z int64 [I]", formula="z[i] = a_q[i]·b_q[i]")
@@ -51,10 +76,16 @@ def _raw(plan: Plan) -> Variants:
     if name == "add":
         yield "", _instead(plan, raw_add)
         yield "one-zero-point", _instead(plan, raw_add_centred)
+        yield "centred", _instead(plan, raw_add_centred_both)
     elif name == "mul":
         yield "", _instead(plan, raw_multiply)
-    elif name in {"cat", "stack"}:
+    elif name in JOINING:
         yield "", _instead(plan, raw_join)
+
+
+def _rounded_operands(plan: Plan) -> Variants:
+    if plan.op.name.removesuffix("_relu") == "add":
+        yield "", _instead(plan, add_rounded)
 
 
 def _fixed_add(plan: Plan) -> Variants:
@@ -75,6 +106,13 @@ def _swapped(plan: Plan) -> Variants:
         )
         yield "first", plan.having(b_scale=own["a_scale"], b_zp=own["a_zp"])
         yield "second", plan.having(a_scale=own["b_scale"], a_zp=own["b_zp"])
+    if plan.op.name.removesuffix("_relu") in JOINING:
+        for name, operand in (("first", plan.call.inputs[0]), ("second", plan.call.inputs[-1])):
+            if isinstance(operand, QTensor):
+                yield (
+                    name,
+                    plan.having(x_scale=operand.qparams.scale, x_zp=operand.qparams.zero_point),
+                )
 
 
 def _average(how: str) -> Stage:
@@ -145,6 +183,14 @@ HYPOTHESES = (
         "each operand has its own scale and zero point",
         "use a_scale and a_zp for the first operand, b_scale and b_zp for the second",
         _swapped,
+    ),
+    Hypothesis(
+        "operands-rounded",
+        "operands",
+        "each operand is rounded to the result's scale before they are added",
+        "accelerators that requantize both sides of a skip connection first",
+        "add in real values, or with spare bits, and round the sum once",
+        _rounded_operands,
     ),
     Hypothesis(
         "fixed-point-add",

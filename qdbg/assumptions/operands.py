@@ -82,6 +82,10 @@ def _floor_kept(zero_point: Array) -> Edit:
 
 
 def _padding(plan: Plan) -> Variants:
+    if plan.op.name.startswith("avg_pool") and plan.has("n", "size", "x_zp"):
+        n, size = np.asarray(plan.values["n"]), plan.values["size"]
+        if np.any(plan.values["x_zp"]) and np.any(n < size):
+            yield "", plan.having(n=np.full_like(n, size))  # its windows hold 0 there
     zp = np.asarray(plan.values.get("x_zp", 0))
     if plan.kernel is None or not plan.has("inside") or not np.any(zp):
         return
@@ -157,6 +161,16 @@ def _weight_order(plan: Plan) -> Variants:
         yield "channel-first", plan.having(w_q=by_tap.swapaxes(1, 2).reshape(channels, -1))
         other = w.reshape(channels, -1, taps).swapaxes(1, 2)
         yield "channel-last", plan.having(w_q=other.reshape(channels, -1))
+    if taps > 1:
+        oihw = by_tap.swapaxes(1, 2)
+        others = {
+            "hwio-read-as-oihw": oihw.transpose(2, 1, 0).reshape(oihw.shape),
+            "oihw-read-as-hwio": oihw.reshape(taps, -1, channels).transpose(2, 1, 0),
+        }
+        if channels == size // taps:
+            others["inputs-for-outputs"] = oihw.swapaxes(0, 1)
+        for name, moved in others.items():
+            yield name, plan.having(w_q=moved.swapaxes(1, 2).reshape(channels, -1))
     if len(kernel) > 1 and kernel[-1] == kernel[-2] > 1:
         square = w.reshape(channels, *kernel, -1)
         yield "rows-for-columns", plan.having(w_q=square.swapaxes(-2, -3).reshape(channels, -1))
@@ -179,7 +193,14 @@ def _image_order(plan: Plan) -> Variants:
         yield name, replace(plan, call=call, values=laid_out(plan.op, call))
 
 
+def _other_operands_first(plan: Plan) -> Variants:
+    call = replace(plan.call, inputs=plan.call.inputs[::-1])
+    yield "operands-reversed", replace(plan, call=call, values=laid_out(plan.op, call))
+
+
 def _input_order(plan: Plan) -> Variants:
+    if plan.op.name.removesuffix("_relu") in {"cat", "stack"}:
+        yield from _other_operands_first(plan)
     if plan.kernel is None:
         return
     if plan.has("kernel_size"):

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
 from qdbg.assumptions.plan import Edit, Plan, Stages, after, in_place_of, making
-from qdbg.core.arithmetic import at_least, f32, f64, i64, rne, sat32, saturate
+from qdbg.core.arithmetic import ARITHMETICS, at_least, f32, f64, i64, rne, sat32, saturate
 from qdbg.core.quantity import Array
 from qdbg.core.roundings import (
     downward,
@@ -66,13 +67,40 @@ def _round_edit(name: str) -> Edit:
     return edit
 
 
+def _quantizing(name: str) -> Stage:
+    """The last step of an element-wise op, rounded in another way."""
+    how = ROUNDINGS[name]
+
+    @stage(
+        "quantize",
+        output="z int32 [I]",
+        formula=f"z[i] = {name.replace('-', '_')}(u[i] / y_scale) + y_zp",
+    )
+    def quantize(u: Array, y_scale: Array, y_zp: Array) -> Array:
+        """Divide by the scale, round in another way than PyTorch does, add the zero point."""
+        return sat32(how(f64(u) / f64(y_scale)) + f64(y_zp))
+
+    return quantize
+
+
 def _rounding(plan: Plan) -> Variants:
+    names = [name for name in ROUNDINGS if name != "half-even"]
     made = next((s for s in plan.stages if s.name == "round"), None)
-    if made is None or len(made.parameters) != 1:
-        return
-    for name in ROUNDINGS:
-        if name != "half-even":
+    if made is not None and len(made.parameters) == 1:
+        for name in names:
             yield name, plan.edited(_round_edit(name))
+        return
+    real = replace(plan, arithmetic=ARITHMETICS["textbook"])
+    for where, own in (("", plan), ("-in-float64", real)):
+        if making(own.stages, "u") is not None and making(own.stages, "z") is not None:
+            for name in names:
+                yield f"{name}{where}", own.edited(partial(_quantize_edit, name))
+
+
+def _quantize_edit(name: str, stages: Stages) -> Stages:
+    if making(stages, "u") is None:
+        return stages
+    return in_place_of(stages, "quantize", _quantizing(name))
 
 
 @stage("round", output="r int32 [C]", formula="r[c] = fixed_point(rne(v[c]), M[c])")

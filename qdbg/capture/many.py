@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import torch
-from torch.utils._pytree import tree_leaves
 
+from qdbg.capture.following import FollowingTape, tensors_in
 from qdbg.capture.request import Request
 from qdbg.capture.run import (
     Progress,
@@ -17,8 +17,7 @@ from qdbg.capture.run import (
     recording_of,
     watch,
 )
-from qdbg.capture.tape import Tape
-from qdbg.core.program import FIRST_CONSTANT, Model, Recording
+from qdbg.core.program import FIRST_CONSTANT, INPUT, Model, Recording
 from qdbg.core.quantity import readonly
 from qdbg.core.runs import Links, Runs, same_calls, stacked
 from qdbg.errors import CaptureError
@@ -41,38 +40,22 @@ EXACT = frozenset(
 )
 """aten's operations that give the same float32 numbers on every CPU: moves, and those that IEEE 754
 rounds once for each element."""
-READS = "aten::_local_scalar_dense"
-"""By which Python gets at a tensor's number."""
 
 
-class RunTape(Tape):  # type: ignore[no-untyped-call]  # as Tape itself
-    """A tape that also knows what unrecorded operations made of recorded results."""
+class RunTape(FollowingTape):  # type: ignore[no-untyped-call]  # as Tape itself
+    """A tape that also knows which numbers another CPU would compute otherwise."""
 
     def __init__(self, *arguments: Any) -> None:
         super().__init__(*arguments)
-        self.derived: set[int] = set()
-        """As `Links.derived`."""
         self.computed: set[int] = set()
         """As `Links.computed`."""
-        self.decided: int | None = None
-        """As `Links.decided`."""
-        self._derived: dict[int, torch.Tensor] = {}
         self._computed: dict[int, torch.Tensor] = {}
 
-    def __torch_dispatch__(
-        self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
-    ) -> Any:
-        """Run and record the op; follow what its result depends on."""
-        result = super().__torch_dispatch__(func, types, args, kwargs)
-        if self._reading:
-            return result
-        given, writes = _tensors((args, kwargs)), func._schema.is_mutable
-        made = [t for t in _tensors(result) if writes or self.made(t) is None]
-        if any(id(t) in self._derived or self.made(t) is not None for t in given):
-            self._derived |= {id(t): t for t in made}
-            if func.name() == READS and self.decided is None:
-                self.decided = len(self.nodes)
+    def follow(self, func: Any, given: list[torch.Tensor], result: Any) -> None:
+        """Also which of them another CPU would make otherwise."""
+        super().follow(func, given, result)
         if any(id(t) in self._computed for t in given) or _rounds(func.name(), given):
+<<<<<<< HEAD
             self._computed |= {id(t): t for t in made}
         return result
 
@@ -88,13 +71,14 @@ class RunTape(Tape):  # type: ignore[no-untyped-call]  # as Tape itself
         """The call that made the tensor, or None."""
         source = self._made_by.get(id(tensor), -1)
         return source if source >= 0 else None
+=======
+            self._computed |= {id(t): t for t in self.unrecorded(func, result)}
+>>>>>>> main
 
     def _source(self, tensor: torch.Tensor) -> int:
         source = super()._source(tensor)
-        if source <= FIRST_CONSTANT:
-            number = FIRST_CONSTANT - source
-            self.derived |= {number} if id(tensor) in self._derived else set()
-            self.computed |= {number} if id(tensor) in self._computed else set()
+        if source <= FIRST_CONSTANT and id(tensor) in self._computed:
+            self.computed.add(FIRST_CONSTANT - source)
         return source
 
 
@@ -103,10 +87,6 @@ def _rounds(name: str, given: list[torch.Tensor]) -> bool:
     floating = any(t.is_floating_point() and not t.is_quantized for t in given)
     base = name.partition("::")[2].partition(".")[0].rstrip("_")
     return floating and base not in EXACT
-
-
-def _tensors(value: Any) -> list[torch.Tensor]:
-    return [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
 
 
 class Portion:
@@ -204,11 +184,12 @@ def _keeping(run: Any, tape: RunTape, kept: list[Any]) -> Any:
 
 
 def _links(tape: RunTape, kept: list[Any]) -> Links:
-    made = [tape.made(tensor) for tensor in _tensors(kept)]
+    made = [tape.made(tensor) for tensor in tensors_in(kept)]
+    decided = [call for call, behind in tape.decided if behind - {INPUT}]
     return Links(
-        derived=frozenset(tape.derived),
+        derived=frozenset(n for n, behind in tape.derived.items() if behind - {INPUT}),
         computed=frozenset(tape.computed),
-        decided=tape.decided,
+        decided=min(decided, default=None),
         outputs=tuple(m for m in made if m is not None),
         whole=None not in made,
     )

@@ -12,6 +12,7 @@ from torch.utils._pytree import tree_leaves
 
 from qdbg.capture.again import Again
 from qdbg.capture.backend import Backend
+from qdbg.capture.following import FollowingTape
 from qdbg.capture.isa import force, probe
 from qdbg.capture.level import processor_name
 from qdbg.capture.rebuild import parameters, rebuild
@@ -34,7 +35,7 @@ def record(request: Request, model: Model, forward: Any, progress: Progress) -> 
     backend, modules, run, line_of = prepare(model, forward)
     fed = torch.from_numpy(request.sample.values.copy())
     with torch.no_grad():
-        tape = Tape(modules, fed, progress, line_of, model.layers)
+        tape = FollowingTape(modules, fed, progress, line_of, model.layers)
         unperturbed = watch(run, backend, tape, fed, progress)
     environment = environment_of(request, engine, kernel, unperturbed)
     return recording_of(tape, model, request.sample, environment)
@@ -65,7 +66,9 @@ def environment_of(request: Request, engine: str, kernel: str, unperturbed: bool
     )
 
 
-def recording_of(tape: Tape, model: Model, sample: Sample, environment: Environment) -> Recording:
+def recording_of(
+    tape: FollowingTape, model: Model, sample: Sample, environment: Environment
+) -> Recording:
     """What the tape holds. Raises CaptureError where that is nothing."""
     used = {node.layer for node in tape.nodes}
     if not tape.nodes:
@@ -84,6 +87,7 @@ def recording_of(tape: Tape, model: Model, sample: Sample, environment: Environm
         ),
         values=tuple(tape.values),
         constants=tuple(tape.constants),
+        unseen=tape.unseen,
     )
 
 

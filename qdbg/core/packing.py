@@ -19,6 +19,7 @@ from qdbg.core.program import (
     Node,
     Program,
     Recording,
+    Unseen,
 )
 from qdbg.core.quantity import RANGES, STORAGE, Array, QParams, QTensor, memory_order
 from qdbg.names import ENGINES, LEVELS
@@ -66,6 +67,16 @@ def pack(recording: Recording) -> tuple[dict[str, Array], dict[str, object]]:
             _put_operand(tensors, f"constant/{n}", c) for n, c in enumerate(recording.constants)
         ],
     }
+    if recording.unseen is not None:
+        metadata["unseen"] = {
+            "derived": [
+                {"constant": number, "calls": list(calls)}
+                for number, calls in recording.unseen.derived.items()
+            ],
+            "decided": [
+                {"from": call, "calls": list(calls)} for call, calls in recording.unseen.decided
+            ],
+        }
     return tensors, metadata
 
 
@@ -95,7 +106,24 @@ def unpack(tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> Reco
         program=Program(tuple(nodes), {layer.path: layer for layer in layers}),
         values=tuple(values),
         constants=constants,
+        unseen=_unseen(metadata.get("unseen")),
     )
+
+
+def _unseen(entry: object) -> Unseen | None:
+    if entry is None:
+        return None
+    fields = mapping_in(entry)
+    return Unseen(
+        {_number(e, "constant"): integers_in(e, "calls") for e in list_in(fields, "derived")},
+        tuple((_number(e, "from"), integers_in(e, "calls")) for e in list_in(fields, "decided")),
+    )
+
+
+def _number(entry: Mapping[str, Any], key: str) -> int:
+    found = entry.get(key)
+    check(type(found) is int, f"its {key} is not a whole number")
+    return int(found or 0)
 
 
 def _put_qparams(tensors: dict[str, Array], owner: str, qparams: QParams | None) -> object:

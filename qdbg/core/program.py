@@ -129,6 +129,17 @@ class Environment:
     """How many threads PyTorch could use for one op."""
 
 
+@dataclass(frozen=True, slots=True)
+class Unseen:
+    """How recorded calls hang together through what is not recorded. Calls are named by their
+    numbers, the model's own input by INPUT."""
+
+    derived: Mapping[int, tuple[int, ...]] = field(default_factory=dict)
+    """By constant: from whose results unrecorded operations computed it."""
+    decided: tuple[tuple[int, tuple[int, ...]], ...] = ()
+    """From which call on Python may have decided what to run, and by whose results."""
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Recording:
     """One run of a model by PyTorch: every call and the values it really produced."""
@@ -147,6 +158,8 @@ class Recording:
     """Per node its result: uint8 or int8 integers, or float32."""
     constants: tuple[QTensor | Array, ...] = ()
     """Tensors that calls take and no call made: a norm's weights, say."""
+    unseen: Unseen | None = None
+    """None where an older qdbg made the recording: it is not known."""
 
     def operand(self, source: int, made: Array | None = None) -> QTensor | Array | None:
         """What stands for a number of `Node.inputs`; `made` takes the place of the captured value

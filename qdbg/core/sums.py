@@ -23,6 +23,8 @@ LEAST = 16
 """Fewer products than these in one float32 sum are not worth it."""
 PORTION = 2**18
 """How many sums of pairs are looked at in one go: it bounds the memory."""
+CACHED = 2**16
+"""How many numbers are widened in one go: they stay in the processor's cache."""
 CROWD = 8
 """From one pair in so many on it is quicker to look at all of them."""
 Members: TypeAlias = tuple[Array, Array, Array]
@@ -44,8 +46,12 @@ def exact_sums(x: Array, w: Array) -> Array:
     kind, limit = (np.float32, EXACT32) if fits else (np.float64, EXACT64)
     size = x.shape[-1]
     whole = np.int32 if most * size <= INT32[1] else np.int64
-    rows, weights = (each.astype(kind, copy=False) for each in in_groups(x, w))
-    add_up = _sums_of_one if weights.shape[1] == 1 < len(weights) else _matrix_sums
+    rows, weights = in_groups(x, w)
+    weights = weights.astype(kind, copy=False)
+    if weights.shape[1] == 1 < len(weights):
+        add_up = _sums_of_one
+    else:
+        add_up, rows = _matrix_sums, rows.astype(kind, copy=False)
     count = -(-size // max(1, limit // most))
     edges = [size * i // count for i in range(count + 1)]
     stretches = [slice(start, end) for start, end in pairwise(edges)]
@@ -66,7 +72,12 @@ def _matrix_sums(rows: Array, weights: Array) -> Array:
 
 def _sums_of_one(rows: Array, weights: Array) -> Array:
     """[n, C] where each group has one output channel: no matrix product, but one loop for all."""
-    sums: Array = np.einsum("gnk,kg->ng", rows, np.ascontiguousarray(weights[:, 0].T))
+    by_k = np.ascontiguousarray(weights[:, 0].T)
+    sums: Array = np.empty(rows.shape[1::-1], by_k.dtype)
+    room = max(1, CACHED // by_k.size)
+    for start in range(0, len(sums), room):
+        part = rows[:, start : start + room].astype(by_k.dtype, copy=False)
+        np.einsum("gnk,kg->ng", part, by_k, out=sums[start : start + room])
     return sums
 
 
@@ -215,20 +226,28 @@ def _few(x: Array, w: Array, members: Members, far: Array) -> Iterator[tuple[Arr
 
 
 def _in_groups(rows: Array, weights: Array, members: Members) -> Iterator[tuple[Array, Array]]:
-    """Of x [groups, n, K] and w [groups, C / groups, K]: pair after pair, where it reaches far."""
-    width = weights.shape[1]
+    """Of x [groups, n, K] and w [groups, C / groups, K]: pair after pair, in the groups whose two
+    weights can make the largest bytes at these k leave int16, and there where it reaches far."""
+    first, second, has_second = members
+    groups, width = weights.shape[:2]
+    u, v = i32(weights[..., first]), weights[..., second] * has_second.astype(np.int32)
+    top = np.array([rows[..., k].max() for k in range(rows.shape[-1])], np.int32)
+    most = top[first] * np.maximum(u, 0) + top[second] * np.maximum(v, 0)
+    least = top[first] * np.minimum(u, 0) + top[second] * np.minimum(v, 0)
+    can_leave = ((most > INT16[1]) | (least < INT16[0])).any(axis=1)
     room = max(1, PORTION // width)
-    for first, second, has_second in zip(*members, strict=True):
-        x, y = rows[..., first].T.ravel(), rows[..., second].T.ravel()
-        far = x > BYTE - y
-        found = np.flatnonzero(far) if far.any() else np.arange(0)
+    for pair in np.flatnonzero(can_leave.any(axis=0)):
+        live = np.flatnonzero(can_leave[:, pair])
+        x, y = (rows[..., k[pair]].T[:, live].ravel() for k in (first, second))
+        found = np.flatnonzero(x > BYTE - y)
         for start in range(0, found.size, room):
             places = found[start : start + room]
-            group = places % len(weights)
-            left = x[places, None] * weights[group, :, first].astype(np.int16)
-            right = y[places, None] * (weights[group, :, second] * has_second).astype(np.int16)
+            row, at_live = np.divmod(places, live.size)
+            group = live[at_live]
+            left = x[places, None] * u[group, :, pair].astype(np.int16)
+            right = y[places, None] * v[group, :, pair].astype(np.int16)
             at, sums = _leaving(left, right)
-            yield places[at // width] * width + at % width, sums
+            yield (row * groups + group)[at // width] * width + at % width, sums
 
 
 def _leaving(left: Array, right: Array) -> tuple[Array, Array]:

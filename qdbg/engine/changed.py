@@ -15,6 +15,7 @@ from qdbg.core.quantity import Array, readonly
 from qdbg.engine.compare import differs
 from qdbg.engine.simulate import Simulation
 from qdbg.engine.trace import Step, Trace
+from qdbg.engine.unseen import behind
 
 DYNAMIC = frozenset({"quantize_dynamic"})
 """Ops whose result has parameters that follow from its operand."""
@@ -32,13 +33,14 @@ class Replaced:
     results: Mapping[int, Mapping[int, float]]
     """By call, and by the flat index in the shape of its result: the number put there."""
     sources: frozenset[int]
-    """The calls that the changes begin with."""
+    """The calls that the changes begin with, INPUT where it is changed."""
 
     def reached(self) -> frozenset[int]:
-        """Those calls and all that take their results."""
+        """Those calls and all that follow from their results."""
         found = set(self.sources)
         for call, node in enumerate(self.recording.program.nodes):
-            if not found.isdisjoint(node.inputs):
+            others = behind(self.recording, node, call)
+            if not found.isdisjoint(node.inputs) or not found.isdisjoint(others):
                 found.add(call)
         return frozenset(found)
 

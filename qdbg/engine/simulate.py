@@ -18,7 +18,7 @@ from qdbg.core.quantity import STORAGE, Array, memory_order, readonly
 from qdbg.core.stage import Stage, Values
 from qdbg.ops import registry
 
-ROOM = 2**20
+ROOM = 2**19
 """How many numbers a part of a call has: so few that the processor's cache holds its stages."""
 
 
@@ -157,10 +157,8 @@ def result_of(plan: Plan, room: int = ROOM) -> Array:
     made: Array = np.empty(0)
     for index in parts(shape, room // plan.width):
         part = values | {name: _cut(values[name], index) for name in rows}
-        for stage in moving:
-            part[stage.output] = stage.run(part)
+        last = _last_of(moving, part, keep=bool(plan.rivals))
         _refuse_rivals(plan, part)
-        last = np.asarray(part[plan.stages[-1].output])
         if not made.size:
             made = np.empty((*shape, *last.shape[len(shape) :]), dtype)
         made[index] = last
@@ -200,13 +198,15 @@ def _apart(
     return tuple(shared), tuple(others)
 
 
-def _last_of(stages: tuple[Stage, ...], values: dict[str, Any]) -> Array:
-    """Run the stages; what no later one needs is let go at once."""
+def _last_of(stages: tuple[Stage, ...], values: dict[str, Any], *, keep: bool = False) -> Array:
+    """Run the stages; what no later one needs is let go at once, unless all is to be kept: the next
+    result then takes memory that the processor's cache still holds."""
+    last = {name: place for place, stage in enumerate(stages) for name in stage.parameters}
     for place, stage in enumerate(stages):
         values[stage.output] = stage.run(values)
-        later = {name for other in stages[place + 1 :] for name in other.parameters}
-        for name in {*stage.parameters} - later - {stage.output}:
-            del values[name]
+        for name in set() if keep else {*stage.parameters} - {stage.output}:
+            if last[name] == place:
+                del values[name]
     return np.asarray(values[stages[-1].output])
 
 

@@ -15,12 +15,13 @@ import numpy as np
 from qdbg.assumptions import find
 from qdbg.core.arithmetic import ARITHMETICS, Arithmetic, i64
 from qdbg.core.op import Call, NotSimulated, Operand
-from qdbg.core.program import Layer, Node, Recording
+from qdbg.core.program import INPUT, Layer, Node, Recording
 from qdbg.core.quantity import Array, QParams
 from qdbg.core.stage import Stage
 from qdbg.core.work import doing
 from qdbg.engine.compare import Comparison, compare, delta, differs, largest, unlike
 from qdbg.engine.simulate import ROOM, Simulation, planned, result_of, simulate
+from qdbg.engine.unseen import refusal
 from qdbg.ops import registry
 
 OF_INPUTS = frozenset({"x_c", "x_q"})
@@ -246,9 +247,21 @@ class Trace:
     def call(self, call: int) -> Call:
         """The call with its operands, as the feed has it. Raises NotSimulated."""
         node = self.nodes[call]
+        if self.feed == "simulated":
+            refused = refusal(self.recording, node, call, self._changes)
+            if refused is not None:
+                raise NotSimulated(refused)
         inputs = tuple(self._operand(i) for i in node.inputs)
         threads = self.recording.environment.threads
         return Call(node, self.layer(call), inputs, threads, self._others(call))
+
+    def _changes(self, source: int) -> bool:
+        """Whether a call's result, or the model's input, is another one than PyTorch had."""
+        if source == INPUT:
+            first = (self.original or self).recording.input
+            return bool(differs(self.recording.input, first).any())
+        made = self._fed(source)
+        return made is not None and bool(differs(made, self.recording.values[source]).any())
 
     def _others(self, call: int) -> tuple[tuple[str, QParams], ...]:
         """The parameters of the other calls' results, each once."""

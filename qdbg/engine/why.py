@@ -231,7 +231,7 @@ def _fed_with(recording: Recording, columns: Mapping[int, Array]) -> Recording:
 def _golden_call(
     trace: Trace, fed: Trace, call: int, golden: Array, columns: Mapping[int, Array]
 ) -> tuple[str, Diagnosis | None]:
-    other = _another_call(trace, call, golden)
+    other = _another_call(trace, call, golden) or _all_the_same(trace, call, golden)
     try:
         diagnosis = diagnose(trace, call, golden)
         if not any(source in columns for source in trace.nodes[call].inputs):
@@ -252,6 +252,14 @@ def _another_call(trace: Trace, call: int, golden: Array) -> str:
         if other != call and value.shape == golden.shape and np.array_equal(value, golden):
             return f"these are PyTorch's integers of {trace.nodes[other].name}"
     return ""
+
+
+def _all_the_same(trace: Trace, call: int, golden: Array) -> str:
+    """Whether the integers are one number, which many mistakes give and an empty function too."""
+    first, captured = golden.flat[0], trace.recording.values[call]
+    if np.any(golden != first) or np.all(captured == captured.flat[0]):
+        return ""
+    return f"all of your numbers are {first}: they say little about their cause"
 
 
 # ---------------------------------------------------------------------------- evidence

@@ -15,6 +15,7 @@ from qdbg.core.quantity import Array, QTensor, readonly
 from qdbg.core.runs import Runs
 from qdbg.engine.changed import DYNAMIC
 from qdbg.engine.compare import differs
+from qdbg.engine.unseen import DECIDED, DERIVED
 from qdbg.fleet.stack import Job, Made, Reasons, Stacked
 
 Place: TypeAlias = tuple[str, tuple[int, ...]]
@@ -23,8 +24,6 @@ COMPUTED = (
     "float32 operations that qdbg does not simulate computed its operand, and on another CPU level"
     " they may round otherwise"
 )
-DERIVED = "operations that qdbg does not record computed its operand from results that change"
-DECIDED = "Python decides by a tensor's number what to run, after results that change"
 RANGED = "its scale follows from its operand, which changes"
 UNSEEN = "with these samples the model makes other calls, which were not run on this engine"
 FOLLOWS = "it follows {}, which is not simulated"

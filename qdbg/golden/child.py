@@ -188,6 +188,9 @@ def _numbers(result: object) -> Array:
     """What the user's function returned as int64, float32 or float64."""
     if result is None:
         raise Mistake("it returned nothing: is a return missing?")
+    if inspect.iscoroutine(result):
+        result.close()  # else Python warns of one that was never awaited
+        raise Mistake("it is an async function: a plain one is expected")
     try:
         found = np.asarray(result)
     except Exception as error:

@@ -175,6 +175,7 @@ def _integers(flat: Array) -> Array | None:
     if flat.dtype.kind != "f":
         return flat.astype(np.int64)
     with np.errstate(invalid="ignore"):
+        flat = flat.astype(np.float64)
         good = np.isfinite(flat) & (np.abs(flat) < 2.0**63) & (flat == np.rint(flat))
     return flat.astype(np.int64) if good.all() else None
 
@@ -189,6 +190,8 @@ def _shifted(whole: Array, output: QParams) -> Iterator[tuple[str, Array]]:
             yield "as uint8 bytes", np.where(whole > high, whole - BYTE, whole)
         yield "128 lower than PyTorch's", whole + BYTE // 2
         yield "128 higher than PyTorch's", whole - BYTE // 2
+        if low == 0 and whole.min() >= low and whole.max() <= high:
+            yield "as int8 bytes, 128 lower than PyTorch's", whole ^ BYTE // 2
     zero_point = 0 if output.per_channel else int(output.zero_point)
     if zero_point not in (0, BYTE // 2, -BYTE // 2):
         yield f"less the zero point {zero_point}", whole + zero_point

@@ -35,6 +35,6 @@ def receive(stream: IO[bytes], most: int) -> Message | None:
         return None
     size = int.from_bytes(head, "little")
     if size > most:
-        raise TooLong
+        raise TooLong(f"{size} bytes")
     data = stream.read(size)
     return decode(data, "the message") if len(data) == size else None

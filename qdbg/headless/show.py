@@ -17,6 +17,7 @@ from qdbg.golden import Golden
 from qdbg.headless.differences import element_lines, trace_differences
 from qdbg.headless.golden import golden_data, golden_elements, golden_rows, golden_verdict
 from qdbg.ops import registry
+from qdbg.whatif import not_known
 
 MARKS = {"equal": "✓", "differs": "≠", "not simulated": "○"}
 """The mark of a call, by its status."""
@@ -54,6 +55,7 @@ def _header(trace: Trace, note: str) -> list[str]:
         f"processor  {found.processor}",
         f"simulated  {trace.arithmetic.name}, each call fed {fed}",
         *([f"what if    {trace.what_if}; captured is the original run's"] if trace.what_if else []),
+        *([f"           {not_known(trace)}"] if not_known(trace) else []),
     ]
 
 

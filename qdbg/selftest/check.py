@@ -12,7 +12,7 @@ from qdbg.capture.rebuild import parameters
 from qdbg.capture.tape import Tape
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import NotSimulated
-from qdbg.core.program import Environment, Layer, Program, Recording
+from qdbg.core.program import Environment, Layer, Program, Recording, Unseen
 from qdbg.core.quantity import QParams, QTensor, readonly
 from qdbg.engine.compare import Comparison, compare
 from qdbg.engine.simulate import planned, result_of, simulate
@@ -43,6 +43,7 @@ def record(case: Case, environment: Environment) -> Recording:
         program=Program(tuple(tape.nodes), layers),
         values=tuple(tape.values),
         constants=tuple(tape.constants),
+        unseen=Unseen(),
     )
 
 

@@ -1,6 +1,8 @@
 """Each key of the command table does what its row says."""
 
 import numpy as np
+import pytest
+from textual.css.query import NoMatches
 
 from qdbg.app.dialogs import Ask, AskLetter, Help
 from qdbg.app.element import ElementScreen
@@ -290,3 +292,52 @@ async def test_the_last_line_shows_whole_keys_only_and_a_click_on_one_gives_its_
             await pilot.resize_terminal(width, 30)
             shown = screen_text(app).splitlines()[-1].split()
             assert shown[-1] in {word for c in COMMANDS for word in c.label.split()[-1:]}
+
+
+@pytest.mark.parametrize("keys", ["colon", "ctrl+p", "a"])
+async def test_a_window_that_is_answered_twice_closes_once(keys):
+    """Keys that were typed ahead come before it is gone."""
+    app = app_on()
+    async with app.run_test() as pilot:
+        await opened(pilot)
+        below = list(app.screen_stack)
+        await pilot.press(keys)
+        await pilot.pause()
+        window = app.screen
+        window.dismiss(None)
+        window.dismiss(None)
+        await pilot.pause()
+        assert app.screen_stack == below
+
+
+async def test_a_key_before_the_screen_is_composed_is_carried_out():
+    app = app_on()
+    async with app.run_test() as pilot:
+        debugger = await opened(pilot)
+        app.push_screen(MainScreen())
+        app.give("next")
+        await pilot.pause()
+        assert debugger.stop.mark.step == 1
+        assert app.screen.query("#title")
+
+
+async def test_a_part_that_is_gone_while_the_app_is_left_is_no_error():
+    app = app_on()
+    async with app.run_test() as pilot:
+        await opened(pilot)
+        app.leaving = True
+        app._handle_exception(NoMatches("#taken-away"))
+        assert app.return_code is None
+
+
+async def test_a_window_below_another_one_is_not_answered():
+    app = app_on()
+    async with app.run_test() as pilot:
+        await opened(pilot, "colon")
+        below = app.screen
+        app.give("arithmetic")
+        await pilot.pause()
+        stack = list(app.screen_stack)
+        below.dismiss("fc1")
+        await pilot.pause()
+        assert app.screen_stack == stack

@@ -81,6 +81,9 @@ def accumulate(p, rules, mistake):
         flat = w.transpose(0, 2, 3, 1).reshape(len(w), -1)
         if mistake == "oihw":
             flat = w.reshape(len(w), -1)
+        if mistake == "hwio":
+            read = w.transpose(2, 3, 1, 0).reshape(w.shape)
+            flat = read.transpose(0, 2, 3, 1).reshape(len(w), -1)
     each = len(flat) // groups
     parts = []
     for g in range(groups):
@@ -212,6 +215,12 @@ def add(p, engine, mistake, relu=False):
     low = zy if (relu and mistake != "no-relu") or mistake == "before-relu" else 0
     if mistake == "raw-integers":
         return np.clip(a + b, low, 255)
+    if mistake == "centred-integers":
+        return np.clip(a - za + b - zb + zy, low, 255)
+    if mistake == "operands-rounded":
+        return np.clip(np.rint((a - za) * sa / sy) + np.rint((b - zb) * sb / sy) + zy, low, 255)
+    if mistake == "floor":
+        return np.clip(np.floor(((a - za) * sa + (b - zb) * sb) / sy) + zy, low, 255)
     if (engine == "qnnpack") != (mistake == "fixed-point-add"):
         ratios = F(sa) / F(sy), F(sb) / F(sy)
         shift = 21 - int(np.floor(np.log2(max(ratios))))
@@ -256,6 +265,7 @@ IDS = {
     "transposed": "weight-order",
     "flipped": "weight-order",
     "oihw": "weight-order",
+    "hwio": "weight-order",
     "pair-saturation": "pair-saturation",
     "pairs-reversed": "pair-layout",
     "int16": "narrow-accumulator",
@@ -281,6 +291,8 @@ IDS = {
     "wraps": "clamp",
     "no-clamp": "clamp",
     "raw-integers": "raw-integers",
+    "centred-integers": "raw-integers",
+    "operands-rounded": "operands-rounded",
     "swapped": "operand-parameters",
     "fixed-point-add": "fixed-point-add",
 }

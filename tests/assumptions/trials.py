@@ -23,6 +23,10 @@ KINDS = (*WEIGHTED, "residual", "quantize")
 OF_ADD = {
     *("no-input-zero-point", "no-output-zero-point", "swapped", "raw-integers", "wraps"),
     *("fixed-point-add", "no-relu", "before-relu"),
+    *("centred-integers", "operands-rounded", "floor"),
+}
+OF_ADD_ALONE = {
+    *("raw-integers", "swapped", "fixed-point-add", "centred-integers", "operands-rounded"),
 }
 OF_QUANTIZE = {
     *("scale-inverted", "no-output-zero-point", "zero-point-after", "uncalibrated", "no-clamp"),
@@ -186,14 +190,14 @@ def possible(trial):
         )
     if trial.kind == "quantize":
         return trial.mistake in OF_QUANTIZE and not trial.relu
-    if trial.mistake in {"raw-integers", "swapped", "fixed-point-add"}:
+    if trial.mistake in OF_ADD_ALONE:
         return False
     pairs = pairs or (engine == "fbgemm" and trial.kind == "depthwise")
     return not (
         engine not in ONLY.get(trial.mistake, (engine,))
         or (trial.mistake == "transposed" and trial.kind != "linear")
-        or (trial.mistake in {"flipped", "oihw", "zero-padding"} and trial.kind == "linear")
-        or (trial.mistake == "oihw" and trial.kind == "depthwise")
+        or (trial.mistake in {"flipped", "oihw", "hwio", "zero-padding"} and trial.kind == "linear")
+        or (trial.mistake in {"oihw", "hwio"} and trial.kind == "depthwise")
         or (trial.mistake in {"bias-rounded", "bias-truncated"} and engine == "qnnpack")
         or (trial.mistake == "pairs-reversed" and not pairs)
         or (trial.mistake == "pair-saturation" and not pairs and engine == "qnnpack")

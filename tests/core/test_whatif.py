@@ -7,12 +7,13 @@ import numpy as np
 import pytest
 
 from qdbg.core.arithmetic import ARITHMETICS
-from qdbg.core.program import Program
+from qdbg.core.program import Program, Unseen
 from qdbg.core.quantity import QParams
 from qdbg.debugger import Debugger
 from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
 from qdbg.session import Session, load, save
+from qdbg.whatif import not_known
 from tests.synthetic import recording, with_unknown_op
 
 
@@ -198,3 +199,11 @@ def test_changes_are_saved_and_replayed_with_what_they_did(debugger, tmp_path):
     assert same(again, results(debugger.trace))
     assert outcomes[-1].now.reason == stop.reason
     assert np.array_equal(again.recording.values[1], debugger.recording.values[1])
+
+
+def test_an_older_recording_says_that_it_does_not_tell_of_decisions(made):
+    for unseen, words in ((Unseen(), ""), (None, "record it again")):
+        debugger = Debugger(replace(made, unseen=unseen))
+        debugger.execute("set fc1.b[0] = 9")
+        assert not_known(debugger.trace).endswith(words)
+        assert bool(not_known(debugger.trace)) == bool(words)

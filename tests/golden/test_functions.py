@@ -192,6 +192,7 @@ REFUSED = {
         r"it returned the shape \[3, 1\], \[1, 3\] is expected",
     ),
     "nothing": ("def fc1(x_q):\n    pass\n", "it returned nothing: is a return missing"),
+    "an async function": ("async def fc1(x_q):\n    return 0\n", "it is an async function"),
     "a ragged list": ("def fc1(x_q):\n    return [[1], [2, 3]]\n", "is no array of numbers"),
     "text": ("def fc1(x_q):\n    return ['a'] * 16\n", "it returned <U1 values: numbers"),
     "objects": ("def fc1(x_q):\n    return [[{}] * 16]\n", "it returned object values"),

@@ -22,6 +22,7 @@ VALUES = {
     "as int8 bytes": lambda q, node: q.view(np.int8),
     "128 lower than PyTorch's": lambda q, node: q.astype(np.int32) - 128,
     "128 higher than PyTorch's": lambda q, node: q.astype(np.int32) + 128,
+    "as int8 bytes, 128 lower than PyTorch's": lambda q, node: q ^ 128,
     "with the bytes of each number reversed": lambda q, node: q.astype(np.int16).byteswap(),
     "as real values, scale·(q − zero point)": lambda q, node: np.round(
         (q.astype(float) - int(node.output.zero_point)) * float(node.output.scale), 4
@@ -52,6 +53,11 @@ def read(tmp_path):
         return only(found)[1], found.differences
 
     return run
+
+
+def test_half_precision_holds_bytes_too(read, small):
+    column, differences = read(small, FC1, captured(small, FC1).astype(np.float16))
+    assert (column.layout, differences) == (None, 0)
 
 
 @pytest.mark.parametrize("layout", VALUES)

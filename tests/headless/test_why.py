@@ -242,3 +242,9 @@ def test_a_dump_of_other_layout_is_no_difference_and_named(qdbg, tmp_path):
     status, out, _ = qdbg("why", tmp_path / "s.qdbg", "--golden", tmp_path / "dump.npz")
     assert status == 0
     assert "same numbers, other layout" in out
+
+
+def test_golden_integers_that_are_all_one_number_are_said_to_prove_little():
+    made = recording()
+    found = why_golden(made, {1: np.zeros_like(made.values[1])})
+    assert found.calls[0].note.startswith("all of your numbers are 0")
