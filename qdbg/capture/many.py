@@ -55,25 +55,13 @@ class RunTape(FollowingTape):  # type: ignore[no-untyped-call]  # as Tape itself
         """Also which of them another CPU would make otherwise."""
         super().follow(func, given, result)
         if any(id(t) in self._computed for t in given) or _rounds(func.name(), given):
-<<<<<<< HEAD
-            self._computed |= {id(t): t for t in made}
-        return result
-
-    def follow(self, tensor: torch.Tensor, origin: torch.Tensor | None) -> None:
-        """As `Tape.follow`; operations on recorded results may round otherwise on another CPU."""
-        own = {id(tensor): tensor}
-        if origin is None or id(origin) in self._derived or self.made(origin) is not None:
-            self._derived |= own
-        if origin is None or id(origin) in self._computed:
-            self._computed |= own
-
-    def made(self, tensor: torch.Tensor) -> int | None:
-        """The call that made the tensor, or None."""
-        source = self._made_by.get(id(tensor), -1)
-        return source if source >= 0 else None
-=======
             self._computed |= {id(t): t for t in self.unrecorded(func, result)}
->>>>>>> main
+
+    def composed(self, tensor: torch.Tensor, origins: list[torch.Tensor], calls: range) -> None:
+        """Gates of another CPU may make other numbers."""
+        super().composed(tensor, origins, calls)
+        if calls or any(id(t) in self._computed for t in origins):
+            self._computed[id(tensor)] = tensor
 
     def _source(self, tensor: torch.Tensor) -> int:
         source = super()._source(tensor)

@@ -171,9 +171,8 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
                 self._write(self._name(op), op, Given(sources, names, settings), each)
         return result
 
-    def follow(self, tensor: torch.Tensor, origin: torch.Tensor | None) -> None:
-        """The tensor was made beside the model: of `origin`, or by operations on recorded
-        results."""
+    def composed(self, tensor: torch.Tensor, origins: list[torch.Tensor], calls: range) -> None:
+        """A tensor was made beside the model, of other tensors and of the results of calls."""
 
     def _write_inside(self, name: str, given: Arguments, result: Any) -> dict[str, object]:
         """Write down the linear parts of a recurrent call. The settings that tell how many they
@@ -182,9 +181,12 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
             parts = parts_inside(name, given, result)
         except Unlike as reason:
             return {recurrent.OPAQUE: str(reason)}
+        all_given, first = [tensor for _, tensor in given.tensors], len(self.nodes)
         for part in parts:
-            if part.x is not part.origin:
-                self.follow(part.x, part.origin)
+            if part.origin is None:
+                self.composed(part.x, all_given, range(first, len(self.nodes)))
+            elif part.x is not part.origin:
+                self.composed(part.x, [part.origin], range(0))
             operands = (("X", part.x), *part.linear.tensors)
             sources = tuple(self._source(tensor) for _, tensor in operands)
             names = tuple(name for name, _ in operands)

@@ -8,7 +8,8 @@ from torch import nn
 from torch.nn.utils.rnn import pack_sequence
 
 from qdbg.capture import machine_level, recurrent
-from qdbg.core.program import Environment
+from qdbg.capture.following import FollowingTape
+from qdbg.core.program import FIRST_CONSTANT, INPUT, Environment
 from qdbg.ops.recurrent import NAMES
 from qdbg.selftest.check import compared, record
 from qdbg.selftest.draw import Case
@@ -149,3 +150,15 @@ def test_every_call_of_a_static_lstm_is_simulated(engine):
     assert {"linear", "add", "mul", "sigmoid", "tanh"} <= ops
     assert [name for name, _, comparison in found if comparison.status != "equal"] == []
     assert np.sum([op == "linear" for _, op, _ in found]) == 5 * 2 * 4
+
+
+def test_what_stands_behind_a_hidden_state_is_known():
+    layer, x = dynamic(nn.LSTM(4, 3)), torch.randn(3, 2, 4)
+    with torch.no_grad():
+        tape = FollowingTape({}, x, lambda text: None)
+        with tape:
+            layer(x)
+    first, *later = (tape.nodes[call].inputs[0] for call in (1, 2, 3))
+    assert first not in {FIRST_CONSTANT - number for number in tape.unseen.derived}
+    behind = [tape.unseen.derived[FIRST_CONSTANT - source] for source in later]
+    assert behind == [(INPUT, 0, 1), (INPUT, 0, 1, 2)]
