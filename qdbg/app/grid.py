@@ -128,7 +128,7 @@ class Grid(ScrollView, can_focus=False):
         if wanted != top:
             self.scroll_to(y=wanted, animate=False, force=True, immediate=True)
             self.refresh()
-        else:
+        elif before != index:
             for row in (before, index):
                 self.refresh(Region(0, row - top + self.head, self.size.width, 1))
 

@@ -8,20 +8,22 @@ from datetime import datetime
 from pathlib import Path
 
 from textual.app import ComposeResult
+from textual.content import Content
 from textual.widgets import Static
 
 from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.keyline import KeyLine
 from qdbg.app.plan import Plan, plan_of_recent, plan_of_tour, plan_of_words
 from qdbg.app.screen import CommandScreen
-from qdbg.app.widgets import fitted, join, title
+from qdbg.app.widgets import fitted, fitting, join, title
 from qdbg.examples import Example, examples
 from qdbg.recent import Recent, recents
 
 FRAME = 9
 """What the frame, the cursor and the gaps of a line take."""
 SAVED = Path("sessions")
-OWN = 'your own model:  qdbg model.pth --input "5.1 3.5 1.4 0.2"     every option:  qdbg --help'
+OWN = Content('your own model:  qdbg model.pth --input "5.1 3.5 1.4 0.2"')
+OPTIONS = Content("   more: qdbg --help")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +89,7 @@ class HomeScreen(CommandScreen):
         )
         yield Grid(id="lines", header=False)
         yield Static(id="about", markup=False)
-        yield Static(OWN, id="own", markup=False)
+        yield Static(id="own", markup=False)
         yield KeyLine()
 
     def on_mount(self) -> None:
@@ -102,6 +104,8 @@ class HomeScreen(CommandScreen):
     def show_state(self) -> None:
         """Draw the lines and what the selected one says."""
         self.query_one("#lines", Grid).show(HomeTable(self.lines, self.size.width), self.at)
+        own = fitting(self.size.width - 2, OWN, OPTIONS)
+        self.query_one("#own", Static).update(own, layout=False)
         self._describe()
 
     def _describe(self) -> None:

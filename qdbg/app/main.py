@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.content import Content
+from textual.content import Content, Span
 from textual.events import Resize
 from textual.geometry import Size
 from textual.widgets import Static
@@ -113,6 +114,8 @@ class MainScreen(CommandScreen):
         """What is being counted, and how far that is."""
         self._rail: Rail | None = None
         self._table: StepTable | None = None
+        self._said: dict[str, tuple[str, Sequence[Span], Size]] = {}
+        """What stands in each place, and how large that was."""
         self._strip: tuple[Step, Size] | None = None
         """What the range strip was drawn for: it goes over every element."""
 
@@ -277,8 +280,12 @@ class MainScreen(CommandScreen):
             self.call_after_refresh(self.draw_again)
 
     def _say(self, selector: str, content: Content) -> None:
-        """Put a text where its place has a size of its own: no layout is needed."""
-        self.query_one(selector, Static).update(content, layout=False)
+        """Put a text where its place has a size of its own; what is there already stays."""
+        place = self.query_one(selector, Static)
+        said = content.plain, content.spans, place.size
+        if self._said.get(selector) != said:
+            self._said[selector] = said
+            place.update(content, layout=False)
 
     def _show_rail(self) -> None:
         debugger = self.qdbg.debugger

@@ -21,6 +21,8 @@ from qdbg.names import LEVELS
 
 ROOMY, USUAL = 112, 80
 """From these widths on, the header lines are written out, or at least name the sample."""
+LEAST = 60
+"""Below this width the stop line keeps only the stage and the reason."""
 LEAST_NAME = 6
 """What is left of a layer's name where the reason of the stop needs the room."""
 LEAST_PART = 1e-4
@@ -64,13 +66,15 @@ def stop_line(debugger: Debugger, width: int) -> Content:
     layer = step.node.layer or step.node.name
     title = f"{layer_title(trace, step.call)} " if width >= ROOMY else ""
     source = f"  {step.node.source}" if step.node.source else ""
+    reason = join(("■ ", "$warning"), (debugger.stop.reason, "bold"))
+    if width < LEAST:
+        return join(" ", (name, "bold $accent"), " ", reason)
     behind = join(
         (title, "$secondary"),
         "› ",
         (name, "bold $accent"),
-        (f"   step {step.index + 1}/{len(trace)}", "$secondary"),
-        ("   ■ ", "$warning"),
-        (debugger.stop.reason, "bold"),
+        (f"   step {step.index + 1}/{len(trace)}   ", "$secondary"),
+        reason,
     )
     room = max(LEAST_NAME, width - behind.cell_length - 2)
     line = join(" ", Content(layer).truncate(room, ellipsis=True), " ", behind)

@@ -40,7 +40,8 @@ DTYPES = {"U8": "u1", "I8": "i1", "I32": "<i4", "I64": "<i8", "F32": "<f4", "F64
 
 
 def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> None:
-    """Replace the file in one step: a kill at any moment leaves the old one or the new one."""
+    """Replace the file in one step: a kill or a power failure at any moment leaves the old one or
+    the new one."""
     arrays, note = _content_of(tensors, metadata)
     library = importlib.import_module("safetensors.numpy")
     temporary: Path | None = None
@@ -53,8 +54,6 @@ def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, objec
         _sync(temporary)
         temporary.chmod(_mode(path))
         temporary.replace(path)
-        with contextlib.suppress(OSError):  # not every system can make a name durable
-            _sync(path.parent)
     except (OSError, importlib.import_module("safetensors").SafetensorError) as error:
         why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
         raise SessionError(
@@ -236,7 +235,7 @@ def _mode(path: Path) -> int:
 
 
 def _sync(path: Path) -> None:
-    """Wait until the file, or a folder's names, are on the disk."""
+    """Wait until the file's bytes are on the disk: its name may only then be given to it."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -191,10 +191,10 @@ def _value(
         )
     if not place and array.ndim == 1 and array.size > 1:  # of the layer, not of a channel
         return "×".join(number(each) for each in array)
-    if array.ndim > len(index) or place.startswith(OVER):
-        return _row(array, place, made, index)
     letters = place.strip("[]").split(",")
     inner = [places[letter] for letter in letters if letter in places]
+    if not inner and (array.ndim > len(index) or place.startswith(OVER)):
+        return _row(array, place, made, index)
     if not inner:
         return number(element_of(array, index))
     return "0" if inner[0] == ABSENT else _in_window(array, "c" in letters, inner[0], made, index)

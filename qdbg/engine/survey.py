@@ -9,7 +9,7 @@ from qdbg.core.arithmetic import ARITHMETICS, Arithmetic
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Node, Recording
 from qdbg.core.stage import Values
-from qdbg.core.work import part
+from qdbg.core.work import doing, part
 from qdbg.engine.simulate import planned
 from qdbg.engine.trace import Trace, arithmetic_for
 from qdbg.names import TEXTBOOK
@@ -45,6 +45,7 @@ def same_arithmetics(recording: Recording) -> tuple[tuple[str, ...], ...]:
     groups: dict[tuple[object, ...], tuple[str, ...]] = {}
     taken: dict[str, list[object]] = {name: [] for name in ARITHMETICS}
     for call, node in enumerate(trace.nodes):
+        doing(f"which differ in {node.name}", call, len(trace.nodes))
         with suppress(NotSimulated):
             values = planned(trace.call(call), trace.arithmetic).values
             for name, arithmetic in ARITHMETICS.items():

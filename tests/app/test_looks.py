@@ -8,6 +8,7 @@ from rich.cells import cell_len
 from qdbg.app.app import QdbgApp
 from qdbg.app.diagnosis import DiagnosisScreen
 from qdbg.app.plan import Plan
+from qdbg.app.touring import TourPanel
 from qdbg.core.program import Program
 from qdbg.errors import SampleError
 from tests.app.conftest import app_on, app_on_file, ready
@@ -16,14 +17,21 @@ from tests.app.terminal import SESSIONS
 from tests.synthetic import recording
 
 SIZES = [(120, 40), (80, 24), (60, 16), (200, 60)]
+ENDS = [(120, 40), (60, 16)]
+BEYOND = [(300, 80), (40, 12)]
+"""Larger and smaller than what a text is kept for."""
 
 
 async def seen(pilot, name, sizes=SIZES):
     """Compare the screen that is open now with its texts, one for each size."""
     for width, height in sizes:
-        await pilot.resize_terminal(width, height)
-        await pilot.pause()
+        await resized(pilot, width, height)
         assert_snapshot(pilot.app, f"{name}/{width}x{height}")
+
+
+async def resized(pilot, width, height):
+    await pilot.resize_terminal(width, height)
+    await pilot.pause()
 
 
 async def scenes(pilot, signs="", sizes=SIZES):
@@ -36,12 +44,20 @@ async def scenes(pilot, signs="", sizes=SIZES):
     await pilot.press("o", "d")
     await diagnosed(pilot)
     await seen(pilot, f"diagnosis{signs}", sizes)
-    await pilot.press("escape", "question_mark")
-    await seen(pilot, f"help{signs}", sizes)
-    await pilot.press("escape", "ctrl+p", *"back one")
-    await pilot.app.workers.wait_for_complete()
-    await seen(pilot, f"palette{signs}", sizes)
     await pilot.press("escape")
+
+
+async def windows_fit(pilot):
+    """Help and palette change with every command: only words and widths count."""
+    for keys, words in ((("question_mark",), "Lower case goes"), (("ctrl+p", *"back one"), "back")):
+        await pilot.press(*keys)
+        await pilot.app.workers.wait_for_complete()
+        for width, height in ENDS:
+            await resized(pilot, width, height)
+            text = screen_text(pilot.app)
+            assert words in text
+            assert {cell_len(line) <= width for line in text.splitlines()} == {True}
+        await pilot.press("escape")
 
 
 async def diagnosed(pilot):
@@ -54,6 +70,13 @@ async def test_the_screens_look_as_reviewed_at_every_size():
     app = app_on_file("mystery.qdbg", "textbook")
     async with app.run_test(size=SIZES[0]) as pilot:
         await scenes(pilot)
+        await windows_fit(pilot)
+        for width, height in BEYOND:
+            await resized(pilot, width, height)
+            lines = screen_text(app).splitlines()
+            assert "difference, 8 of 16 differ" in lines[1], "the stop reason"
+            assert any("▌≠" in line for line in lines[2:-1])
+            assert "n next" in lines[-1]
         before = screen_text(app)
         for name in ("light", "contrast", "ansi"):
             await pilot.press("t")
@@ -67,7 +90,7 @@ async def test_without_colour_the_screens_say_the_same(monkeypatch):
     async with app.run_test(size=SIZES[0]) as pilot:
         await ready(pilot)
         await pilot.press("c")
-        await seen(pilot, "main")
+        await seen(pilot, "main", ENDS)
         strips = app.screen._compositor.render_strips()
         colors = {s.style.color for strip in strips for s in strip if s.style and s.style.color}
         assert {color.is_default for color in colors} == {True}
@@ -76,8 +99,22 @@ async def test_without_colour_the_screens_say_the_same(monkeypatch):
 async def test_in_ascii_the_screens_look_as_reviewed():
     app = app_on_file("mystery.qdbg", "textbook", ascii=True)
     async with app.run_test(size=SIZES[0]) as pilot:
-        await scenes(pilot, "-ascii", SIZES[::2])
+        await scenes(pilot, "-ascii", ENDS)
+        await windows_fit(pilot)
         assert screen_text(app).isascii()
+
+
+async def test_the_start_screen_and_the_tour_look_as_reviewed(tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
+    app = QdbgApp(None)
+    async with app.run_test(size=SIZES[0]) as pilot:
+        await pilot.pause()
+        await seen(pilot, "start")
+        await pilot.press("T")
+        await ready(pilot)
+        while not app.screen.query(TourPanel):
+            await pilot.pause()
+        await seen(pilot, "tour")
 
 
 @pytest.mark.parametrize("ascii", [False, True])

@@ -12,6 +12,7 @@ from qdbg.engine.survey import survey
 from qdbg.engine.table import Table
 from qdbg.engine.terms import lost_outputs, terms
 from qdbg.engine.trace import Trace
+from tests.golden.conftest import image_recording
 from tests.synthetic import recording
 
 
@@ -139,3 +140,18 @@ def test_beside_an_exact_simulation_the_kernels_own_pairs_are_shown():
         found = terms(step, int(element), trace.captured_arithmetic)
         assert found.saturating
         assert abs(lost_outputs(step, int(element), found) - step.delta.ravel()[element]) <= 1
+
+
+def test_a_sum_of_a_convolution_shows_the_terms_of_every_channel():
+    trace = Trace(image_recording(), ARITHMETICS["fbgemm-vnni"])
+    (step,) = (
+        step
+        for step in map(trace.step, range(trace.first_steps[1], trace.first_steps[2]))
+        if step.stage is not None and step.stage.name == "mac"
+    )
+    made = step.simulation
+    x_c = made.values["x_q"].astype(int) - int(made.values["x_zp"])
+    first = x_c.reshape(-1, x_c.shape[-1])[-1][0]
+    shown = explain(step, step.simulated.size - 1)[0].numbers
+    assert f"{first}·" in shown
+    assert "… (27 terms)" in shown
