@@ -266,7 +266,8 @@ class LayerTable:
         if not self.roomy:
             name, kind = fitted(name, 10), fitted(layer.kind or NOTHING, 10)
             return GridRow((name, kind, scale, zero_point, scales.replace(" … ", "…")))
-        return GridRow((name, layer.kind or NOTHING, weight, scale, zero_point, scales))
+        name, kind = fitted(name, 14), fitted(layer.kind or NOTHING, 16)
+        return GridRow((name, kind, fitted(weight, 18), scale, zero_point, scales))
 
 
 def _weight(layer: Layer) -> tuple[str, str]:

@@ -51,6 +51,12 @@ class FollowingTape(Tape):  # type: ignore[no-untyped-call]  # as Tape itself
         if func.name() in READS and (not self.decided or self.decided[-1][1] != behind):
             self.decided.append((len(self.nodes), behind))
 
+    def composed(self, tensor: torch.Tensor, origins: list[torch.Tensor], calls: range) -> None:
+        """Note what stands behind a tensor that was made beside the model."""
+        behind = frozenset(calls).union(*(self._behind(each) for each in origins))
+        if behind:
+            self._followed[id(tensor)] = tensor, behind
+
     def unrecorded(self, func: Any, result: Any) -> list[torch.Tensor]:
         """What the operation made or wrote over, of the tensors that no recorded call made."""
         writes = func._schema.is_mutable

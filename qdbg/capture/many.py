@@ -57,6 +57,12 @@ class RunTape(FollowingTape):  # type: ignore[no-untyped-call]  # as Tape itself
         if any(id(t) in self._computed for t in given) or _rounds(func.name(), given):
             self._computed |= {id(t): t for t in self.unrecorded(func, result)}
 
+    def composed(self, tensor: torch.Tensor, origins: list[torch.Tensor], calls: range) -> None:
+        """Gates of another CPU may make other numbers."""
+        super().composed(tensor, origins, calls)
+        if calls or any(id(t) in self._computed for t in origins):
+            self._computed[id(tensor)] = tensor
+
     def _source(self, tensor: torch.Tensor) -> int:
         source = super()._source(tensor)
         if source <= FIRST_CONSTANT and id(tensor) in self._computed:

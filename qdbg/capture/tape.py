@@ -14,11 +14,12 @@ from torch.utils._pytree import tree_leaves
 
 from qdbg.capture.arguments import Arguments, copied, strides_of
 from qdbg.capture.level import machine_has
+from qdbg.capture.recurrent import Unlike, parts_inside
 from qdbg.core.op import Operand
 from qdbg.core.program import FIRST_CONSTANT, INPUT, UNKNOWN, VBMI, Layer, Node
 from qdbg.core.quantity import Array, QTensor
 from qdbg.errors import CaptureError
-from qdbg.ops import names_of_calls
+from qdbg.ops import names_of_calls, recurrent
 
 PASSED_ON = "identity"
 """The op of a call that gives back its very operand."""
@@ -138,7 +139,8 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         if self._reading:
             return func(*args, **kwargs)
         schema = func.name().partition(".")[0]
-        op = names_of_calls().get(schema, schema.replace("::", "."))
+        known = names_of_calls()
+        op = known.get(func.name()) or known.get(schema, schema.replace("::", "."))
         given = Arguments(func, args, kwargs)
         operands = [tensor for _, tensor in given.tensors]
         quantized = bool(given.packed) or any(operand.is_quantized for operand in operands)
@@ -158,11 +160,40 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
             if results[0].is_quantized and not writes:
                 self.repeats.append((len(self.nodes), func.name()))
             names = tuple(name for name, _ in (*given.tensors, *given.unpacked))
+            if op in recurrent.NAMES:
+                first = len(self.nodes)
+                given.settings |= self._write_inside(func.name(), given, result)
+                if op in recurrent.CELLS:
+                    parts = range(first, len(self.nodes))
+                    sources, names = (*sources, *parts), (*names, *recurrent.BOTH[: len(parts)])
             for part, each in enumerate(results):
                 settings = given.settings | ({"part": part} if len(results) > 1 else {})
                 settings |= self._circumstances if schema.startswith(CHOOSING) else {}
                 self._write(self._name(op), op, Given(sources, names, settings), each)
         return result
+
+    def composed(self, tensor: torch.Tensor, origins: list[torch.Tensor], calls: range) -> None:
+        """A tensor was made beside the model, of other tensors and of the results of calls."""
+
+    def _write_inside(self, name: str, given: Arguments, result: Any) -> dict[str, object]:
+        """Write down the linear parts of a recurrent call. The settings that tell how many they
+        are, or why there are none."""
+        try:
+            parts = parts_inside(name, given, result)
+        except Unlike as reason:
+            return {recurrent.OPAQUE: str(reason)}
+        all_given, first = [tensor for _, tensor in given.tensors], len(self.nodes)
+        for part in parts:
+            if part.origin is None:
+                self.composed(part.x, all_given, range(first, len(self.nodes)))
+            elif part.x is not part.origin:
+                self.composed(part.x, [part.origin], range(0))
+            operands = (("X", part.x), *part.linear.tensors)
+            sources = tuple(self._source(tensor) for _, tensor in operands)
+            names = tuple(name for name, _ in operands)
+            own = Given(sources, names, {"reduce_range": part.reduce_range})
+            self._write(self._name(part.linear.name), recurrent.LINEAR, own, part.y)
+        return {recurrent.PARTS: len(parts)}
 
     def _entering(self, path: str) -> Callable[..., None]:
         def hook(module: torch.nn.Module, args: tuple[Any, ...]) -> None:

@@ -17,7 +17,7 @@ from qdbg.golden import Golden
 from qdbg.headless.differences import element_lines, trace_differences
 from qdbg.headless.golden import golden_data, golden_elements, golden_rows, golden_verdict
 from qdbg.ops import registry
-from qdbg.whatif import not_known
+from qdbg.whatif import effect, not_known
 
 MARKS = {"equal": "✓", "differs": "≠", "not simulated": "○"}
 """The mark of a call, by its status."""
@@ -29,15 +29,17 @@ def show_text(trace: Trace, note: str = "", golden: Golden | None = None) -> str
     `note` says in words whether and how the input was scaled; `golden` adds the user's numbers.
     """
     with np.errstate(all="ignore"):
-        fares = survey(trace.recording, trace.feed, trace.arithmetic)
+        changed = bool(trace.what_if)
+        fares = () if changed else survey(trace.recording, trace.feed, trace.arithmetic)
         parts = [
             _header(trace, note),
             _calls(trace),
             _differing(trace),
             *_golden(golden),
             _reasons(trace),
-            _fares(trace, fares),
-            _verdict(trace, fares) + ([golden_verdict(golden)] if golden is not None else []),
+            [] if changed else _fares(trace, fares),
+            ([f"what if: {effect(trace)}."] if changed else _verdict(trace, fares))
+            + ([golden_verdict(golden)] if golden is not None else []),
         ]
     return "\n\n".join("\n".join(part) for part in parts if part)
 

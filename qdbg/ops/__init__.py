@@ -19,5 +19,6 @@ def registry() -> dict[str, Op]:
 
 @cache
 def names_of_calls() -> dict[str, str]:
-    """From the dispatcher's names to the names of ops: `quantized::linear` to `linear`."""
+    """From the dispatcher's names to the names of ops: `quantized::linear` to `linear`; with an
+    overload where only that one is the op: `quantized::mul.Scalar` to `mul_scalar`."""
     return {call: op.name for op in registry().values() for call in op.calls}

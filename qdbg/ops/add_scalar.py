@@ -92,7 +92,7 @@ OPS = (
         _scalar.operands,
         stages_of(relu=False),
         (MOVED, GROWN),
-        ("quantized::add_scalar",),
+        ("quantized::add_scalar", "quantized::add.Scalar", "quantized::add.Scalar2"),
     ),
     Op(
         "add_scalar_relu",
@@ -100,6 +100,6 @@ OPS = (
         _scalar.operands,
         stages_of(relu=True),
         (GROWN,),
-        ("quantized::add_scalar_relu",),
+        ("quantized::add_scalar_relu", "quantized::add_relu.Scalar", "quantized::add_relu.Scalar2"),
     ),
 )

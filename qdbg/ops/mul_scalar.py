@@ -62,7 +62,7 @@ OPS = (
         _scalar.operands,
         stages_of(relu=False),
         (_example(2.0, 3, (0, 3, 255)), _example(-1.0, 252, (255, 252, 0))),
-        ("quantized::mul_scalar",),
+        ("quantized::mul_scalar", "quantized::mul.Scalar", "quantized::mul.Scalar2"),
     ),
     Op(
         "mul_scalar_relu",
@@ -70,6 +70,6 @@ OPS = (
         _scalar.operands,
         stages_of(relu=True),
         (_example(-1.0, 252, (255, 252, 252)), _example(0.0, 0, (0, 0, 0))),
-        ("quantized::mul_scalar_relu",),
+        ("quantized::mul_scalar_relu", "quantized::mul_relu.Scalar", "quantized::mul_relu.Scalar2"),
     ),
 )

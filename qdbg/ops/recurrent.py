@@ -1,33 +1,81 @@
-"""Dynamic recurrent layers: recorded, not simulated."""
+"""Dynamic recurrent layers: their linear parts are calls of their own, their gates are not
+simulated; but those of a cell without tanh are."""
 
 from __future__ import annotations
 
-from qdbg.core.arithmetic import Arithmetic
-from qdbg.core.op import Call, NotSimulated, Op
-from qdbg.core.quantity import Array
-from qdbg.core.stage import Stage, Values
+import numpy as np
 
-WHY = (
-    "PyTorch computes it in one call, its gates in float32 (a tanh by the matrix library, whose"
-    " last bits are not known), and the integers of its linear parts never leave that call"
-)
+from qdbg.core.arithmetic import Arithmetic, f32, f64
+from qdbg.core.op import Call, Example, NotSimulated, Op
+from qdbg.core.quantity import Array
+from qdbg.core.stage import Stage, Values, stage
+
+LINEAR = "linear_dynamic"
+"""The op of a linear part."""
+BOTH = ("ih", "hh")
+"""The linear parts of a cell, by the names that its call gives them as operands."""
+PARTS, OPAQUE = "linear_parts", "opaque"
+"""Settings of a recorded call: how many linear parts were written down before it, or why none."""
+GATES = "its gates are float32 (their tanh is the matrix library's, whose last bits are not known)"
+
+
+@stage("add", output="s float32 [C]", formula="s[c] = f32(ih[c] + hh[c])")
+def added(ih: Array, hh: Array) -> Array:
+    """Add what comes from the input and what comes from the hidden state."""
+    return f32(f64(ih) + f64(hh))
+
+
+@stage("relu", output="h float32 [C]", formula="h[c] = s[c], or 0 where it is less")
+def kept_positive(s: Array) -> Array:
+    """The cell's function; a negative zero stays one."""
+    return np.asarray(np.where(s < 0, f32(0), s))
 
 
 def operands(call: Call) -> dict[str, Array]:
     """Always raises NotSimulated."""
-    del call
-    raise NotSimulated(WHY)
+    raise NotSimulated(_why(call))
 
 
-def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+def _why(call: Call) -> str:
+    opaque = call.setting(OPAQUE)
+    if call.setting(PARTS):
+        return (
+            f"{GATES}; its linear parts are the calls before it, from which PyTorch's own gates"
+            " make this result bit for bit"
+        )
+    reason = "" if opaque is None else f": {opaque}"
+    return f"PyTorch computes it in one call, and its linear parts are not known{reason}"
+
+
+def both_parts(call: Call) -> dict[str, Array]:
+    """ih and hh float32 [B, H], the results of the linear parts. Raises NotSimulated."""
+    found = {name: call.named(name) for name in BOTH}
+    if not all(isinstance(part, np.ndarray) for part in found.values()):
+        raise NotSimulated(_why(call))
+    return {name: np.asarray(part) for name, part in found.items()}
+
+
+def no_stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     """None."""
     del arithmetic, values
     return ()
 
 
-def _op(name: str, title: str, *calls: str) -> Op:
-    return Op(name, title, operands, stages, (), calls)
+def relu_stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+    """The same for every engine."""
+    del arithmetic, values
+    return (added, kept_positive)
 
+
+def _op(name: str, title: str, *calls: str) -> Op:
+    return Op(name, title, operands, no_stages, (), calls)
+
+
+EXAMPLE = Example(
+    "textbook",
+    {"ih": np.array([[1.5, -2.0]], np.float32), "hh": np.array([[1.0, 0.5]], np.float32)},
+    (2.5, 0.0),
+)
 
 OPS = (
     _op("lstm_dynamic", "LSTM (dynamic)", "aten::quantized_lstm"),
@@ -35,9 +83,18 @@ OPS = (
     _op("lstm_cell_dynamic", "LSTMCell (dynamic)", "quantized::quantized_lstm_cell_dynamic"),
     _op("gru_cell_dynamic", "GRUCell (dynamic)", "quantized::quantized_gru_cell_dynamic"),
     _op(
-        "rnn_cell_dynamic",
+        "rnn_tanh_cell_dynamic",
         "RNNCell (dynamic)",
-        "quantized::quantized_rnn_relu_cell_dynamic",
         "quantized::quantized_rnn_tanh_cell_dynamic",
     ),
+    Op(
+        "rnn_relu_cell_dynamic",
+        "RNNCell + ReLU (dynamic)",
+        both_parts,
+        relu_stages,
+        (EXAMPLE,),
+        ("quantized::quantized_rnn_relu_cell_dynamic",),
+    ),
 )
+NAMES = frozenset(op.name for op in OPS)
+CELLS = frozenset(name for name in NAMES if "_cell" in name)

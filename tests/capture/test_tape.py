@@ -10,7 +10,10 @@ from qdbg.capture.again import Again
 from qdbg.capture.rebuild import rebuild
 from qdbg.capture.run import prepare, watch
 from qdbg.capture.tape import Tape
+from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.op import Call
 from qdbg.core.program import FIRST_CONSTANT, INPUT
+from qdbg.engine.simulate import simulate
 from qdbg.errors import CaptureError
 from tests.capture.torch_models import decoded, linear, quantize, sequence
 
@@ -221,3 +224,16 @@ def test_an_unknown_function_is_refused_by_name():
 
     with pytest.raises(CaptureError, match=r"no function torch\.no_such_thing"):
         taped(sequence(), Script(steps))
+
+
+@pytest.mark.parametrize("name", ["mul", "mul_relu", "add", "add_relu"])
+def test_a_number_in_the_place_of_a_tensor_is_simulated_as_such(name):
+    """FX-converted nets call `quantized::mul.Scalar` for x * 0.5, not `quantized::mul_scalar`."""
+    x = torch.quantize_per_tensor(X, 0.1, 60, torch.quint8)
+    tape = Tape({}, X, silent)
+    with torch.inference_mode(), tape:
+        getattr(torch.ops.quantized, name)(x, -0.7)
+    (node,), (captured,) = tape.nodes, tape.values
+    assert node.op == name.replace("_relu", "") + "_scalar" + "_relu" * name.endswith("_relu")
+    simulated = simulate(Call(node, None, (tape.constants[0],)), ARITHMETICS["fbgemm-avx2"])
+    assert np.array_equal(simulated.result, captured)

@@ -13,6 +13,7 @@ from qdbg.headless import output
 from qdbg.headless.drill import element_text
 from qdbg.headless.show import show_data, show_text
 from qdbg.session import Session, save
+from qdbg.whatif import effect
 from tests.headless.conftest import MODEL, explored
 from tests.synthetic import recording, with_unknown_op
 
@@ -205,3 +206,12 @@ def test_a_model_without_source_is_shown_as_layers_with_what_is_missing(tmp_path
     data = json.loads(out)
     assert (status, data["capture"], data["calls"]) == (3, None, [])
     assert [layer["path"] for layer in data["layers"]][:3] == ["", "quant", "fc1"]
+
+
+def test_a_changed_run_is_counted_beside_its_original(own):
+    """The other arithmetics' counts are the original run's: they say nothing of a changed one."""
+    debugger = Debugger(own.recording)
+    debugger.execute("set fc1.b[0] = 9")
+    shown = show_text(debugger.trace)
+    assert "every arithmetic on this input" not in shown
+    assert shown.splitlines()[-1] == f"what if: {effect(debugger.trace)}."

@@ -9,7 +9,12 @@ from typing import Any
 
 from qdbg.selftest.draw import Generator
 
-JOINED = {"conv_add": "conv", "linear_fused": "linear", "softmax": "activations"}
+JOINED = {
+    "conv_add": "conv",
+    "linear_fused": "linear",
+    "recurrent": "linear_dynamic",
+    "softmax": "activations",
+}
 """Files whose cases belong to the family of another file."""
 
 
