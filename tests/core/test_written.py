@@ -86,7 +86,7 @@ IN_WORDS = {
     *("layer_norm", "elu", "celu", "sigmoid", "tanh", "linear_tanh", "embedding_bag"),
     *("linear_dynamic", "linear_relu_dynamic", "matmul", "max_pool1d", "max_pool2d"),
     *("max_pool3d", "pad", "constant_pad", "reflection_pad1d", "reflection_pad2d"),
-    "reflection_pad3d",
+    *("reflection_pad3d", "gelu", "softmax", "std", "quantize_dynamic"),
 }
 """Ops whose formulas say something in words, or take functions that no program here has."""
 

@@ -113,8 +113,9 @@ def app(monkeypatch):
     """What the app would be opened with."""
     asked = SimpleNamespace(target=None)
 
-    def run(title, opening, **options):
-        vars(asked).update(options, title=title, target=opening())
+    def run(plan, *_, **__):
+        fields = {field: getattr(plan, field) for field in plan.__slots__}
+        vars(asked).update(fields, target=plan.opening())
         return 0
 
     monkeypatch.setattr("qdbg.app.run", run)
