@@ -31,9 +31,6 @@ from qdbg.stops import (
 from qdbg.travel import Spot, Travel
 from qdbg.watches import Watches
 
-SELECTED = "element "
-"""How the command, and the reason of the stop, of a selected element begin."""
-
 
 @dataclass(frozen=True, slots=True)
 class Executed:
@@ -45,11 +42,6 @@ class Executed:
     """The name of the step: the same place under every arithmetic."""
     element: int
     reason: str
-
-    @property
-    def selects(self) -> bool:
-        """It only selected an element of the step that the cursor was on."""
-        return self.command.startswith(SELECTED)
 
 
 class Debugger(Changing):
@@ -93,12 +85,6 @@ class Debugger(Changing):
     def element(self) -> int:
         """The flat index of the element under the cursor."""
         return self.stop.mark.element
-
-    @property
-    def why(self) -> str:
-        """Why the cursor is on this step; selecting one of its elements does not change that."""
-        reasons = (self.stop.reason, *(done.reason for done in reversed(self.history)), "start")
-        return next(reason for reason in reasons if not reason.startswith(SELECTED))
 
     def execute(self, command: str) -> Stop:
         """Run one command, `break fc1.mac` say, and return where it led.
@@ -183,7 +169,7 @@ class Debugger(Changing):
             raise CommandError(
                 f"{argument!r} is not an element of this stage", expected=f"0 to {size - 1}"
             )
-        return Stop(Mark(self.stop.mark.step, int(argument)), f"{SELECTED}{int(argument)}")
+        return Stop(Mark(self.stop.mark.step, int(argument)), f"element {int(argument)}")
 
     # -------------------------------------------------------------------- running to a stop
 

@@ -129,9 +129,13 @@ def shortened(history: Sequence[Executed]) -> tuple[Executed, ...]:
     kept = [
         done
         for n, done in enumerate(history[:-1])
-        if n < undone or not (done.selects and history[n + 1].selects)
+        if n < undone or not (_selects(done) and _selects(history[n + 1]))
     ]
     return (*kept, *history[-1:])
+
+
+def _selects(done: Executed) -> bool:
+    return done.command.startswith("element ")
 
 
 def _again(debugger: Debugger, recorded: Executed) -> Outcome:
