@@ -12,6 +12,7 @@ from qdbg.core.container import read, write
 from qdbg.debugger import Debugger
 from qdbg.samples import named_sample
 from qdbg.session import Session, save
+from tests.captures import each_request_runs_once
 from tests.synthetic import recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +50,12 @@ def explored(made=None, commands=COMMANDS):
     for command in commands:
         debugger.execute(command)
     return debugger
+
+
+@pytest.fixture(scope="session", autouse=True)
+def captures():
+    with each_request_runs_once():
+        yield
 
 
 @pytest.fixture
