@@ -6,7 +6,6 @@ from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.events import Resize
-from textual.widgets import Static
 
 from qdbg.app import texts
 from qdbg.app.grid import Grid
@@ -14,7 +13,7 @@ from qdbg.app.keyline import KeyLine
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sights import sight_hint, sight_panel, sight_title
 from qdbg.app.sources import TermTable
-from qdbg.app.widgets import Panel, title
+from qdbg.app.widgets import Panel, Words, title
 from qdbg.engine.sight import Sight, sight
 from qdbg.engine.table import Table
 from qdbg.engine.terms import Terms, terms
@@ -75,13 +74,13 @@ class ElementScreen(CommandScreen):
 
     def compose(self) -> ComposeResult:
         """Two header lines, the products, the way, and the footer."""
-        yield Static(id="title", markup=False)
-        yield Static(id="stop", markup=False)
-        yield Static(id="about", markup=False)
+        yield Words(id="title")
+        yield Words(id="stop")
+        yield Words(id="about")
         with Container(id="both"):
             with Vertical(id="left"):
                 yield Grid(id="terms", selectable=False)
-                yield Static(id="window", markup=False)
+                yield Words(id="window")
             yield Panel(id="way")
         yield KeyLine()
 
@@ -113,15 +112,13 @@ class ElementScreen(CommandScreen):
             heading = f"{kind} behind {name}, as {found.arithmetic} adds them"
             title(grid, heading, texts.headroom(found))
         self._show_window(sight(step, element, found, self._chosen_plane(step.call)))
-        title_line = texts.title_line(debugger, self.size.width)
-        self.query_one("#title", Static).update(title_line, layout=False)
-        stop_line = texts.stop_line(debugger, self.size.width)
-        self.query_one("#stop", Static).update(stop_line, layout=False)
+        self.query_one("#title", Words).say(texts.title_line(debugger, self.size.width))
+        self.query_one("#stop", Words).say(texts.stop_line(debugger, self.size.width))
         way = self.query_one("#way", Panel)
         title(way, f"the way of {self._element_name()}", texts.outcome(step, result, element))
         way.show(*texts.way_panel(step, element))
         about = texts.about_sum(step, element, found) if found is not None else Content("")
-        self.query_one("#about", Static).update(about)
+        self.query_one("#about", Words).say(about)
 
     def _before(self, step: Step, element: int) -> Terms | None:
         """The products in the original run, where numbers are changed."""
@@ -145,10 +142,10 @@ class ElementScreen(CommandScreen):
         shown = not self.has_class("-narrow") if self._windowed is None else self._windowed
         self.set_class(seen is not None and shown, "sighted")
         if seen is not None and shown:
-            panel = self.query_one("#window", Static)
+            panel = self.query_one("#window", Words)
             width = WIDE if self.has_class("-wide") else self.size.width
             title(panel, sight_title(seen), sight_hint(seen))
-            panel.update(sight_panel(seen, width - FRAME))
+            panel.say(sight_panel(seen, width - FRAME))
 
     def takes(self, name: str) -> bool:
         """Show or hide the window, or show another plane of it."""

@@ -66,7 +66,7 @@ def stop_line(debugger: Debugger, width: int) -> Content:
     layer = step.node.layer or step.node.name
     title = f"{layer_title(trace, step.call)} " if width >= ROOMY else ""
     source = f"  {step.node.source}" if step.node.source else ""
-    reason = join(("■ ", "$warning"), (debugger.stop.reason, "bold"))
+    reason = join(("■ ", "$warning"), (debugger.why, "bold"))
     if width < LEAST:
         return join(" ", (name, "bold $accent"), " ", reason)
     behind = join(

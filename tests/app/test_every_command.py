@@ -95,7 +95,7 @@ WINDOWS = (
 def at(debugger, *, because=False):
     """The condition that the screen shows the debugger's step and element, or also its reason."""
     step = f"step {debugger.stop.mark.step + 1}/{len(debugger.trace)}   ■ "
-    words = step + (debugger.stop.reason[:60] if because else "")
+    words = step + (debugger.why[:60] if because else "")
     row = re.compile(rf"│▌.? +{debugger.element} ")
     return lambda text: words in text and row.search(text)
 
