@@ -15,6 +15,7 @@ from textual.worker import WorkerFailed, get_current_worker
 from qdbg.app.dialogs import Ask, AskLetter, Help
 from qdbg.app.opening import OpeningScreen
 from qdbg.app.palette import CommandProvider, Palette
+from qdbg.app.pauses import spare_what_stays
 from qdbg.app.plan import Plan, plan_of_words
 from qdbg.app.screen import ALWAYS, CommandScreen
 from qdbg.app.touring import Touring
@@ -118,6 +119,7 @@ class QdbgApp(Touring):
 
         self.plan = plan
         self.began(debugger, plan)
+        spare_what_stays()
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.push_screen(MainScreen())

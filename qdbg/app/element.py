@@ -13,7 +13,8 @@ from qdbg.app.keyline import KeyLine
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sights import sight_hint, sight_panel, sight_title
 from qdbg.app.sources import TermTable
-from qdbg.app.widgets import Panel, Words, title
+from qdbg.app.widgets import title
+from qdbg.app.words import Panel, Words
 from qdbg.engine.sight import Sight, sight
 from qdbg.engine.table import Table
 from qdbg.engine.terms import Terms, terms
@@ -40,7 +41,7 @@ class ElementScreen(CommandScreen):
               border-title-color: $foreground; border-subtitle-color: $secondary; }
     #way { width: 1fr; height: 1fr; border: round $border; padding: 0 1;
            border-title-color: $foreground; border-subtitle-color: $foreground;
-           border-subtitle-style: bold; scrollbar-size-vertical: 1; }
+           border-subtitle-style: bold; }
     ElementScreen.placed #left { width: 84; }
     ElementScreen.-narrow #both { layout: vertical; }
     ElementScreen.-narrow #left { width: 1fr; height: 2fr; }
@@ -105,8 +106,7 @@ class ElementScreen(CommandScreen):
         if found is not None:
             table = TermTable(found, self._before(step, element))
             self.set_class(table.placed, "placed")
-            grid.show(table)
-            self.call_after_refresh(grid.select, table.first_look)
+            grid.show(table, table.first_look)
             kind = "pairs" if found.paired else "products"
             name = self._element_name()
             heading = f"{kind} behind {name}, as {found.arithmetic} adds them"
@@ -168,7 +168,7 @@ class ElementScreen(CommandScreen):
         """Scroll the products and the way."""
         for panel in (self.query_one("#terms", Grid), self.query_one("#way", Panel)):
             rows = max(1, panel.size.height - 2)
-            panel.scroll_relative(y=pages * rows, animate=False)
+            panel.scroll_lines(pages * rows)
 
     def _element_name(self) -> str:
         return Table(self.qdbg.debugger.step).name_of(self.qdbg.debugger.element)

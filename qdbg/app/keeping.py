@@ -47,6 +47,8 @@ class Keeping(Moves):
         """Its name among the recent ones; empty while it is not there."""
         self._offered: Recent | None = None
         """Where the same run was left last time, until it is gone on with."""
+        self._offering: Offer | None = None
+        """The line that says so, while it is there."""
         self._refused = False
         """Whether the user was told that the session cannot be kept."""
         self.session_path: Path | None = None
@@ -139,12 +141,14 @@ class Keeping(Moves):
         words = join(
             (" ctrl+r ", "bold $warning"), "go on where you were: ", (place, "bold"), ("  ", "")
         )
-        self.screen.mount(Offer(words), before=self.screen.query_one(KeyLine))
+        self._offering = Offer(words)
+        self.screen.mount(self._offering, before=self.screen.query_one(KeyLine))
 
     def withdraw(self) -> None:
         """The user went another way: the line goes, and ctrl+r still works."""
-        for line in self.screen.query(Offer):
-            line.remove()
+        if self._offering is not None:
+            self._offering.remove()
+            self._offering = None
 
     def _do_resume(self) -> None:
         entry, debugger, plan = self._offered, self._debugger, self.plan

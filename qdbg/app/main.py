@@ -21,7 +21,8 @@ from qdbg.app.pictured import Pictured, part_title, views_line
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import Rail, StepTable
 from qdbg.app.watching import LEAST_WATCHES, MOST_WATCHES, watch_lines
-from qdbg.app.widgets import Panel, Words, title
+from qdbg.app.widgets import title
+from qdbg.app.words import Panel, Words
 from qdbg.core.work import Cancelled, heard_by
 from qdbg.engine.survey import Fare
 from qdbg.engine.table import Table
@@ -43,7 +44,6 @@ class MainScreen(CommandScreen):
     #table { height: 1fr; border: round $border; border-title-color: $foreground; }
     #formula {
         width: 41; border: round $border; padding: 0 1; border-title-color: $secondary;
-        scrollbar-size-vertical: 1;
     }
     #map { height: 1fr; border: round $border; border-title-color: $foreground; display: none; }
     #table, #map { border-subtitle-color: $secondary; }
@@ -318,7 +318,7 @@ class MainScreen(CommandScreen):
     def scroll_beside(self, pages: int) -> None:
         """Scroll the formula."""
         panel = self.query_one("#formula", Panel)
-        panel.scroll_relative(y=pages * max(1, panel.size.height // 2), animate=False)
+        panel.scroll_lines(pages * max(1, panel.size.height // 2))
 
     def page(self) -> int:
         """Half the rows of the table, or of the picture."""

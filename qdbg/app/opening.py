@@ -12,7 +12,8 @@ from textual.widgets import Static
 from qdbg.app.grid import Grid
 from qdbg.app.keyline import KeyLine
 from qdbg.app.screen import CommandScreen
-from qdbg.app.widgets import Panel, Part, join, title
+from qdbg.app.widgets import Part, join, title
+from qdbg.app.words import Panel
 
 if TYPE_CHECKING:
     from qdbg.app.plan import Plan
@@ -88,7 +89,7 @@ class OpeningScreen(CommandScreen):
     def scroll_beside(self, pages: int) -> None:
         """Scroll the last words."""
         panel = self.query_one("#words", Panel)
-        panel.scroll_relative(y=pages * max(1, panel.size.height - 1), animate=False)
+        panel.scroll_lines(pages * max(1, panel.size.height - 1))
 
 
 def _account(problem: QdbgError, *, back: bool) -> Content:

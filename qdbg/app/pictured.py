@@ -10,7 +10,8 @@ from textual.events import Resize
 from qdbg.app.brush import RAMP
 from qdbg.app.looks import few_colors
 from qdbg.app.picture import FeatureMap
-from qdbg.app.widgets import Part, Words, join
+from qdbg.app.widgets import Part, join
+from qdbg.app.words import Words
 from qdbg.engine.browse import Axes, axes_of
 from qdbg.engine.explain import number
 from qdbg.engine.picture import Picture
