@@ -1,7 +1,8 @@
 """Fewer pauses: Python's search for unused objects takes longer than drawing does.
 
-Each key makes some hundred objects that refer to each other, so by default the youngest are searched
-after every second key, and all of them (textual's, numpy's) now and then, for a tenth of a second.
+Each key makes some hundred objects that refer to each other, so by default the youngest are
+searched after every second key, and all of them (textual's, numpy's) now and then, for a tenth of a
+second.
 """
 
 from __future__ import annotations

@@ -38,8 +38,8 @@ async def ready(pilot):
 
 
 def region_text(app, selector):
-    """What the terminal shows where a widget stands, its wrapped lines joined."""
-    region = app.screen.query_one(selector).region
+    """What the terminal shows within a widget's frame, its wrapped lines joined."""
+    region = app.screen.query_one(selector).content_region
     lines = screen_text(app).splitlines()[region.y : region.bottom]
     return "".join(line.ljust(region.right)[region.x : region.right].rstrip() for line in lines)
 
