@@ -95,7 +95,7 @@ WINDOWS = (
 def at(debugger, *, because=False):
     """The condition that the screen shows the debugger's step and element, or also its reason."""
     step = f"step {debugger.stop.mark.step + 1}/{len(debugger.trace)}   ■ "
-    words = step + (debugger.why[:60] if because else "")
+    words = step + (debugger.stop.reason[:60] if because else "")
     row = re.compile(rf"│▌.? +{debugger.element} ")
     return lambda text: words in text and row.search(text)
 
@@ -126,7 +126,7 @@ def script():
         if BY_ID[text.partition(" ")[0]].recorded:
             debugger.execute(text)
         typed = ("space" if sign == " " else sign for sign in text)
-        said = at(debugger, because=True)
+        said = at(debugger, because=not text.startswith("element"))
         yield Press((*typed, "enter"), lambda s, said=said: said(s) and ASKED not in s, text)
     yield Press(key_of("explain"), lambda text: "╭─ formula" not in text, "explain")
     yield Press(key_of("explain"), "╭─ formula")
