@@ -8,6 +8,7 @@ from qdbg.app.app import QdbgApp
 from qdbg.app.main import MainScreen
 from qdbg.app.plan import Plan
 from qdbg.debugger import Debugger
+from qdbg.newcomer import remember_moves
 from qdbg.session import Session, load
 from tests.app.snapshot import screen_text
 from tests.app.terminal import SESSIONS
@@ -46,4 +47,7 @@ def region_text(app, selector):
 
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path, monkeypatch):
+    """Nothing was kept before; but the user has moved in qdbg, so that no hint is shown."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    remember_moves()
