@@ -15,7 +15,7 @@ from qdbg.engine.terms import Terms, lost_outputs, terms
 from qdbg.examples import MYSTERY
 
 if TYPE_CHECKING:
-    from qdbg.engine.diagnose import Diagnosis
+    from qdbg.engine.verdict import Diagnosis
     from qdbg.session import Session
 
 Fact = int | str | float

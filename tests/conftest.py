@@ -1,5 +1,6 @@
 """For all tests: no process touches the user's own folders, and how workers share the files out."""
 
+import gc
 import os
 
 import pytest
@@ -20,6 +21,13 @@ def state_of_its_own(tmp_path_factory):
 
 def pytest_collection_modifyitems(items):
     items.sort(key=lambda item: not item.nodeid.startswith(LONG))
+
+
+def pytest_collection_finish():
+    """What the imports made stays to the end: not gone through again by each full collection."""
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(50_000, 10, 50)
 
 
 @pytest.hookimpl(optionalhook=True)

@@ -13,7 +13,7 @@ from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Size
 from textual.widgets import Static
-from textual.worker import get_current_worker
+from textual.worker import Worker, get_current_worker
 
 from qdbg.app import dialogs
 from qdbg.app.dialogs import Choice, Choices, Dialog
@@ -21,10 +21,11 @@ from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.widgets import Part, join, title
 from qdbg.app.words import Panel
 from qdbg.core.quantity import Array
-from qdbg.core.work import Cancelled, heard_by
-from qdbg.engine.diagnose import Diagnosis, Verdict, diagnose
+from qdbg.core.work import Cancelled, Tell, heard_by
+from qdbg.engine.diagnose import diagnose
+from qdbg.engine.evidence import Evidence, evidence
 from qdbg.engine.trace import Trace
-from qdbg.engine.why import Evidence, evidence
+from qdbg.engine.verdict import Diagnosis, Verdict
 from qdbg.headless.output import bar
 
 SHOWN = 40
@@ -87,15 +88,19 @@ class DiagnosisScreen(Dialog[str | None]):
     def _say(self, words: Content | str) -> None:
         self.query_one("#head", Static).update(words)
 
-    def _diagnose(self) -> None:
-        worker, app = get_current_worker(), self.app
+    def _ends_with(self, worker: Worker[None]) -> Tell:
+        """A listener that ends the work when the worker is cancelled or the screen is left."""
 
         def tell(what: str, done: int, total: int) -> None:
             if worker.is_cancelled or not self.is_attached:
                 raise Cancelled("nobody waits for the diagnosis any more")
             self._trying = what, done, total
 
-        with suppress(Cancelled), heard_by(tell):
+        return tell
+
+    def _diagnose(self) -> None:
+        worker, app = get_current_worker(), self.app
+        with suppress(Cancelled), heard_by(self._ends_with(worker)):
             found = diagnose(self.trace, self.call, self.asked.target)
             if not worker.is_cancelled and self.is_attached:
                 app.call_from_thread(self._shown, found)
@@ -139,11 +144,25 @@ class DiagnosisScreen(Dialog[str | None]):
             self.query_one("#choices", Grid).styles.height = height
 
     def _prove(self) -> None:
+        """Show the row's proof; of a large layer it takes a while, in a thread of its own."""
         verdict = self.rows[self.at]
-        if verdict.names not in self._evidence:
-            self._evidence[verdict.names] = evidence(self.trace, self.call, verdict)
-        shown = proof(verdict, self._evidence[verdict.names], self.trace.nodes[self.call].name)
-        self.query_one("#proof", Panel).show(shown)
+        found = self._evidence.get(verdict.names)
+        name = self.trace.nodes[self.call].name
+        self.query_one("#proof", Panel).show(proof(verdict, found, name))
+        if found is None:
+            self.run_worker(lambda: self._find_evidence(verdict), thread=True, exclusive=True)
+
+    def _find_evidence(self, verdict: Verdict) -> None:
+        worker, app = get_current_worker(), self.app
+        with suppress(Cancelled), heard_by(self._ends_with(worker)):
+            found = evidence(self.trace, self.call, verdict)
+            if not worker.is_cancelled and self.is_attached:
+                app.call_from_thread(self._proved, verdict, found)
+
+    def _proved(self, verdict: Verdict, found: tuple[Evidence, ...]) -> None:
+        self._evidence[verdict.names] = found
+        if self.is_attached and self.rows[self.at].names == verdict.names:
+            self._prove()
 
     def action_move(self, rows: int) -> None:
         """Another row."""
@@ -182,7 +201,7 @@ def _columns(width: int) -> tuple[GridColumn, ...]:
 
 def _choice(verdict: Verdict, found: Diagnosis) -> Choice:
     explains = verdict in [variants[0] for variants in found.answers]
-    words = "explains it" if explains else _verdict(verdict, found)
+    words = ("fits" if found.doubt else "explains it") if explains else _verdict(verdict, found)
     name = " + ".join(verdict.names)
     role = "plain" if explains else "muted"
     mark = "✓" if explains else " "
@@ -207,7 +226,12 @@ def headline(found: Diagnosis, asked: Question) -> Content:
         (f"{found.differences} of {found.elements}", "bold"),
         f" of {asked.side} integers differ from those of {asked.trace.arithmetic.name}.\n",
     ]
-    if count == 1:
+    if count and found.doubt:
+        parts += [
+            ("Cannot tell", "bold"),
+            f": {found.doubt}. qdbg why --separate runs another input.",
+        ]
+    elif count == 1:
         what = " and ".join(found.answers[0][0].ids)
         parts.append((f"Explained: {what}. With it changed, no difference is left.", "bold"))
     elif count:
@@ -223,13 +247,15 @@ def headline(found: Diagnosis, asked: Question) -> Content:
     return join(*parts)
 
 
-def proof(verdict: Verdict, found: tuple[Evidence, ...], name: str) -> Content:
-    """What the change says, and one element before and behind it."""
+def proof(verdict: Verdict, found: tuple[Evidence, ...] | None, name: str) -> Content:
+    """What the change says, and one element before and behind it; None: it is looked for."""
     parts: list[Part] = []
     for change in verdict.changes:
         known = change.hypothesis
         parts += [(known.title, "bold"), "\n", ("to do  ", "$secondary"), known.advice, "\n"]
-    for held in found:
+    if found is None:
+        parts += [("proof  ", "$secondary"), "looking for the element that it moves most …\n"]
+    for held in found or ():
         place = ",".join(str(i) for i in held.index)
         parts += [
             ("proof  ", "$secondary"),

@@ -33,10 +33,9 @@ def find(name: str) -> tuple[Hypothesis, str] | None:
 
 
 def changed(plan: Plan, names: tuple[str, ...]) -> Plan:
-    """The plan with these assumptions changed, in this order; those that it does not make stay."""
-    for name in names:
-        found = find(name)
-        if found is not None:
-            own, variant = found
-            plan = next((p for v, p in own.change(plan) if v == variant), plan)
+    """The plan with these assumptions changed, in this order, but first those that move numbers;
+    those that it does not make stay."""
+    known = [found for found in map(find, names) if found is not None]
+    for own, variant in sorted(known, key=lambda found: not found[0].moves):
+        plan = next((p for v, p in own.change(plan) if v == variant), plan)
     return plan

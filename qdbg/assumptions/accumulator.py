@@ -37,10 +37,9 @@ def _pairs(kernel: Kernel) -> dict[str, object]:
 
 
 def _kernels(plan: Plan) -> Iterable[tuple[str, Kernel]]:
-    assert plan.op.kernel is not None  # noqa: S101 - for the type checker: it is a weighted op
     for name in PAIRING:
         try:
-            kernel = plan.op.kernel(ARITHMETICS[name], plan.values)
+            kernel = plan.kernel_of(ARITHMETICS[name])
         except NotSimulated:
             continue
         if kernel.accumulator == "pairs":
@@ -77,7 +76,7 @@ def _centred_pairs_can_saturate(plan: Plan) -> bool:
     point 128 none do, and such sums are exact, but for two bytes of 0 and two weights of −128,
     which no result shows."""
     low, high = -i32(plan.values["x_zp"]), 255 - i32(plan.values["x_zp"])
-    w = i32(plan.values["w_q"])
+    w = i32(plan.whole["w_q"])
     first, second, both = pair_members(w.shape[-1], 0)
     ends = np.stack([w * low, w * high])
     up, down = ends.max(axis=0), ends.min(axis=0)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,7 @@ from qdbg.assumptions.hypothesis import Hypothesis, Variants
 from qdbg.assumptions.plan import Edit, Plan
 from qdbg.assumptions.way_back import ROUNDINGS
 from qdbg.core.arithmetic import ARITHMETICS, f64, i64, rne, sat32
+from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, stage
 from qdbg.ops._clamp import clamp_each, relu_clamp_each
@@ -171,7 +173,8 @@ def _position(plan: Plan) -> Variants:
 def _engine(plan: Plan) -> Variants:
     for name, arithmetic in ARITHMETICS.items():
         if name != plan.arithmetic.name:
-            yield name, Plan.of(plan.op, plan.call, arithmetic, plan.values)
+            with suppress(NotSimulated):
+                yield name, plan.under(arithmetic)
 
 
 HYPOTHESES = (
@@ -238,6 +241,6 @@ HYPOTHESES = (
         "fbgemm, x86, onednn and qnnpack have their own kernels, some by CPU level",
         "capture with the engine and CPU level of the other side: --engine, --cpu",
         _engine,
-        weight=2,
+        weight=3,  # the sums, the bias and the multiplier at least
     ),
 )

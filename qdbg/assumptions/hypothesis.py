@@ -39,6 +39,8 @@ class Hypothesis:
     change: Callable[[Plan], Variants]
     weight: int = 1
     """How many assumptions it changes at once: sets of hypotheses are compared by their sum."""
+    moves: bool = False
+    """It moves numbers between rows or channels: it is made first, of the whole call."""
 
 
 def named(id_: str, variant: str) -> str:

@@ -287,6 +287,7 @@ HYPOTHESES = (
         "per-channel weights: one scale for each output channel, axis 0",
         "use w_scale[c] for output channel c",
         _scales,
+        moves=True,
     ),
     Hypothesis(
         "scale-forgotten",
@@ -311,6 +312,7 @@ HYPOTHESES = (
         "PyTorch keeps Linear as [out, in] and convolutions as [out, in / groups, kernel …]",
         "index the weights as PyTorch does; a quantized convolution does not flip its kernel",
         _weight_order,
+        moves=True,
     ),
     Hypothesis(
         "input-order",
@@ -319,5 +321,6 @@ HYPOTHESES = (
         "PyTorch's images are [n, channel, row, column], and flatten goes over them in this order",
         "read NCHW, or permute the weights to your order",
         _input_order,
+        moves=True,
     ),
 )

@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic
-from qdbg.core.op import Call, Kernel, Op
+from qdbg.core.op import Call, Kernel, NotSimulated, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
+from qdbg.core.sums import ROWS_AND_K
 from qdbg.ops import registry
 from qdbg.ops._kernel import weighted_stages
 
@@ -26,9 +27,13 @@ class Known:
     """Results of stages on operands that many plans share: most changes leave the sums of products
     as they are, and these are what takes time."""
 
-    def __init__(self, values: Values) -> None:
-        self._held = {id(value): value for value in values.values()}
+    def __init__(self) -> None:
+        self._held: dict[int, object] = {}
         self._made: dict[tuple[object, ...], Array] = {}
+
+    def hold(self, values: Values) -> None:
+        """Operands that many plans share."""
+        self._held.update((id(value), value) for value in values.values())
 
     def run(self, stage: Stage, values: Values) -> Array:
         """The stage's result, computed once for the same operands."""
@@ -42,6 +47,8 @@ class Known:
         return self._made[key]
 
 
+OF_CHANNELS = ("w_q", "w_scale", "w_zp", "b")
+"""Operands with an entry for each output channel."""
 WEIGHTED = frozenset(
     {"linear", "linear_relu"}
     | {
@@ -67,14 +74,43 @@ class Plan:
     """Of a layer of WEIGHTED: how its sums are made, and the way back."""
     relu: bool
     """Whether a ReLU is fused."""
+    whole: Values
+    """The operands of the whole call as it ran: by them a library chooses its kernel."""
     edits: tuple[Edit, ...] = ()
+    chosen: dict[str, Kernel | NotSimulated] = field(default_factory=dict)
+    """By arithmetic the kernel that its library chooses."""
 
     @classmethod
     def of(cls, op: Op, call: Call, arithmetic: Arithmetic, values: Values) -> Plan:
         """The plan as the arithmetic has it. Raises NotSimulated."""
         own = op.kernel if op.name in WEIGHTED else None
         kernel = None if own is None else replace(own(arithmetic, values), doubt=())
-        return cls(op, call, arithmetic, values, kernel, op.name.endswith("_relu"))
+        return cls(op, call, arithmetic, values, kernel, op.name.endswith("_relu"), values)
+
+    def under(self, arithmetic: Arithmetic) -> Plan:
+        """The plan as another arithmetic has it, without its edits. Raises NotSimulated."""
+        kernel = None if self.kernel is None else replace(self.kernel_of(arithmetic), doubt=())
+        relu = self.op.name.endswith("_relu")
+        return replace(self, arithmetic=arithmetic, kernel=kernel, relu=relu, edits=())
+
+    def kernel_of(self, arithmetic: Arithmetic) -> Kernel:
+        """The kernel of a layer of WEIGHTED under another arithmetic. Raises NotSimulated."""
+        if arithmetic.name not in self.chosen:
+            assert self.op.kernel is not None  # noqa: S101 - for the type checker
+            try:
+                self.chosen[arithmetic.name] = self.op.kernel(arithmetic, self.whole)
+            except NotSimulated as reason:
+                self.chosen[arithmetic.name] = reason
+        found = self.chosen[arithmetic.name]
+        if isinstance(found, NotSimulated):
+            raise found
+        return found
+
+    @property
+    def one_group(self) -> bool:
+        """Whether all channels of a layer of WEIGHTED sum the same inputs."""
+        x = np.asarray(self.values["x_q"])
+        return x.ndim == ROWS_AND_K or x.shape[-2] == 1
 
     @property
     def stages(self) -> Stages:
@@ -119,17 +155,21 @@ class Plan:
                 made[stage.output] = run(made)
         return np.asarray(made[stages[-1].output])
 
-    def some(self, rows: Array) -> Plan:
-        """The same for a few rows of a layer's output only; kernels stay those of the whole."""
+    def some(self, rows: Array, channels: Array | None = None) -> Plan:
+        """The same for a few rows of a layer's output only, and where `one_group` for some of its
+        channels; kernels stay those of the whole."""
         x = np.asarray(self.values["x_q"])
         kept: dict[str, Any] = dict(self.values)
-        inner = 1 if x.ndim == 2 else 2  # noqa: PLR2004 - [n, K], or [n, …, groups, K]
+        inner = 1 if x.ndim == ROWS_AND_K else 2
         outer = x.shape[: x.ndim - inner]
         kept["x_q"] = x.reshape(-1, *x.shape[x.ndim - inner :])[rows]
         if "inside" in kept:
             inside = np.asarray(kept["inside"])
             wide = np.broadcast_to(inside, (*outer, *inside.shape[x.ndim - inner :]))
             kept["inside"] = wide.reshape(-1, *inside.shape[x.ndim - inner :])[rows]
+        for name in OF_CHANNELS if channels is not None else ():
+            if np.ndim(kept.get(name, 0)):
+                kept[name] = np.asarray(kept[name])[channels]
         return replace(self, values=kept)
 
 

@@ -338,6 +338,17 @@ class Trace:
         """How many elements of all calls differ."""
         return sum(c.differences for c in self.comparisons)
 
+    def equal_elements(self) -> int | None:
+        """How many elements are simulated, if none of them differs. None where one does: the first
+        call that differs ends it."""
+        elements = 0
+        for call in range(len(self.nodes)):
+            found = self._looked_at(call)[1]
+            if found.differences:
+                return None
+            elements += found.elements if found.status != "not simulated" else 0
+        return elements
+
     @cached_property
     def changed(self) -> tuple[int | None, ...]:
         """By call how many numbers of its result are other ones than in the original run; None
@@ -409,19 +420,29 @@ class Trace:
         self._steps.move_to_end(index)
         return self._steps[index]
 
+    def result_step(self, call: int) -> Step:
+        """The step of the call's result. Other calls are not looked at: its place in the run is not
+        known, and is −1."""
+        made = self.simulation(call)
+        last = len(made.stages) - 1 if isinstance(made, Simulation) else 0
+        return self._step_of(call, last, -1)
+
     def in_stages(self, call: int, value: Array) -> Array:
         """A result of the call with its axes in the order of the stages."""
         return np.moveaxis(value, 1, -1) if registry()[self.nodes[call].op].channels_last else value
 
     def _step(self, index: int) -> Step:
         call = self.call_of(index)
+        return self._step_of(call, index - self.first_steps[call], index)
+
+    def _step_of(self, call: int, place: int, index: int) -> Step:
         node, made = self.nodes[call], self.simulation(call)
         value = self.recording.values[call]
         if isinstance(made, NotSimulated):
             layer = self.layer(call)
             mine = self.golden.get(call)
             return Step(index, call, node, layer, None, None, None, value, str(made), mine)
-        stage = made.stages[index - self.first_steps[call]]
+        stage = made.stages[place]
         simulated = made.values[stage.output]
         last = stage is made.stages[-1]
         captured = self.in_stages(call, value).reshape(simulated.shape) if last else None

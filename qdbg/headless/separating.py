@@ -8,10 +8,12 @@ from typing import TYPE_CHECKING
 
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
-from qdbg.engine.diagnose import Verdict, left_by
+from qdbg.engine.diagnose import left_by
 from qdbg.engine.separate import separating_input
+from qdbg.engine.together import CallWhy
 from qdbg.engine.trace import Trace, arithmetic_for
-from qdbg.engine.why import CallWhy, Why
+from qdbg.engine.verdict import Verdict
+from qdbg.engine.why import Why
 from qdbg.headless.arguments import UsageError
 from qdbg.samples import Sample
 

@@ -10,9 +10,11 @@ from qdbg import __version__
 from qdbg.assumptions import Hypothesis, registry
 from qdbg.core.op import Operand
 from qdbg.core.quantity import QTensor
-from qdbg.engine.diagnose import Diagnosis, Verdict
+from qdbg.engine.evidence import Evidence, evidence
 from qdbg.engine.terms import Terms
-from qdbg.engine.why import SIMULATED, CallWhy, Evidence, Together, Why, evidence
+from qdbg.engine.together import CallWhy, Together, ids_of
+from qdbg.engine.verdict import Diagnosis, Verdict
+from qdbg.engine.why import SIMULATED, Why
 from qdbg.headless.separating import Separation
 from qdbg.headless.show import aligned
 
@@ -65,27 +67,50 @@ def _call(found: Why, call: CallWhy, asked: bool) -> list[str]:
         lines.append(f"  {call.note}")
     if call.diagnosis is None:
         return lines
-    if not call.diagnosis.explained:
-        return [*lines, *_unexplained(found, call.diagnosis, call.call)]
     answers = found.answers(call)
-    likely = found.likeliest(call)
-    if len(answers) > 1 and likely == 1:
-        lines += _cause(found, call, answers[0])
-        also = ", ".join(" + ".join(variants[0].names) for variants in answers[1:])
-        lines += _wrapped("also leave nothing here, but not in all calls: ", also)
-        return lines
-    if len(answers) > 1:
+    if not answers:
+        return [*lines, *_unexplained(found, call.diagnosis, call.call)]
+    if call.diagnosis.doubt:
+        return [*lines, *_in_doubt(found, call, answers, asked)]
+    shown = _shown(found, call)
+    if len(shown) > 1:
         apart = "no input that was tried tells" if asked else "these integers do not tell"
         hint = ":" if asked else " (--separate does):"
-        lines.append(f"  {len(answers)} causes leave nothing, and {apart} them apart{hint}")
-    for variants in answers:
+        lines.append(f"  {len(shown)} causes leave nothing, and {apart} them apart{hint}")
+    for variants in shown:
         lines += _cause(found, call, variants)
+    if len(shown) < len(answers):
+        also = ", ".join(" + ".join(variants[0].names) for variants in answers[len(shown) :])
+        lines += _wrapped("also leave nothing here, but not in all calls: ", also)
+    if not call.diagnosis.exhaustive:
+        lines.append("  not every set of so many changes was tried")
     return lines
 
 
-def _cause(found: Why, call: CallWhy, variants: Sequence[Verdict]) -> Iterator[str]:
+def _shown(found: Why, call: CallWhy) -> Sequence[Sequence[Verdict]]:
+    """The answers that go with the smallest sets for the whole run; all of them where none does."""
+    answers = found.answers(call)
+    return answers[: found.likeliest(call)] or answers
+
+
+def _in_doubt(
+    found: Why, call: CallWhy, answers: Sequence[Sequence[Verdict]], asked: bool
+) -> Iterator[str]:
+    """What gives the numbers, and why that does not prove it."""
+    assert call.diagnosis is not None  # noqa: S101 - for the type checker: it has answers
+    for words in found.patterns(call.call):
+        yield f"  {words}"
+    hint = "" if asked else " (--separate runs another input)"
+    yield f"  cannot tell: {call.diagnosis.doubt}{hint}"
+    for variants in answers:
+        yield from _cause(found, call, variants, "fits ")
+
+
+def _cause(
+    found: Why, call: CallWhy, variants: Sequence[Verdict], label: str = "cause"
+) -> Iterator[str]:
     cause, *others = variants
-    yield f"  cause  {' + '.join(cause.names)}: leaves 0 of {call.elements}"
+    yield f"  {label}  {' + '.join(cause.names)}: leaves 0 of {call.elements}"
     if others:
         yield f"         and so does {', '.join(' + '.join(v.names) for v in others)}"
     for names in cause.same_as:
@@ -98,9 +123,7 @@ def _meaning(found: Why) -> Iterator[str]:
     """What each cause that was named says, where it is known from, and what to do."""
     named: dict[str, Hypothesis] = {}
     for call in found.calls:
-        answers = found.answers(call)
-        shown = answers[:1] if found.likeliest(call) == 1 else answers
-        for cause in (variants[0] for variants in shown):
+        for cause in (variants[0] for variants in _shown(found, call)):
             named.update({c.hypothesis.id: c.hypothesis for c in cause.changes})
     for id_, hypothesis in named.items():
         yield f"{id_}: {hypothesis.title}"
@@ -175,12 +198,15 @@ def _verdict(found: Why) -> Iterator[str]:
         yield f"Nothing differs: {name} gives all of {whose}."
         return
     for each in _by_ids(found.together)[:SHOWN_TRIES]:
-        names = " + ".join(each.names)
+        names = " + ".join(each.least)
         if found.side == SIMULATED:
             yield f"{name} with {names} changed leaves 0 of {each.elements} in the whole run."
         else:
             yield f"Smallest set for all calls: {names}. It leaves 0 of {each.elements}."
-    unknown = [call.name for call in found.calls if not call.explained]
+    doubtful = [call for call in found.calls if not call.explained and found.answers(call)]
+    unknown = [call.name for call in found.calls if not call.explained and call not in doubtful]
+    if doubtful:
+        yield f"Not proved: {', '.join(call.name for call in doubtful)}."
     if unknown:
         yield f"Unexplained: {', '.join(unknown)}."
     if found.not_simulated:
@@ -191,7 +217,7 @@ def _by_ids(sets: Sequence[Together]) -> list[Together]:
     """Of sets that differ in variants only, the first."""
     first: dict[frozenset[str], Together] = {}
     for each in sets:
-        first.setdefault(frozenset(name.partition("=")[0] for name in each.names), each)
+        first.setdefault(ids_of(each.least), each)
     return list(first.values())
 
 
@@ -210,7 +236,7 @@ def why_data(found: Why, tests: Sequence[Separation] = ()) -> dict[str, object]:
         "differences": found.differences,
         "explained": all(call.explained for call in found.calls),
         "calls": [_call_data(found, call) for call in found.calls],
-        "together": [list(each.names) for each in found.together],
+        "together": [list(names) for names in dict.fromkeys(t.least for t in found.together)],
         "notes": list(found.notes),
         "separations": [_separation_data(test) for test in tests],
     }
@@ -240,6 +266,7 @@ def _call_data(found: Why, call: CallWhy) -> dict[str, object]:
         "max_delta": call.max_delta,
         "note": call.note,
         "explained": call.explained,
+        "doubt": diagnosis.doubt if diagnosis else "",
         "causes": [_cause_data(found, call, c) for c in found.answers(call)],
         "tried": [_tried_data(v) for v in diagnosis.tried] if diagnosis else [],
         "patterns": [] if call.explained else list(found.patterns(call.call)),

@@ -7,8 +7,9 @@ from typing import TypeAlias
 
 import numpy as np
 
-from qdbg.core.op import Call, NotSimulated
+from qdbg.core.op import BYTES, Call, NotSimulated, quantized_operand
 from qdbg.core.quantity import Array
+from qdbg.ops._lanes import strides_of
 
 Mover: TypeAlias = Callable[[Array, Call], Array]
 
@@ -21,6 +22,17 @@ def reshaped(x: Array, call: Call) -> Array:
 def same(x: Array, call: Call) -> Array:
     """Everything stays in its place."""
     del call
+    return x
+
+
+def restrided(x: Array, call: Call) -> Array:
+    """Everything stays in its place, only the strides of axes of length 1 are others. Raises
+    NotSimulated for everything else."""
+    own = strides_of(quantized_operand(call, 0, (*BYTES, "qint32")))
+    steps = zip(x.shape, own, call.setting("stride"), strict=False)
+    alike = tuple(call.setting("size")) == x.shape and not call.setting("storage_offset")
+    if not alike or any(size > 1 and one != other for size, one, other in steps):
+        raise NotSimulated("it shows the memory of its operand in another way")
     return x
 
 

@@ -10,14 +10,19 @@ from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import quantize
 from qdbg.ops._clamp import clamp_each
-from qdbg.ops._lanes import is_row_major
+from qdbg.ops._float_sums import summing, total
+from qdbg.ops._lanes import GRAIN, is_row_major, row_major
 from qdbg.ops._orders import EXACT, HALF_ULP, refuse_unless_equal
+from qdbg.ops._pool import channels_are_last
 from qdbg.ops.avg_pool import average_qnnpack, average_textbook, centred_sum, raw_sum
 
 PIXEL = ("n", "c", "h", "w")
 """The axes of an image."""
-IMAGE = (2, 3)
-"""The axes of an image's pixels, for which QNNPACK has a kernel."""
+IMAGE = [2, 3]
+"""The axes of an image's pixels as the call must name them for QNNPACK's kernel: [3, 2] and
+[-2, -1] are the same axes, but go another way."""
+MEASURED = "avx2"
+"""The CPU level on which the order of float32 sums was compared with ATen's."""
 REASON = (
     "its axes are not the last ones of a row-major tensor: it adds float32 numbers in PyTorch's own"
     " order, and a mean lies so near a rounding tie that the order decides about the integer"
@@ -41,6 +46,19 @@ def real_sum(d: Array) -> Array:
     """Add the real values up. PyTorch rounds each partial sum to float32, in an order of its own;
     here no order leads to another integer in the end, so this is the exact sum, rounded once."""
     return f32(f64(d).sum(axis=-1))
+
+
+@stage(
+    "sum",
+    output="total float32 [I]",
+    formula="total[i] = sum of d[i]; places: order, cascade: path[i]",
+)
+def ordered_sum(d: Array, order: Array, path: Array) -> Array:
+    """Add the real values up as ATen's kernel does, each sum rounded to float32. order: places of
+    the window as they lie in memory, in runs. path: how a run is added up: 0 in 8 lanes of a
+    vector, then the lanes; 1 in groups of 16 or more, whose sums are added to each other; 2 the
+    same with four sums side by side, each of every fourth value."""
+    return total(d, order, path)
 
 
 @stage("mean", output="x float32 [I]", formula="x[i] = f32(total[i] / n[i])")
@@ -74,23 +92,50 @@ def operands(call: Call) -> dict[str, Array]:
         "n": n, "div": n, "size": n,
         "x_scale": x.qparams.scale,
         "x_zp": x.qparams.zero_point,
-        "image": np.array(dims == IMAGE and x.q.ndim == len(PIXEL) and x.qparams.dtype == "quint8"),
+        "image": np.array(_is_image(call, x)),
         "integers": np.array(last and is_row_major(x)),
+        **_order(call, x, dims),
         **output_operands(call, BYTES),
     }  # fmt: skip
 
 
+def _is_image(call: Call, x: QTensor) -> bool:
+    given = [int(axis) for axis in np.atleast_1d(call.setting("dim") or ())]
+    return given == IMAGE and x.q.ndim == len(PIXEL) and x.qparams.dtype == "quint8"
+
+
+def _order(call: Call, x: QTensor, dims: tuple[int, ...]) -> dict[str, Array]:
+    """How ATen adds up the dequantized tensor, which lies in memory row by row or with its
+    channels last. alone: no two threads share the work."""
+    shape = x.q.shape
+    strides = row_major(shape)
+    if channels_are_last(x):
+        back = (0, *range(2, len(shape)), 1)
+        steps = row_major([shape[axis] for axis in back])
+        strides = tuple(steps[back.index(axis)] for axis in range(len(shape)))
+    order, path = summing(shape, strides, dims)
+    return {
+        "order": order,
+        "path": path.reshape(*call.node.shape, len(order)),
+        "alone": np.array(call.threads == 1 or x.q.size < GRAIN),
+    }
+
+
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
-    """QNNPACK has a kernel of its own for images. Raises NotSimulated where the order of float32
-    sums decides about an integer."""
+    """QNNPACK has a kernel of its own for images. Raises NotSimulated where an order of float32
+    sums that was not compared decides about an integer."""
     if arithmetic.engine == "textbook":
         return (centred_sum, average_textbook, clamp_each)
     if arithmetic.engine == "qnnpack" and bool(values["image"]):
         return (centred_sum, average_qnnpack, clamp_each)
     if bool(values["integers"]):
         return (raw_sum, mean_raw, clamp_each)
-    _refuse_doubtful(values)
-    return (dequantize, real_sum, mean_real, *quantize.stages(arithmetic, values))
+    into = real_sum
+    if arithmetic.level == MEASURED and bool(values["alone"]):
+        into = ordered_sum
+    else:
+        _refuse_doubtful(values)
+    return (dequantize, into, mean_real, *quantize.stages(arithmetic, values))
 
 
 def _refuse_doubtful(values: Values) -> None:
@@ -108,7 +153,10 @@ def _example(integers: bool) -> Example:
     shared = {"n": np.array([4]), "div": np.array([4]), "size": np.array([4])}
     scales = {"x_scale": 1.0, "x_zp": 1, "y_scale": 1.0, "y_zp": 1, "qmin": 0, "qmax": 255}
     own = {"window": np.array([[3, 9, 5, 9]], np.uint8), "image": False, "integers": integers}
-    return Example("fbgemm-vnni", {**own, **shared, **scales}, (6,))  # 26 / 4 = 6.5, to even
+    adding = {"order": np.array([[0, 1, 2, 3]]), "path": np.array([[2]]), "alone": True}
+    return Example(
+        "fbgemm-avx2", {**own, **adding, **shared, **scales}, (6,)
+    )  # 26 / 4 = 6.5, to even
 
 
 OPS = (

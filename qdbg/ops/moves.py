@@ -33,6 +33,7 @@ from qdbg.ops._moves import (
     places,
     repeated,
     reshaped,
+    restrided,
     rotated,
     same,
     selected,
@@ -116,6 +117,7 @@ MOVES: tuple[tuple[str, str, str, Mover, tuple[str, ...]], ...] = (
         same,
         ("contiguous",),
     ),
+    ("as_strided", "Strides", KEPT, restrided, ("as_strided_", "as_strided")),
     ("detach", "Detach", KEPT, same, ("detach", "alias")),
     ("dropout", "Dropout", "Nothing is dropped at inference.", dropped, ("dropout",)),
 )

@@ -6,10 +6,14 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from qdbg.assumptions import registry
 from qdbg.debugger import Debugger
+from qdbg.engine.evidence import evidence, with_changes
 from qdbg.engine.separate import separating_input
+from qdbg.engine.together import CallWhy, for_all, settled, smallest_unions
 from qdbg.engine.trace import Trace, arithmetic_for
-from qdbg.engine.why import evidence, why_golden, why_simulated, with_changes
+from qdbg.engine.verdict import Change, Diagnosis, Verdict
+from qdbg.engine.why import why_golden, why_simulated
 from qdbg.errors import CommandError
 from qdbg.headless.why import list_text, why_data, why_text
 from qdbg.samples import named_sample
@@ -244,7 +248,44 @@ def test_a_dump_of_other_layout_is_no_difference_and_named(qdbg, tmp_path):
     assert "same numbers, other layout" in out
 
 
-def test_golden_integers_that_are_all_one_number_are_said_to_prove_little():
-    made = recording()
-    found = why_golden(made, {1: np.zeros_like(made.values[1])})
-    assert found.calls[0].note.startswith("all of your numbers are 0")
+@pytest.mark.parametrize("numbers", [0, 77, "ends", "one between the ends"])
+def test_a_golden_column_that_says_little_proves_no_cause(numbers):
+    made = recording(rows=4)
+    golden = np.where(made.values[1] > 128, 255, 0) if isinstance(numbers, str) else numbers
+    golden = np.broadcast_to(golden, made.values[1].shape).astype(int)
+    if numbers == "one between the ends":
+        golden[1, 3] = 77
+    found = why_golden(made, {1: golden})
+    (call,) = found.calls
+    data = why_data(found)
+    assert not call.explained
+    assert not found.together
+    assert not data["explained"]
+    assert "  cause  " not in why_text(found)
+
+
+def test_what_gives_a_constant_column_is_told_with_the_doubt_about_it(qdbg):
+    path = PUBLIC / "forum-69512.qdbg"
+    _, out, _ = qdbg("why", path, "--golden", path.with_suffix(".npz"))
+    assert "cannot tell: all 4 numbers are 255, which many mistakes give" in out
+    assert "fits   scale-forgotten" in out
+    assert "Not proved: layer:conv2d." in out
+
+
+def diagnosed(*ids, doubt=""):
+    """A call with these single causes."""
+    causes = tuple(Verdict((Change(registry()[id_], ""),), 0, 9) for id_ in ids)
+    return CallWhy(0, "fc", 3, 9, 2, Diagnosis(0, 3, 9, causes, causes, True, doubt))
+
+
+def test_a_column_that_says_little_is_explained_by_the_cause_of_the_other_calls():
+    little = diagnosed("clamp", "bias-forgotten", doubt="all numbers are 0")
+    known, other = diagnosed("bias-forgotten"), diagnosed("relu-missing")
+    unions = smallest_unions((known, little))
+    by_known = settled((known, little), unions)
+    assert unions == (("bias-forgotten",),)
+    assert [v.ids for v in by_known[1].diagnosis.causes] == [("bias-forgotten",)]
+    assert for_all(by_known, unions) == unions
+    by_other = settled((other, little), smallest_unions((other, little)))
+    assert not by_other[1].explained
+    assert not for_all(by_other, smallest_unions((other, little)))

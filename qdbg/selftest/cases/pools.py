@@ -73,12 +73,14 @@ def adaptive_avg_pool(draw: Draw, axes: int) -> Case:
 
 
 def reduced(draw: Draw) -> tuple[torch.Tensor, list[int]]:
-    """A tensor and some of its axes: the last ones, or any in any order of memory."""
+    """A tensor and some of its axes: the last ones, or any in any order of memory, counted from
+    either end."""
     x = image(draw, int(draw.choice([1, 2, 3])))
     if draw.chance(0.3 * draw.size):
         x = draw.quantized((40, 50, draw.integer(1, 12)), dtype_of(draw))
     if draw.chance(0.6):
-        return x, list(range(draw.integer(1, x.ndim - 1), x.ndim))
+        back = x.ndim if draw.chance(0.3) else 0
+        return x, [axis - back for axis in range(draw.integer(1, x.ndim - 1), x.ndim)]
     some = draw.random.permutation(x.ndim)[: draw.integer(1, x.ndim - 1)]
     return x, some.tolist()
 

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
+from math import prod
 from types import ModuleType
 from typing import Any
 
@@ -12,7 +15,7 @@ from qdbg.core.arithmetic import f32, f64, i32, rne, sat32
 from qdbg.core.op import Call
 from qdbg.core.quantity import Array
 from qdbg.core.stage import split
-from qdbg.ops import _pool, adaptive_avg_pool, avg_pool, max_pool, mean, std
+from qdbg.ops import _float_sums, _pool, adaptive_avg_pool, avg_pool, max_pool, mean, std
 from qdbg.ops._windows import Geometry
 from qdbg.selftest.faults import Fault, computing
 from qdbg.selftest.faults._wrong import half_away
@@ -57,6 +60,16 @@ def whole_windows(geometry: Geometry, size: tuple[int, ...], out: tuple[int, ...
     """Every window is whole, even where it reaches beyond the padded image."""
     del size
     return np.full(out, int(np.prod(geometry.kernel)))
+
+
+def as_they_come(
+    shape: Sequence[int], strides: Sequence[int], dims: Sequence[int]
+) -> tuple[Array, Array]:
+    """Row by row in one sum, whatever their order in memory is."""
+    del strides
+    kept = [size for axis, size in enumerate(shape) if axis not in dims]
+    order = np.arange(prod(shape[axis] for axis in dims))[:, None]
+    return order, np.full((*kept, len(order)), _float_sums.DOWN)
 
 
 def apart(size: int, out: int) -> list[tuple[int, int]]:
@@ -111,6 +124,12 @@ FAULTS = (
           whole_windows),
     fault("adaptive windows do not overlap", "adaptive_avg_pool2d", adaptive_avg_pool, "_bounds",
           apart),
+    fault("mean adds real values up as they come", "mean", mean, "summing", as_they_come,
+          levels=("avx2",)),
+    fault("mean adds real values in vectors of 16", "mean", mean, "summing",
+          partial(_float_sums.summing, lanes=16), levels=("avx2",)),
+    fault("mean's cascades carry twice as late", "mean", _float_sums, "SMALLEST_GROUP", 5,
+          levels=("avx2",)),
     fault("mean takes the zero point off the sum", "mean", mean, "raw_sum", avg_pool.centred_sum),
     stage_fault("qnnpack's mean adds the zero point before rounding", "mean", mean,
                 "average_qnnpack",
