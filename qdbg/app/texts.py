@@ -128,7 +128,7 @@ def _exposure(step: Step, element: int) -> Content:
 def _parameters(step: Step, element: int) -> Content:
     rows: list[Part] = []
     for parameter in parameters(step, element):
-        rows += [(f"{parameter.symbol:<11}", "$secondary"), f"{parameter.value}\n"]
+        rows += [(f"{parameter.symbol:<10} ", "$secondary"), f"{parameter.value}\n"]
     return join(*rows)
 
 

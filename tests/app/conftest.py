@@ -42,7 +42,7 @@ def region_text(app, selector):
     """What the terminal shows within a widget's frame, its wrapped lines joined."""
     region = app.screen.query_one(selector).content_region
     lines = screen_text(app).splitlines()[region.y : region.bottom]
-    return "".join(line.ljust(region.right)[region.x : region.right].rstrip() for line in lines)
+    return " ".join(line.ljust(region.right)[region.x : region.right].rstrip() for line in lines)
 
 
 @pytest.fixture(autouse=True)
