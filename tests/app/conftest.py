@@ -8,6 +8,7 @@ from qdbg.app.app import QdbgApp
 from qdbg.app.main import MainScreen
 from qdbg.app.plan import Plan
 from qdbg.debugger import Debugger
+from qdbg.newcomer import remember_moves
 from qdbg.session import Session, load
 from tests.app.snapshot import screen_text
 from tests.app.terminal import SESSIONS
@@ -38,12 +39,15 @@ async def ready(pilot):
 
 
 def region_text(app, selector):
-    """What the terminal shows where a widget stands, its wrapped lines joined."""
-    region = app.screen.query_one(selector).region
+    """What the terminal shows within a widget's frame, its wrapped lines joined."""
+    region = app.screen.query_one(selector).content_region
     lines = screen_text(app).splitlines()[region.y : region.bottom]
-    return "".join(line.ljust(region.right)[region.x : region.right].rstrip() for line in lines)
+    return " ".join(line.ljust(region.right)[region.x : region.right].rstrip() for line in lines)
 
 
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path, monkeypatch):
+    """Nothing was kept before; but the user has moved in qdbg, so that no hint is shown."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    remember_moves()

@@ -37,7 +37,7 @@ async def test_every_formula_stands_verbatim_on_the_screen(arithmetic):
     async with app.run_test(size=(200, 60)) as pilot:
         await ready(pilot)
         for _ in range(len(app.debugger.trace)):
-            text = squeezed(region_text(app, "#formula Static"))
+            text = squeezed(region_text(app, "#formula"))
             for line in explain(app.debugger.step, app.debugger.element):
                 for part in (line.symbols, line.numbers):
                     assert squeezed(part) in text, (app.debugger.step.name, part)
@@ -97,7 +97,7 @@ async def test_a_call_that_is_not_simulated_shows_what_pytorch_computed_and_why(
         await pilot.pause()
         text = screen_text(app)
         reason = "qdbg does not know the arithmetic of aten.sigmoid"
-        assert squeezed(reason) in squeezed(region_text(app, "#formula Static"))
+        assert squeezed(reason) in squeezed(region_text(app, "#formula"))
         captured = app.debugger.step.captured.ravel()
         assert str(captured[0]) in text
 
