@@ -2,8 +2,8 @@
 
     python -m tests.benchmark_sessions
 
-Times of the clock on one thread, medians, each beside its own measure of the same run: an app of
-Textual that shows one line, PyTorch's plain quantized forward of ResNet-18, and the same forwards
+Times of the clock on one thread, medians, each beside its own measure of the same run: an empty
+app of Textual, PyTorch's plain quantized forward of ResNet-18, and the same forwards
 of the digits without qdbg. Run it on a quiet machine.
 """
 
@@ -17,29 +17,11 @@ import warnings
 from dataclasses import replace
 from pathlib import Path
 
-from tests.benchmark import KEYS, QDBG, RUNS, Terminal
+from tests.benchmark import EMPTY, QDBG, RUNS, opening, pressing
 from tests.benchmark_nets import ROOT, THREADS, Net, resident
 
-EMPTY = """
-from textual.app import App
-from textual.widgets import Static
-
-class Empty(App):
-    def compose(self):
-        yield Static("ready")
-
-    def on_key(self):
-        self.query_one(Static).update(f"ready {id(object())} {self._keys}")
-        self._keys += 1
-
-    _keys = 0
-
-Empty().run()
-"""
 MOVES = [b"j", b"k", b"l", b")", b"(", b"\x04", b"\x15", b"G", b"g"]
 """Keys that move in the table of a result: elements, channels, pages, ends."""
-LARGEST = b":conv1\r"
-"""To the result of 64×112×112 elements, the largest of the net."""
 
 
 def clocked(work, runs=RUNS):
@@ -50,27 +32,6 @@ def clocked(work, runs=RUNS):
         work()
         times.append((time.perf_counter() - start) * 1000)
     return times
-
-
-def paints(command, text):
-    """Milliseconds until the text is on the screen."""
-    found = []
-    for _ in range(RUNS):
-        terminal = Terminal(command)
-        found.append(terminal.until(text))
-        terminal.close()
-    return statistics.median(found)
-
-
-def answers(command, text, before, keys):
-    """Milliseconds from a key to the first bytes of what it changes: 95 of 100 are below."""
-    terminal = Terminal(command)
-    terminal.until(text)
-    for key in before:
-        terminal.key(bytes([key]))
-    times = sorted(terminal.key(key) for _ in range(KEYS // len(keys) + 1) for key in keys)
-    terminal.close()
-    return times[int(0.95 * len(times))]
 
 
 def session_of(net):
@@ -106,17 +67,14 @@ def saved(net, folder):
 
 def shown(folder):
     """Rows on the app beside an empty one."""
-    empty = [sys.executable, "-c", EMPTY]
-    own = [*QDBG, str(folder / "resnet18.qdbg")]
-    first = paints(empty, b"ready")
-    yield "first paint of the app on it", paints(own, b"layers in the file"), first
-    yield "all differences counted", paints(own, b"step "), first
-    key = answers(empty, b"ready", b"", MOVES)
-    yield (
-        "a key in its largest result, 95th percentile",
-        answers(own, b"step ", LARGEST, MOVES),
-        key,
-    )
+    empty, own = [sys.executable, "-c", EMPTY], [*QDBG, str(folder / "resnet18.qdbg")]
+    (first,) = opening(empty, [b"step 0"])
+    paint, opened = opening(own, [b"resnet18.qdbg", b"step "])
+    yield "first paint of the app on it", paint, first
+    yield "its main screen", opened, first
+    (_, bare), _ = pressing(empty, b"step 0", [b"n", b"N"])
+    (_, slow), _ = pressing(own, b"step ", MOVES)
+    yield "a key in its first result, 95th percentile", slow, bare
 
 
 def digits(engine):
