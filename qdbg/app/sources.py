@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qdbg.app.grid import Bar, GridColumn, GridRow
-from qdbg.app.widgets import fitted
+from qdbg.app.widgets import fitted, tail
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Layer
 from qdbg.core.quantity import Array
@@ -28,6 +28,8 @@ PIXEL = "pixel"
 """The heading over the places of a convolution's inputs."""
 CHANGED = "*"
 """The mark of a value that is another one since numbers of the run were changed."""
+LONGEST = 16
+"""Of a longer path to a layer the list of calls shows the end."""
 MARKS = {"equal": "✓", "differs": "≠", "not simulated": "○"}
 """The mark of a call, by its status."""
 
@@ -145,7 +147,8 @@ class Rail:
         status = self.trace.comparisons[line.call].status
         if line.step is None:
             node = self.trace.nodes[line.call]
-            text = f"{node.layer or node.name}  {layer_title(self.trace, line.call)}"
+            name = tail(node.layer or node.name, LONGEST)
+            text = f"{name}  {layer_title(self.trace, line.call)}"
             mine = line.call in self.trace.golden_differences
             role = "differs" if status == "differs" or mine else "plain"
             text = f"{text} ≠g" if mine else text
@@ -264,9 +267,9 @@ class LayerTable:
         weight, scales = _weight(layer)
         name = layer.path or "(model)"
         if not self.roomy:
-            name, kind = fitted(name, 10), fitted(layer.kind or NOTHING, 10)
+            name, kind = tail(name, 10), fitted(layer.kind or NOTHING, 10)
             return GridRow((name, kind, scale, zero_point, scales.replace(" … ", "…")))
-        name, kind = fitted(name, 14), fitted(layer.kind or NOTHING, 16)
+        name, kind = tail(name, 14), fitted(layer.kind or NOTHING, 16)
         return GridRow((name, kind, fitted(weight, 18), scale, zero_point, scales))
 
 
