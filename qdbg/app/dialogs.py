@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, TypeVar
 
@@ -62,6 +63,15 @@ class Choices:
 class Dialog(ModalScreen[T]):
     """A window that gives one answer."""
 
+    ABOUT = ""
+    """What is seen here, for its help."""
+
+    def action_help(self) -> None:
+        """What is seen here, and its keys."""
+        own = (cls for cls in type(self).__mro__ if issubclass(cls, Dialog))
+        bindings = (b for cls in own for b in cls.__dict__.get("BINDINGS", ()))
+        self.app.push_screen(Help(self.ABOUT, keys=tuple((b.key, b.description) for b in bindings)))
+
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         """Close it. A second ⏎, typed before it was gone, answers nothing, and none below another
         window does."""
@@ -73,11 +83,13 @@ class Choose(Dialog[str | None]):
     """Choose a row: its value, or None when the user leaves."""
 
     CSS = "Choose { align: center middle; }" + CSS
+    ABOUT = "a list to choose from; below it is what its columns say"
     BINDINGS: ClassVar = [
-        Binding("j,down", "move(1)", "down"),
-        Binding("k,up", "move(-1)", "up"),
-        Binding("enter,s", "choose", "choose"),
-        Binding("escape,q,o", "leave", "leave"),
+        Binding("j,down", "move(1)", "next row"),
+        Binding("k,up", "move(-1)", "row before"),
+        Binding("enter,s", "choose", "take this row, as a click does"),
+        Binding("escape,q,o", "leave", "leave, and nothing has changed"),
+        Binding("question_mark,f1", "help", "this help"),
     ]
 
     def __init__(self, title: str, choices: Choices, hint: str, selected: int = 0) -> None:
@@ -189,16 +201,23 @@ class Help(Dialog[None]):
         Binding("slash", "search", "search"),
     ]
 
-    def __init__(self, place: str = "", ids: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        place: str = "",
+        ids: tuple[str, ...] = (),
+        keys: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         super().__init__()
-        self.place, self.ids = place, ids
+        here = [part for name in ids for part in _help_line(BY_ID[name])]
+        here += [part for row in keys for part in _key_line(row[0].split(","), row[1])]
+        self.table = _help_text(place, here)
 
     def compose(self) -> ComposeResult:
         """The words searched for, and the table, scrolling where it is longer than the screen."""
         with Vertical(classes="dialog", id="box"):
             yield Input(placeholder="find a command", compact=True, id="words")
             with VerticalScroll(id="keys"):
-                yield Static(_help_text(self.place, self.ids), id="text", markup=False)
+                yield Static(self.table, id="text", markup=False)
 
     def on_mount(self) -> None:
         """Name the window."""
@@ -215,8 +234,7 @@ class Help(Dialog[None]):
     def on_input_changed(self, event: Input.Changed) -> None:
         """Leave the commands with these words."""
         found = _found(event.value.lower().split()) if event.value.strip() else None
-        text = _help_text(self.place, self.ids) if found is None else found
-        self.query_one("#text", Static).update(text)
+        self.query_one("#text", Static).update(self.table if found is None else found)
 
     def on_input_submitted(self) -> None:
         """Scroll what was found."""
@@ -228,8 +246,11 @@ class Help(Dialog[None]):
 
 
 def _help_line(command: Command) -> list[Part]:
-    keys = "  ".join(key_sign(key) for key in command.keys) or ": " + command.id
-    return [(f"  {keys:<18}", "bold"), f"{command.help}\n"]
+    return _key_line(command.keys or (f": {command.id}",), command.help)
+
+
+def _key_line(keys: Sequence[str], words: str) -> list[Part]:
+    return [(f"  {'  '.join(map(key_sign, keys)):<18}", "bold"), f"{words}\n"]
 
 
 def _found(words: list[str]) -> Content:
@@ -242,15 +263,13 @@ def _found(words: list[str]) -> Content:
     return join(*parts) if parts else Content("no command has these words")
 
 
-def _help_text(place: str, ids: tuple[str, ...]) -> Content:
+def _help_text(place: str, here: list[Part]) -> Content:
     parts: list[Part] = [
         "Lower case goes forward in time, upper case back. Each layer of the model is a few "
         "stages; only a layer's result is shown by PyTorch and can be compared.\n"
     ]
     if place:
-        parts.append((f"\nHere: {place}\n", "bold $accent"))
-    for name in ids:
-        parts += _help_line(BY_ID[name])
+        parts += [(f"\nHere: {place}\n", "bold $accent"), *here]
     for group in GROUPS:
         parts.append((f"\n{group}\n", "bold $accent"))
         for command in COMMANDS:

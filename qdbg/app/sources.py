@@ -16,16 +16,11 @@ from qdbg.core.quantity import Array
 from qdbg.engine.browse import axes_of
 from qdbg.engine.reading import PLAIN, Reading
 from qdbg.engine.table import NOTHING, Measure, Table
-from qdbg.engine.terms import Product, Term, Terms
 from qdbg.engine.trace import Step, Trace
 from qdbg.ops import registry
 
 ROOMY = 110
 """From this width on the list of layers shows every column."""
-AFTER = 2
-"""Lines below the first one of a pair that are to be seen with it."""
-PIXEL = "pixel"
-"""The heading over the places of a convolution's inputs."""
 CHANGED = "*"
 """The mark of a value that is another one since numbers of the run were changed."""
 MARKS = {"equal": "✓", "differs": "≠", "not simulated": "○"}
@@ -158,81 +153,6 @@ class Rail:
         mark = MARKS[status] if last else NOTHING
         role = "differs" if last and status == "differs" else "muted"
         return GridRow((f"  {mark} {name}",), " ", "", role)
-
-
-class TermTable:
-    """The products behind one accumulator, a line each, and a line for each pair's sum."""
-
-    def __init__(self, terms: Terms, before: Terms | None = None) -> None:
-        self.terms = terms
-        self._before = _products(before)
-        self.columns = (
-            GridColumn("k", 4),
-            *((GridColumn(PIXEL, self._widest(terms), left=True),) if self._placed(terms) else ()),
-            GridColumn("x_q" if terms.paired else "x_c", 5 if before else 4),
-            GridColumn("w_q", 5),
-            GridColumn("x·w", 7),
-            *(
-                (GridColumn("pair sum", 8), GridColumn("kept", 7), GridColumn("lost", 7))
-                if terms.paired
-                else ()
-            ),
-            GridColumn("running sum", 11),
-        )
-        self._lines: list[tuple[Term, int]] = [
-            (term, place) for term in terms.rows for place in range(len(term.products))
-        ]
-
-    @property
-    def placed(self) -> bool:
-        """Whether the inputs have places in an image."""
-        return self._placed(self.terms)
-
-    @staticmethod
-    def _placed(terms: Terms) -> bool:
-        return bool(terms.rows and terms.rows[0].products[0].place)
-
-    @staticmethod
-    def _widest(terms: Terms) -> int:
-        return max(len(p.place) for term in terms.rows for p in term.products)
-
-    @property
-    def first_look(self) -> int:
-        """A line that is in view together with the first saturating pair; 0 without one."""
-        first = next((n for n, (term, _) in enumerate(self._lines) if term.excess), -AFTER)
-        return min(first + AFTER, len(self._lines) - 1)
-
-    def __len__(self) -> int:
-        """One line per product."""
-        return len(self._lines)
-
-    def row(self, index: int) -> GridRow:
-        """One product; the pair's sum stands at its last product."""
-        term, place = self._lines[index]
-        p = term.products[place]
-        numbers = (*self._operands(p), str(p.product))
-        cells = (str(p.k), p.place, *numbers) if p.place else (str(p.k), *numbers)
-        last = place == len(term.products) - 1
-        role = "cut" if term.excess else "plain"
-        if not self.terms.paired:
-            return GridRow((*cells, str(term.running)), " ", "", role)
-        pair = (str(term.total), str(term.kept), str(term.excess) if term.excess else NOTHING)
-        tail = (*pair, str(term.running)) if last else ("", "", "", "")
-        brace = "└" if last and len(term.products) > 1 else "┌" if len(term.products) > 1 else " "
-        side = ("↑" if term.excess > 0 else "↓") if term.excess and last else ""
-        return GridRow((*cells, *tail), brace, side, role)
-
-    def _operands(self, product: Product) -> tuple[str, ...]:
-        """The input and the weight, marked where they are other ones than before."""
-        own = product.x, product.w
-        before = self._before.get(product.k, own)
-        pairs = zip(own, before, strict=True)
-        return tuple(str(n) if n == was else f"{CHANGED}{n}" for n, was in pairs)
-
-
-def _products(terms: Terms | None) -> dict[int, tuple[int, int]]:
-    rows = terms.rows if terms is not None else ()
-    return {p.k: (p.x, p.w) for term in rows for p in term.products}
 
 
 class LayerTable:

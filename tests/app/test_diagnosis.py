@@ -67,3 +67,20 @@ async def test_where_nothing_differs_it_says_so():
         await pilot.press("d")
         await pilot.pause()
         assert "nothing differs under fbgemm-avx2" in screen_text(app)
+
+
+async def test_the_question_mark_explains_the_panel_and_a_list_where_they_are():
+    app = app_on(arithmetic="textbook")
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        await diagnosed(pilot)
+        await pilot.press("question_mark")
+        await pilot.pause()
+        text = " ".join(screen_text(app).split())
+        assert "Here: assumptions of the simulated arithmetic" in text
+        assert "J scroll the proof" in text
+        await pilot.press("escape")
+        assert isinstance(app.screen, DiagnosisScreen)
+        await pilot.press("escape", "a", "f1")
+        await pilot.pause()
+        assert "⏎ s take this row" in " ".join(screen_text(app).split())
