@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
@@ -22,6 +23,8 @@ from qdbg.app.widgets import Part, join, title
 from qdbg.commands import BY_ID, COMMANDS, GROUPS, Command, key_sign
 
 T = TypeVar("T")
+WINDOW, MARGIN, KEYS = 84, 6, 20
+"""How wide a window is, what its frame and a scrollbar take of that, and the column of the keys."""
 CSS = """
 .dialog { width: 84; max-width: 95%; height: auto; max-height: 90%; border: round $primary;
           background: $surface; padding: 0 1; border-title-color: $foreground; }
@@ -208,16 +211,15 @@ class Help(Dialog[None]):
         keys: tuple[tuple[str, str], ...] = (),
     ) -> None:
         super().__init__()
-        here = [part for name in ids for part in _help_line(BY_ID[name])]
-        here += [part for row in keys for part in _key_line(row[0].split(","), row[1])]
-        self.table = _help_text(place, here)
+        self.place = place
+        self.rows = (*(_row(BY_ID[name]) for name in ids), *((k.split(","), d) for k, d in keys))
 
     def compose(self) -> ComposeResult:
         """The words searched for, and the table, scrolling where it is longer than the screen."""
         with Vertical(classes="dialog", id="box"):
             yield Input(placeholder="find a command", compact=True, id="words")
             with VerticalScroll(id="keys"):
-                yield Static(self.table, id="text", markup=False)
+                yield Static(id="text", markup=False)
 
     def on_mount(self) -> None:
         """Name the window."""
@@ -225,16 +227,31 @@ class Help(Dialog[None]):
         self.query_one("#words").display = False
         self.query_one("#keys").focus()
 
+    def on_resize(self, event: Resize) -> None:
+        """What a key does stays in its column."""
+        del event
+        self._show()
+
+    @property
+    def width(self) -> int:
+        """How wide a text may be, beside the frame and the scrollbar."""
+        return min(WINDOW, self.app.size.width * 95 // 100) - MARGIN
+
+    def _show(self) -> None:
+        """Everything, or the commands with the words that are typed."""
+        words = self.query_one("#words", Input).value.lower().split()
+        rows = _found(words, self.width) if words else _all(self.place, self.rows, self.width)
+        self.query_one("#text", Static).update(rows)
+
     def action_search(self) -> None:
         """Type words that the commands must have."""
         words = self.query_one("#words", Input)
         words.display = True
         words.focus()
 
-    def on_input_changed(self, event: Input.Changed) -> None:
+    def on_input_changed(self) -> None:
         """Leave the commands with these words."""
-        found = _found(event.value.lower().split()) if event.value.strip() else None
-        self.query_one("#text", Static).update(self.table if found is None else found)
+        self._show()
 
     def on_input_submitted(self) -> None:
         """Scroll what was found."""
@@ -245,34 +262,42 @@ class Help(Dialog[None]):
         self.dismiss(None)
 
 
-def _help_line(command: Command) -> list[Part]:
-    return _key_line(command.keys or (f": {command.id}",), command.help)
+Row = tuple[Sequence[str], str]
+"""Keys, and what they do."""
 
 
-def _key_line(keys: Sequence[str], words: str) -> list[Part]:
-    return [(f"  {'  '.join(map(key_sign, keys)):<18}", "bold"), f"{words}\n"]
+def _row(command: Command) -> Row:
+    return command.keys or (f": {command.id}",), command.help
 
 
-def _found(words: list[str]) -> Content:
+def _lines(rows: Iterable[Row], width: int) -> list[Part]:
+    """A line for each row; where it is longer it goes on in its own column."""
     parts: list[Part] = []
+    for keys, words in rows:
+        signs = f"  {'  '.join(map(key_sign, keys)):<{KEYS - 2}}"
+        text = f"\n{' ' * KEYS}".join(wrap(words, max(KEYS, width - KEYS)))
+        parts += [(signs, "bold"), f"{text}\n"]
+    return parts
+
+
+def _found(words: list[str], width: int) -> Content:
+    rows = []
     for command in COMMANDS:
         keys = " ".join(key_sign(key) for key in command.keys)
         text = f"{command.id} {command.label} {command.help} {keys}".lower()
         if all(word in text for word in words):
-            parts += _help_line(command)
-    return join(*parts) if parts else Content("no command has these words")
+            rows.append(_row(command))
+    return join(*_lines(rows, width)) if rows else Content("no command has these words")
 
 
-def _help_text(place: str, here: list[Part]) -> Content:
+def _all(place: str, here: Iterable[Row], width: int) -> Content:
     parts: list[Part] = [
         "Lower case goes forward in time, upper case back. Each layer of the model is a few "
         "stages; only a layer's result is shown by PyTorch and can be compared.\n"
     ]
     if place:
-        parts += [(f"\nHere: {place}\n", "bold $accent"), *here]
+        parts += [(f"\nHere: {place}\n", "bold $accent"), *_lines(here, width)]
     for group in GROUPS:
         parts.append((f"\n{group}\n", "bold $accent"))
-        for command in COMMANDS:
-            if command.group == group:
-                parts += _help_line(command)
+        parts += _lines((_row(c) for c in COMMANDS if c.group == group), width)
     return join(*parts)
