@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 
-from qdbg.app.grid import Bar, GridColumn, GridRow
+from qdbg.app.grid import GAP, Bar, GridColumn, GridRow
 from qdbg.app.widgets import fitted
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Layer
@@ -19,8 +20,12 @@ from qdbg.engine.table import NOTHING, Measure, Table
 from qdbg.engine.trace import Step, Trace
 from qdbg.ops import registry
 
-ROOMY = 110
-"""From this width on the list of layers shows every column."""
+PART = re.compile(r"([ih]h(?:_l\d+(?:_reverse)?)?)(?:#\d+)?")
+"""The linear parts of a recurrent layer are called as torch calls their weights: `ih_l0`."""
+ROOMY, WITH_SCALES = 110, 80
+"""From these widths on the list of layers shows every column, or at least the weights' scales."""
+LEAST_NAME, AROUND = 10, 9
+"""The least room of a layer's name, and what frame, marks and gap take of a line."""
 CHANGED = "*"
 """The mark of a value that is another one since numbers of the run were changed."""
 MARKS = {"equal": "✓", "differs": "≠", "not simulated": "○"}
@@ -32,6 +37,8 @@ def layer_title(trace: Trace, call: int) -> str:
     node, layer = trace.nodes[call], trace.layer(call)
     op = registry().get(node.op)
     title = op.title if op is not None else node.op
+    if part := PART.fullmatch(node.name.rpartition(":")[2]):
+        return f"{part[1]} {title}"
     return f"{title} {sizes}" if layer is not None and (sizes := layer.sizes) else title
 
 
@@ -161,14 +168,18 @@ class LayerTable:
     def __init__(self, layers: Mapping[str, Layer], width: int = 120) -> None:
         self.layers = tuple(layers.values())
         self.roomy = width >= ROOMY
-        self.columns = (
-            GridColumn("layer", 14 if self.roomy else 10, left=True),
+        rest = (
             GridColumn("class", 16 if self.roomy else 10, left=True),
             *((GridColumn("weight", 18, left=True),) if self.roomy else ()),
             GridColumn("scale", 14 if self.roomy else 11),
             GridColumn("zero point", 10),
-            GridColumn("weight scales", 26 if self.roomy else 22, optional=True, left=True),
+            GridColumn("weight scales", 29 if self.roomy else 16, optional=True, left=True),
         )
+        shown = rest if width >= WITH_SCALES else rest[:-1]
+        room = width - AROUND - sum(column.width + GAP for column in shown)
+        longest = max((len(path) for path in layers), default=0)
+        self.names = max(LEAST_NAME, min(longest, room))
+        self.columns = (GridColumn("layer", self.names, left=True), *rest)
 
     def __len__(self) -> int:
         """The number of layers."""
@@ -182,11 +193,11 @@ class LayerTable:
         scale = f"{float(output.scale):.{digits}g}" if output is not None else NOTHING
         zero_point = str(int(output.zero_point)) if output is not None else NOTHING
         weight, scales = _weight(layer)
-        name = layer.path or "(model)"
+        name = fitted(layer.path or "(model)", self.names)
         if not self.roomy:
-            name, kind = fitted(name, 10), fitted(layer.kind or NOTHING, 10)
-            return GridRow((name, kind, scale, zero_point, scales.replace(" … ", "…")))
-        name, kind = fitted(name, 14), fitted(layer.kind or NOTHING, 16)
+            scales = scales.rpartition(": ")[2].replace(" … ", "…")
+            return GridRow((name, fitted(layer.kind or NOTHING, 10), scale, zero_point, scales))
+        kind = fitted(layer.kind or NOTHING, 16)
         return GridRow((name, kind, fitted(weight, 18), scale, zero_point, scales))
 
 
