@@ -219,7 +219,7 @@ class Help(Dialog[None]):
         with Vertical(classes="dialog", id="box"):
             yield Input(placeholder="find a command", compact=True, id="words")
             with VerticalScroll(id="keys"):
-                yield Static(id="text", markup=False)
+                yield Static(_all(self.place, self.rows, self.width), id="text", markup=False)
 
     def on_mount(self) -> None:
         """Name the window."""

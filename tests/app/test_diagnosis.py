@@ -3,7 +3,7 @@
 import pytest
 
 from qdbg.app.diagnosis import DiagnosisScreen
-from tests.app.conftest import app_on, ready, screen_text
+from tests.app.conftest import app_on, ready, region_text, screen_text
 
 SIZES = [(120, 40), (80, 24), (60, 16), (200, 60)]
 
@@ -20,10 +20,9 @@ async def diagnosed(pilot):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_the_panel_names_the_cause_what_it_leaves_and_the_proof(size):
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=size) as pilot:
-        await ready(pilot)
+async def test_the_panel_names_the_cause_what_it_leaves_and_the_proof(stage, size):
+    async with stage(arithmetic="textbook", size=size) as pilot:
+        app = pilot.app
         await diagnosed(pilot)
         text = screen_text(app)
         assert "Explained: pair-saturation" in text
@@ -33,10 +32,9 @@ async def test_the_panel_names_the_cause_what_it_leaves_and_the_proof(size):
         assert max(len(line) for line in text.splitlines()) <= size[0]
 
 
-async def test_enter_adopts_the_cause_and_nothing_differs_any_more():
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_enter_adopts_the_cause_and_nothing_differs_any_more(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        app = pilot.app
         await diagnosed(pilot)
         await pilot.press("enter")
         assert app.debugger.arithmetic == "textbook+pair-saturation=fbgemm-avx2"
@@ -48,10 +46,9 @@ async def test_enter_adopts_the_cause_and_nothing_differs_any_more():
         assert "all 42 values equal PyTorch's under textbook+pair-saturation" in screen_text(app)
 
 
-async def test_another_row_shows_its_own_proof():
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_another_row_shows_its_own_proof(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        app = pilot.app
         screen = await diagnosed(pilot)
         other = next(i for i, v in enumerate(screen.rows) if v.ids == ("clamp",))
         await pilot.press(*["down"] * other)
@@ -69,18 +66,18 @@ async def test_where_nothing_differs_it_says_so():
         assert "nothing differs under fbgemm-avx2" in screen_text(app)
 
 
-async def test_the_question_mark_explains_the_panel_and_a_list_where_they_are():
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_the_question_mark_explains_the_panel_and_a_list_where_they_are(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        app = pilot.app
         await diagnosed(pilot)
         await pilot.press("question_mark")
         await pilot.pause()
-        text = " ".join(screen_text(app).split())
+        text = " ".join(region_text(app, "#keys").split())
         assert "Here: assumptions of the simulated arithmetic" in text
         assert "J scroll the proof" in text
         await pilot.press("escape")
         assert isinstance(app.screen, DiagnosisScreen)
         await pilot.press("escape", "a", "f1")
         await pilot.pause()
-        assert "⏎ s take this row" in " ".join(screen_text(app).split())
+        assert "⏎ s take this row" in " ".join(region_text(app, "#keys").split())
+        await pilot.press("escape", "escape")

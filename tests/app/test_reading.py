@@ -5,7 +5,7 @@ import numpy as np
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.engine.reading import Reading
 from qdbg.engine.terms import terms
-from tests.app.conftest import app_on, ready, region_text
+from tests.app.conftest import region_text
 
 CAPTURED = ARITHMETICS["fbgemm-avx2"]
 
@@ -18,10 +18,9 @@ def test_a_number_is_written_in_each_base():
     assert Reading("hex").text(np.float32(1.5), 32) == "1.5"
 
 
-async def test_keys_choose_the_base_and_the_real_values():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_keys_choose_the_base_and_the_real_values(stage):
+    async with stage() as pilot:
+        app = pilot.app
         app.give("go", "fc1[8]")
         value = int(app.debugger.step.simulated[0, 8])
         await pilot.press("x")
@@ -35,10 +34,9 @@ async def test_keys_choose_the_base_and_the_real_values():
         assert f"{(value - 128) * 13 / 256:.6g}" in region_text(app, "#table")
 
 
-async def test_the_products_behind_an_element_are_read_in_the_base_too():
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_the_products_behind_an_element_are_read_in_the_base_too(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        app = pilot.app
         await pilot.press("c", "s")
         element = terms(app.debugger.step, app.debugger.element, CAPTURED)
         pair = element.saturating[0]
