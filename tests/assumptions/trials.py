@@ -278,10 +278,13 @@ def main():
         if true not in named(found.causes):
             counts["true cause not in the answer"] += 1
             sys.stdout.write(f"missed: {trial}, seed {seed}: {named(found.causes)}\n")
-        elif named(found.causes) == {true}:
+        elif named(found.causes) == {true} and found.explained:
             counts["named uniquely at once"] += 1
+        counts["integers that say too little"] += bool(found.doubt)
         if named(causes) == {true}:
             counts["named uniquely with further inputs"] += 1
+        elif not causes:
+            counts["unexplained"] += 1
         elif len(named(causes)) == 1:
             counts["another cause named as the only one"] += 1
         else:
