@@ -95,7 +95,7 @@ def numbers(random, trial):
     if tie and random.random() < 0.4:
         y_scale *= 1 + 2.0**-27  # float32 does not see it, and in float64 no tie is a tie
     if trial.mistake == "relu6":
-        y_scale = max(y_scale, 0.125)  # six is inside the range
+        w_scale, y_scale, y_zp = w_scale * (0.125 / y_scale), 0.125, min(y_zp, 150)
     unit = x_scale * np.broadcast_to(w_scale, (len(w),))
     b = ((random.integers(-60000, 60000, len(w)) / 2 + 0.25 * (not tie)) * unit).astype(np.float32)
     return {
