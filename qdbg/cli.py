@@ -70,8 +70,9 @@ def _forget_stdout() -> None:
 
 def _run(argv: list[str]) -> int:
     from qdbg.headless import arguments  # noqa: PLC0415 - argparse
+    from qdbg.headless.options import joined  # noqa: PLC0415 - argparse
 
-    argv = arguments.joined(argv)
+    argv = joined(argv)
     run = COMMANDS.get(argv[0]) if argv else None
     if run is not None:
         return run(arguments.PARSERS[argv[0]]().parse_args(argv[1:]))

@@ -70,6 +70,8 @@ class Debugger(Changing):
         self.marks: dict[str, tuple[str, int]] = {}
         self.history: list[Executed] = []
         self.stop = Stop(Mark(0, 0), arrival(self.trace.step(0), "start"))
+        self.why = self.stop.reason
+        """Why it stopped where the cursor is; selecting an element there does not change that."""
         self._elements: dict[tuple[int, tuple[int, ...]], int] = {}
 
     def beside(self, golden: Mapping[int, Array]) -> None:
@@ -103,6 +105,8 @@ class Debugger(Changing):
             raise CommandError(f"{name} takes no argument, but {argument!r} follows it")
         before = self._spot
         self.stop = _HANDLERS[name](self, argument)
+        if name != "element":
+            self.why = self.stop.reason
         self._remember()
         command = f"{name} {argument}".strip()
         if name not in {"undo", "redo"}:

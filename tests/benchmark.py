@@ -2,7 +2,8 @@
 
     python -m tests.benchmark
 
-Run it on a quiet machine. The app is driven in a pseudo-terminal of 120×40.
+Run it on a quiet machine. The app is driven in a pseudo-terminal of 120×40; beside it, an app of
+Textual alone with one line and a footer, which is what the app can come near to.
 """
 
 import contextlib
@@ -23,6 +24,22 @@ from pathlib import Path
 QDBG = [sys.executable, "-m", "qdbg"]
 MODEL = ["models/iris_qat.pth", "--sample", "versicolor"]
 RUNS, KEYS = 9, 60
+QUIET = 0.05
+"""Seconds without output after which a key counts as answered."""
+EMPTY = """
+from textual.app import App
+from textual.widgets import Footer, Static
+class Empty(App):
+    BINDINGS = [("n", "count(1)", "next"), ("N", "count(-1)", "back")]
+    number = 0
+    def compose(self):
+        yield Static("step 0", id="number")
+        yield Footer()
+    def action_count(self, by):
+        self.number += by
+        self.query_one("#number").update(f"step {self.number}", layout=False)
+Empty().run()
+"""
 
 
 def process(command):
@@ -63,16 +80,31 @@ class Terminal:
         return (time.perf_counter() - self.start) * 1000
 
     def key(self, key):
-        """Milliseconds from a key to the first bytes of the answer; then wait until it is quiet."""
-        while self.read(0.05):
-            pass
+        """Milliseconds from a key to the first and to the last bytes of the answer."""
+        self.wait()
         start = time.perf_counter()
         os.write(self.fd, key)
         self.read(5)
-        took = (time.perf_counter() - start) * 1000
-        while self.read(0.05):
+        first = last = time.perf_counter()
+        while self.read(QUIET):
+            last = time.perf_counter()
+        return (first - start) * 1000, (last - start) * 1000
+
+    def wait(self):
+        """Read until nothing comes any more."""
+        while self.read(QUIET):
             pass
-        return took
+
+    def answer_or_end(self, key, words, end):
+        """Milliseconds from a key to these words; None if others come before."""
+        self.seen = b""
+        start = time.perf_counter()
+        os.write(self.fd, key)
+        while words not in self.seen:
+            if end in self.seen:
+                return None
+            self.read(5)
+        return (time.perf_counter() - start) * 1000
 
     def close(self):
         """End the app."""
@@ -82,24 +114,47 @@ class Terminal:
         os.close(self.fd)
 
 
-def app():
-    """First paint, and the median and 95th percentile of a key, in milliseconds."""
-    paints, opened = [], []
+def opening(command, words):
+    """Milliseconds until each of the words is on the screen, the medians of RUNS."""
+    found = []
+    for _ in range(RUNS):
+        terminal = Terminal(command)
+        found.append([terminal.until(text) for text in words])
+        terminal.close()
+    return [statistics.median(times) for times in zip(*found, strict=True)]
+
+
+def pressing(command, there, keys):
+    """The median and the 95th percentile of a key to the first bytes, and to the last ones."""
+    terminal = Terminal(command)
+    terminal.until(there)
+    terminal.wait()
+    times = [terminal.key(key) for _ in range(KEYS // len(keys)) for key in keys]
+    terminal.close()
+    return [spread([time[which] for time in times]) for which in (0, 1)]
+
+
+def while_capturing():
+    """The same to the answer of keys that are pressed while PyTorch is imported and runs."""
+    times = []
     for _ in range(RUNS):
         terminal = Terminal([*QDBG, *MODEL])
-        paints.append(terminal.until(b"layers in the file"))
-        opened.append(terminal.until(b"step "))
+        terminal.until(b"layers in the file")
+        while b"step " not in terminal.seen:
+            key, words = ((b"n", b"n next:"), (b"c", b"c continue:"))[len(times) % 2]
+            took = terminal.answer_or_end(key, words, b"step ")
+            if took is None:
+                break
+            times.append(took)
+            terminal.read(QUIET)
         terminal.close()
-    terminal = Terminal([*QDBG, *MODEL])
-    terminal.until(b"step ")
-    keys = sorted(terminal.key(b"n" if i % 20 < 10 else b"N") for i in range(KEYS))
-    terminal.close()
-    return (
-        statistics.median(paints),
-        statistics.median(opened),
-        statistics.median(keys),
-        keys[int(0.95 * len(keys))],
-    )
+    return spread(times)
+
+
+def spread(times):
+    """The median and the 95th percentile."""
+    times = sorted(times)
+    return statistics.median(times), times[int(0.95 * len(times))]
 
 
 VIEWS = {
@@ -123,8 +178,7 @@ def million(folder):
     found = {}
     for view, keys in VIEWS.items():
         terminal.key(b"\r" if view == "drill-down" else b"v" if found else b"g")
-        times = sorted(terminal.key(key) for _ in range(KEYS // 6) for key in keys)
-        found[view] = statistics.median(times), times[int(0.95 * len(times))]
+        found[view] = spread([terminal.key(key)[0] for _ in range(KEYS // 6) for key in keys])
     terminal.close()
     return found
 
@@ -134,16 +188,27 @@ def main():
     base = process([sys.executable, "-c", "pass"])
     shown = process([*QDBG, "--help"])
     replayed = process([*QDBG, "replay", "sessions/versicolor.qdbg"])
-    paint, opened, key, slow = app()
+    empty = [sys.executable, "-c", EMPTY]
+    (bare,) = opening(empty, [b"step 0"])
+    paint, opened = opening([*QDBG, *MODEL], [b"layers in the file", b"step "])
     rows = [
         ("python -c pass", base),
         ("qdbg --help", shown),
         ("qdbg replay, one session", replayed),
+        ("first paint of an empty app", bare),
         ("first paint of the app", paint),
         ("main screen, PyTorch has run", opened),
-        ("key to first bytes, median", key),
-        ("key to first bytes, 95th percentile", slow),
     ]
+    keys = {
+        "an empty app, n and N": pressing(empty, b"step 0", [b"n", b"N"]),
+        "n and N": pressing([*QDBG, *MODEL], b"step ", [b"n"] * 10 + [b"N"] * 10),
+        "j and k": pressing([*QDBG, *MODEL], b"step ", [b"j"] * 3 + [b"k"] * 3),
+        "keys while PyTorch runs": [while_capturing()],
+    }
+    for name, (first, *last) in keys.items():
+        for words, found in zip(("", " to the last bytes"), (first, *last), strict=False):
+            rows.append((f"{name}{words}: median", found[0]))
+            rows.append((f"{name}{words}: 95th", found[1]))
     with tempfile.TemporaryDirectory() as folder:
         for view, (median, slow) in million(folder).items():
             rows.append((f"a million elements, {view}: median", median))

@@ -7,6 +7,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from qdbg.app.pauses import search_rarely
 from qdbg.names import THEME_NAMES
 
 if TYPE_CHECKING:
@@ -18,6 +19,7 @@ def run(plan: Plan | None, theme: str = THEME_NAMES[0], *, ascii: bool = False) 
 
     What was wrong with the input stands on the screen, and on stderr after the app.
     """
+    search_rarely()
     from qdbg.app.app import QdbgApp  # noqa: PLC0415 - textual only when the app opens
 
     app = QdbgApp(plan, theme, ascii=ascii)

@@ -15,8 +15,9 @@ from textual.worker import WorkerFailed, get_current_worker
 from qdbg.app.dialogs import Ask, AskLetter, Help
 from qdbg.app.opening import OpeningScreen
 from qdbg.app.palette import CommandProvider, Palette
+from qdbg.app.pauses import spare_what_stays
 from qdbg.app.plan import Plan, plan_of_words
-from qdbg.app.screen import ALWAYS, CommandScreen
+from qdbg.app.screen import CommandScreen
 from qdbg.app.touring import Touring
 from qdbg.commands import BY_ID
 from qdbg.errors import CommandError, QdbgError, SessionError
@@ -34,7 +35,6 @@ BAD_INPUT = 2
 LARGE = 2**18
 """Recordings of fewer numbers are simulated more quickly than a screen is drawn."""
 T = TypeVar("T")
-WITHOUT_RECORDING = ALWAYS | {"home", "out", "sessions", "tour"}
 
 
 class QdbgApp(Touring):
@@ -118,6 +118,7 @@ class QdbgApp(Touring):
 
         self.plan = plan
         self.began(debugger, plan)
+        spare_what_stays()
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.push_screen(MainScreen())
@@ -126,10 +127,7 @@ class QdbgApp(Touring):
 
     def give(self, name: str, argument: str = "") -> None:
         """Run a command of the table, by its id; ask for what it needs."""
-        if isinstance(self.screen, CommandScreen) and self.screen.takes(name):
-            return
-        if self._debugger is None and name not in WITHOUT_RECORDING:
-            self._say_not_yet()
+        if isinstance(self.screen, CommandScreen) and self.screen.answers(name):
             return
         own = getattr(self, "_do_" + name.replace("-", "_"), None)
         try:
@@ -169,10 +167,6 @@ class QdbgApp(Touring):
         else:
             self.push_screen(WorkingScreen(work, heading), finish)
 
-    def _say_not_yet(self) -> None:
-        self.clear_notifications()
-        self.notify(self.problem or "The model has not run yet.", timeout=3, markup=False)
-
     def _execute(self, command: str) -> None:
         before, debugger = self.debugger.trace, self.debugger
         self.work(
@@ -182,7 +176,7 @@ class QdbgApp(Touring):
     def _executed(self, debugger: Debugger, before: Trace) -> None:
         if debugger is not self._debugger:
             return
-        self.withdraw()
+        self.moved()
         self._redraw()
         now = self.debugger.trace
         if (now.feed, now.arithmetic.changes) != (before.feed, before.arithmetic.changes):

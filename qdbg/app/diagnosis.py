@@ -18,7 +18,8 @@ from textual.worker import Worker, get_current_worker
 from qdbg.app import dialogs
 from qdbg.app.dialogs import Choice, Choices, Dialog
 from qdbg.app.grid import Grid, GridColumn, GridRow
-from qdbg.app.widgets import Panel, Part, join, title
+from qdbg.app.widgets import Part, join, title
+from qdbg.app.words import Panel
 from qdbg.core.quantity import Array
 from qdbg.core.work import Cancelled, Tell, heard_by
 from qdbg.engine.diagnose import diagnose
@@ -173,7 +174,7 @@ class DiagnosisScreen(Dialog[str | None]):
     def action_scroll(self, pages: int) -> None:
         """Scroll the proof."""
         panel = self.query_one("#proof", Panel)
-        panel.scroll_relative(y=pages * max(1, panel.size.height - 1), animate=False)
+        panel.scroll_lines(pages * max(1, panel.size.height - 1))
 
     def action_choose(self) -> None:
         """Take its arithmetic."""

@@ -6,7 +6,6 @@ from textual.app import ComposeResult
 from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.events import Resize
-from textual.widgets import Static
 
 from qdbg.app import texts
 from qdbg.app.grid import Grid
@@ -14,7 +13,8 @@ from qdbg.app.keyline import KeyLine
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sights import sight_hint, sight_panel, sight_title
 from qdbg.app.sources import TermTable
-from qdbg.app.widgets import Panel, title
+from qdbg.app.widgets import title
+from qdbg.app.words import Panel, Words
 from qdbg.engine.sight import Sight, sight
 from qdbg.engine.table import Table
 from qdbg.engine.terms import Terms, terms
@@ -41,7 +41,7 @@ class ElementScreen(CommandScreen):
               border-title-color: $foreground; border-subtitle-color: $secondary; }
     #way { width: 1fr; height: 1fr; border: round $border; padding: 0 1;
            border-title-color: $foreground; border-subtitle-color: $foreground;
-           border-subtitle-style: bold; scrollbar-size-vertical: 1; }
+           border-subtitle-style: bold; }
     ElementScreen.placed #left { width: 84; }
     ElementScreen.-narrow #both { layout: vertical; }
     ElementScreen.-narrow #left { width: 1fr; height: 2fr; }
@@ -75,13 +75,13 @@ class ElementScreen(CommandScreen):
 
     def compose(self) -> ComposeResult:
         """Two header lines, the products, the way, and the footer."""
-        yield Static(id="title", markup=False)
-        yield Static(id="stop", markup=False)
-        yield Static(id="about", markup=False)
+        yield Words(id="title")
+        yield Words(id="stop")
+        yield Words(id="about")
         with Container(id="both"):
             with Vertical(id="left"):
                 yield Grid(id="terms", selectable=False)
-                yield Static(id="window", markup=False)
+                yield Words(id="window")
             yield Panel(id="way")
         yield KeyLine()
 
@@ -106,22 +106,19 @@ class ElementScreen(CommandScreen):
         if found is not None:
             table = TermTable(found, self._before(step, element))
             self.set_class(table.placed, "placed")
-            grid.show(table)
-            self.call_after_refresh(grid.select, table.first_look)
+            grid.show(table, table.first_look)
             kind = "pairs" if found.paired else "products"
             name = self._element_name()
             heading = f"{kind} behind {name}, as {found.arithmetic} adds them"
             title(grid, heading, texts.headroom(found))
         self._show_window(sight(step, element, found, self._chosen_plane(step.call)))
-        title_line = texts.title_line(debugger, self.size.width)
-        self.query_one("#title", Static).update(title_line, layout=False)
-        stop_line = texts.stop_line(debugger, self.size.width)
-        self.query_one("#stop", Static).update(stop_line, layout=False)
+        self.query_one("#title", Words).say(texts.title_line(debugger, self.size.width))
+        self.query_one("#stop", Words).say(texts.stop_line(debugger, self.size.width))
         way = self.query_one("#way", Panel)
         title(way, f"the way of {self._element_name()}", texts.outcome(step, result, element))
         way.show(*texts.way_panel(step, element))
         about = texts.about_sum(step, element, found) if found is not None else Content("")
-        self.query_one("#about", Static).update(about)
+        self.query_one("#about", Words).say(about)
 
     def _before(self, step: Step, element: int) -> Terms | None:
         """The products in the original run, where numbers are changed."""
@@ -145,10 +142,10 @@ class ElementScreen(CommandScreen):
         shown = not self.has_class("-narrow") if self._windowed is None else self._windowed
         self.set_class(seen is not None and shown, "sighted")
         if seen is not None and shown:
-            panel = self.query_one("#window", Static)
+            panel = self.query_one("#window", Words)
             width = WIDE if self.has_class("-wide") else self.size.width
             title(panel, sight_title(seen), sight_hint(seen))
-            panel.update(sight_panel(seen, width - FRAME))
+            panel.say(sight_panel(seen, width - FRAME))
 
     def takes(self, name: str) -> bool:
         """Show or hide the window, or show another plane of it."""
@@ -171,7 +168,7 @@ class ElementScreen(CommandScreen):
         """Scroll the products and the way."""
         for panel in (self.query_one("#terms", Grid), self.query_one("#way", Panel)):
             rows = max(1, panel.size.height - 2)
-            panel.scroll_relative(y=pages * rows, animate=False)
+            panel.scroll_lines(pages * rows)
 
     def _element_name(self) -> str:
         return Table(self.qdbg.debugger.step).name_of(self.qdbg.debugger.element)

@@ -8,11 +8,12 @@ from typing import ClassVar, Protocol
 from rich.cells import cell_len
 from rich.segment import Segment
 from rich.style import Style
-from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
-from textual.geometry import Region, Size
+from textual.events import Click, Resize
+from textual.geometry import Region
 from textual.message import Message
-from textual.scroll_view import ScrollView
 from textual.strip import Strip
+
+from qdbg.app.scrolling import Scrolled
 
 GAP = 2
 """Blanks between two columns."""
@@ -70,11 +71,10 @@ class GridSource(Protocol):
         """One row, made when it is drawn."""
 
 
-class Grid(ScrollView, can_focus=False):
+class Grid(Scrolled, can_focus=False):
     """A header line and the visible rows of a GridSource."""
 
     DEFAULT_CSS = """
-    Grid { overflow-x: hidden; scrollbar-size-vertical: 1; }
     Grid:ansi > .grid--selected { text-style: reverse; }
     """
     COMPONENT_CLASSES: ClassVar[set[str]] = {
@@ -106,43 +106,55 @@ class Grid(ScrollView, can_focus=False):
         self.head = int(header)
         self._shown: tuple[int, ...] = ()
         self._bar = 0
-        """How wide the bars are."""
+        """How wide the bars of the rows are."""
+        self._width = 0
+        """What a row may take, beside the bar that says which rows are seen."""
+        self._looks: dict[str, Style] = {}
+        """The component styles, each made once."""
+
+    @property
+    def length(self) -> int:
+        """The number of rows."""
+        return len(self.source) if self.source is not None else 0
 
     def show(self, source: GridSource, selected: int = 0) -> None:
         """Show a source, with one row selected and in view; the same one draws only two rows."""
         if source is self.source:
             self.select(selected)
             return
+        before, width = self.length, self._width
         self.source = source
         self._layout_columns()
-        self.virtual_size = Size(self.size.width, len(source) + self.head)
         self.select(selected)
-        self.refresh()
+        if width == self._width:
+            rows = max(before, self.length) + self.head
+            self.refresh(Region(0, 0, self.size.width, min(rows, self.size.height)))
+        else:
+            self.refresh()
 
     def select(self, index: int) -> None:
         """Select a row of the same source and scroll to it."""
-        before, self.selected = self.selected, index
-        rows = max(1, self.size.height - self.head)
-        top = int(self.scroll_offset.y)
-        wanted = min(max(top, index - rows + 1), index)
-        if wanted != top:
-            self.scroll_to(y=wanted, animate=False, force=True, immediate=True)
-            self.refresh()
-        elif before != index:
+        before, self.selected, top = self.selected, index, self.top
+        if not self.size.height:  # not laid out yet: on_resize will know the room
+            return
+        self.see_from(min(max(top, index - self.room + 1), index))
+        if before != index and top == self.top:
             for row in (before, index):
                 self.refresh(Region(0, row - top + self.head, self.size.width, 1))
 
     def on_resize(self, event: Resize) -> None:
         """Choose the columns that fit."""
         del event
-        source, self.source = self.source, None
-        if source is not None:
-            self.show(source, self.selected)
+        if self.source is not None:
+            self._layout_columns()
+            self.select(self.selected)
+            self.refresh()
 
     def _layout_columns(self) -> None:
         assert self.source is not None  # noqa: S101 - callers look first
         columns = self.source.columns
-        free = self.size.width - 5 - sum(c.width + GAP for c in columns if not c.optional)
+        self._width = self.size.width - self.overflows
+        free = self._width - 5 - sum(c.width + GAP for c in columns if not c.optional)
         shown = []
         for place, column in enumerate(columns):
             if column.optional:
@@ -153,26 +165,33 @@ class Grid(ScrollView, can_focus=False):
         self._shown = tuple(shown)
         self._bar = min(free - GAP, WIDEST_BAR)
 
+    def notify_style_update(self) -> None:
+        """Another theme."""
+        super().notify_style_update()
+        self._looks.clear()
+
+    def _look(self, name: str) -> Style:
+        if name not in self._looks:
+            self._looks[name] = self.get_component_rich_style(f"grid--{name}")
+        return self._looks[name]
+
     def render_line(self, y: int) -> Strip:
         """One line of the screen: the header, or a row."""
-        width = self.size.width
-        if self.source is None:
-            return Strip.blank(width, self.rich_style)
-        if y < self.head:
-            return self._line(self._header(), "grid--header")
-        index = int(self.scroll_offset.y) + y - self.head
-        if index >= len(self.source):
-            return Strip.blank(width, self.rich_style)
+        if self.source is not None and y < self.head:
+            return self._strip(self._header(), self._look("header"))
+        index = self.top + y - self.head
+        if self.source is None or index >= self.length:
+            return Strip.blank(self.size.width, self.visual_style.rich_style)
         row = self.source.row(index)
         cursor = "▌" if self.selectable and index == self.selected else " "
         text = f"{cursor}{row.mark} " + self._cells(row.cells) + f" {row.side}"
         if self._bars is not None:
             text = self._before_bar(text) + bar(row.share, self._bars, self._bar)
-        style = self.get_component_rich_style(f"grid--{row.role}")
+        style = self._look(row.role)
         if cursor == "▌":
-            chosen = self.get_component_rich_style("grid--selected")
+            chosen = self._look("selected")
             style += Style(bgcolor=chosen.bgcolor, reverse=chosen.reverse)
-        return self._strip(text, style)
+        return self.beside_bar(self._strip(text, style), y)
 
     def _header(self) -> str:
         assert self.source is not None  # noqa: S101 - callers look first
@@ -182,7 +201,7 @@ class Grid(ScrollView, can_focus=False):
         return self._before_bar(text) + over_bars(self._bars, self._bar)
 
     def _before_bar(self, text: str) -> str:
-        return text + " " * (self.size.width - self._bar - 1 - cell_len(text))
+        return text + " " * (self._width - self._bar - 1 - cell_len(text))
 
     @property
     def _bars(self) -> Bar | None:
@@ -203,35 +222,17 @@ class Grid(ScrollView, can_focus=False):
             parts.append(text + blanks if column.left else blanks + text)
         return (" " * GAP).join(parts)
 
-    def _line(self, text: str, component: str) -> Strip:
-        return self._strip(text, self.get_component_rich_style(component))
-
     def _strip(self, text: str, style: Style) -> Strip:
-        return Strip([Segment(text, style)]).adjust_cell_length(self.size.width, style)
+        return Strip([Segment(text, style)]).adjust_cell_length(self._width, style)
 
     def on_click(self, event: Click) -> None:
         """Select the row that was clicked."""
         offset = event.get_content_offset(self)
-        if offset is None or self.source is None or offset.y < self.head:
+        if offset is None or offset.y < self.head or offset.x >= self._width:
             return
-        index = int(self.scroll_offset.y) + offset.y - self.head
-        if index < len(self.source):
+        index = self.top + offset.y - self.head
+        if index < self.length:
             self.post_message(self.Picked(self, index, event.chain > 1))
-
-    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
-        """The wheel moves the rows; they are drawn anew."""
-        del event
-        self.refresh()
-
-    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
-        """The wheel moves the rows; they are drawn anew."""
-        del event
-        self.refresh()
-
-    def watch_scroll_y(self, old_value: float, new_value: float) -> None:
-        """The header stays, so every line changes when the rows move."""
-        super().watch_scroll_y(old_value, new_value)
-        self.refresh()
 
 
 def bar(share: float, about: Bar, width: int) -> str:

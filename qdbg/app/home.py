@@ -74,7 +74,10 @@ class HomeScreen(CommandScreen):
     .grid--selected { background: $block-cursor-background; }
     """
     ALLOWED = frozenset(
-        {"down", "up", "first", "last", "page-down", "page-up", "into", "out", "resume", "tour"}
+        {
+            *("down", "up", "first", "last", "page-down", "page-up"),
+            *("into", "out", "resume", "tour", "sessions"),
+        }
     )
 
     def __init__(self) -> None:

@@ -10,16 +10,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from textual.content import Content
-from textual.widgets import Static
-
+from qdbg.app.hints import Hint, Offer
 from qdbg.app.keyline import KeyLine
 from qdbg.app.moves import Moves
 from qdbg.app.plan import Plan
 from qdbg.app.screen import CommandScreen
-from qdbg.app.widgets import join
 from qdbg.errors import CommandError, SessionError
 from qdbg.names import THEME_NAMES
+from qdbg.newcomer import is_newcomer
 
 if TYPE_CHECKING:
     from qdbg.debugger import Debugger, Executed
@@ -47,6 +45,8 @@ class Keeping(Moves):
         """Its name among the recent ones; empty while it is not there."""
         self._offered: Recent | None = None
         """Where the same run was left last time, until it is gone on with."""
+        self._line: Offer | Hint | None = None
+        """The line above the footer, while it is there."""
         self._refused = False
         """Whether the user was told that the session cannot be kept."""
         self.session_path: Path | None = None
@@ -127,24 +127,27 @@ class Keeping(Moves):
         from qdbg.recent import latest  # noqa: PLC0415 - not before the first paint
 
         self._debugger, self._opened = debugger, list(debugger.history)
-        self._kept, self._refused = plan.kept, False
+        self._kept, self._refused, self._line = plan.kept, False, None
         self.session_path = plan.session_path
         self._offered = latest(plan.run) if plan.run and not plan.kept else None
 
     def offer(self) -> None:
-        """Say where the same run was left, above the footer of the main screen."""
-        if self._offered is None or not isinstance(self.screen, CommandScreen):
+        """Say where the same run was left, or to a newcomer which keys to begin with, above the
+        footer of the main screen."""
+        if not isinstance(self.screen, CommandScreen):
             return
-        place = f"{self._offered.place} under {self._offered.arithmetic}"
-        words = join(
-            (" ctrl+r ", "bold $warning"), "go on where you were: ", (place, "bold"), ("  ", "")
-        )
-        self.screen.mount(Offer(words), before=self.screen.query_one(KeyLine))
+        if self._offered is not None:
+            self._line = Offer(f"{self._offered.place} under {self._offered.arithmetic}")
+        elif self.plan is not None and not self.plan.tour and is_newcomer():
+            self._line = Hint()
+        if self._line is not None:
+            self.screen.mount(self._line, before=self.screen.query_one(KeyLine))
 
-    def withdraw(self) -> None:
-        """The user went another way: the line goes, and ctrl+r still works."""
-        for line in self.screen.query(Offer):
-            line.remove()
+    def moved(self) -> None:
+        """The user found the way: the line goes. What it offered is still there on ctrl+r."""
+        if self._line is not None and self._line.seen_enough():
+            self._line.remove()
+            self._line = None
 
     def _do_resume(self) -> None:
         entry, debugger, plan = self._offered, self._debugger, self.plan
@@ -161,14 +164,3 @@ class Keeping(Moves):
             return replace(load(entry.path), recording=recording)
 
         self.open(replace(chosen, opening=opening, kept=entry.name))
-
-
-class Offer(Static):
-    """One line with a key, which asks nothing."""
-
-    DEFAULT_CSS = """
-    Offer { height: 1; background: $panel; text-wrap: nowrap; text-overflow: ellipsis; }
-    """
-
-    def __init__(self, words: Content) -> None:
-        super().__init__(words, markup=False)

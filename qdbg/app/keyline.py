@@ -6,6 +6,7 @@ from textual.content import Content
 from textual.events import Click
 from textual.widget import Widget
 
+from qdbg.app.screen import CommandScreen
 from qdbg.app.widgets import Part, join
 from qdbg.commands import COMMANDS, Command, key_sign
 
@@ -33,7 +34,7 @@ class KeyLine(Widget, can_focus=False):
         return found
 
     def _allowed(self, command: Command) -> bool:
-        return bool(self.screen.check_action("command", (command.id,)))
+        return not isinstance(self.screen, CommandScreen) or self.screen.means(command.id)
 
     def render(self) -> Content:
         """The line."""

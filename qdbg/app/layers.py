@@ -60,9 +60,9 @@ class LayersScreen(CommandScreen):
         if name in ROWS:
             rows = ROWS[name]
             step = max(1, grid.size.height - 2) if abs(rows) == PAGE else 1
-            grid.scroll_relative(y=step if rows > 0 else -step, animate=False)
+            grid.scroll_lines(step if rows > 0 else -step)
             return True
         if name in ENDS:
-            grid.scroll_to(y=0 if name == "first" else grid.max_scroll_y, animate=False)
+            grid.see_from(0 if name == "first" else grid.length)
             return True
         return name in ELEMENTS or BY_ID[name].recorded

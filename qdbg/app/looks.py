@@ -6,13 +6,15 @@ import os
 from collections.abc import Sequence
 
 from textual.app import App
-from textual.filter import LineFilter
+from textual.filter import ANSIToTruecolor, LineFilter
+from textual.theme import Theme
 from textual.widget import Widget
 
 from qdbg.app.glyphs import Ascii, needs_ascii
 from qdbg.app.theme import THEMES
 
 ASCII_CLASS = "-ascii"
+WORN = {theme.name: theme for theme in THEMES.values()}
 
 
 class Looks(App[int]):
@@ -33,8 +35,18 @@ class Looks(App[int]):
             self.add_class(ASCII_CLASS)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
-        """Those of Textual, and the one that leaves only ASCII where that is wanted."""
-        return (*super().get_line_filters(), *self._signs)
+        """Those of Textual, and the one that leaves only ASCII where that is wanted.
+
+        The one that replaces a terminal's own colours is left out: the themes have none, or only
+        these, and it would look at every line of the screen at each key.
+        """
+        own = (f for f in super().get_line_filters() if not isinstance(f, ANSIToTruecolor))
+        return (*own, *self._signs)
+
+    @property
+    def current_theme(self) -> Theme:
+        """The theme that is worn; Textual asks for it at each line that it draws."""
+        return WORN.get(self.theme) or super().current_theme
 
     def wear_theme(self) -> None:
         """Make the themes known and take the first one."""

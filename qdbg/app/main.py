@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from contextlib import suppress
 
 from textual.app import ComposeResult
 from textual.containers import Horizontal, Vertical
-from textual.content import Content, Span
+from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Size
-from textual.widgets import Static
 from textual.worker import get_current_worker
 
 from qdbg.app import texts
@@ -23,7 +21,8 @@ from qdbg.app.pictured import Pictured, part_title, views_line
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import Rail, StepTable
 from qdbg.app.watching import LEAST_WATCHES, MOST_WATCHES, watch_lines
-from qdbg.app.widgets import Panel, title
+from qdbg.app.widgets import title
+from qdbg.app.words import Panel, Words
 from qdbg.core.work import Cancelled, heard_by
 from qdbg.engine.survey import Fare
 from qdbg.engine.table import Table
@@ -45,7 +44,6 @@ class MainScreen(CommandScreen):
     #table { height: 1fr; border: round $border; border-title-color: $foreground; }
     #formula {
         width: 41; border: round $border; padding: 0 1; border-title-color: $secondary;
-        scrollbar-size-vertical: 1;
     }
     #map { height: 1fr; border: round $border; border-title-color: $foreground; display: none; }
     #table, #map { border-subtitle-color: $secondary; }
@@ -114,28 +112,26 @@ class MainScreen(CommandScreen):
         """What is being counted, and how far that is."""
         self._rail: Rail | None = None
         self._table: StepTable | None = None
-        self._said: dict[str, tuple[str, Sequence[Span], Size]] = {}
-        """What stands in each place, and how large that was."""
         self._strip: tuple[Step, Size] | None = None
         """What the range strip was drawn for: it goes over every element."""
 
     def compose(self) -> ComposeResult:
         """Two header lines, three panels, three lines below, and the footer."""
-        yield Static(id="title", markup=False)
-        yield Static(id="stop", markup=False)
+        yield Words(id="title")
+        yield Words(id="stop")
         with Horizontal(id="body"):
             yield Grid(id="rail", header=False)
             with Vertical(id="middle"):
                 yield Grid(id="table")
                 yield Pictured(id="map")
-                yield Static(id="passage", markup=False)
-                yield Static(id="spread", markup=False)
-                yield Static(id="below", markup=False)
+                yield Words(id="passage")
+                yield Words(id="spread")
+                yield Words(id="below")
             yield Panel(id="formula")
-        yield Static(id="watches", markup=False)
-        yield Static(id="range", markup=False)
-        yield Static(id="legend", markup=False)
-        yield Static(id="survey", markup=False)
+        yield Words(id="watches")
+        yield Words(id="range")
+        yield Words(id="legend")
+        yield Words(id="survey")
         yield KeyLine()
 
     def on_mount(self) -> None:
@@ -220,10 +216,7 @@ class MainScreen(CommandScreen):
         self.set_class(bool(debugger.watches.all), "watching")
         if debugger.watches.all:
             most = LEAST_WATCHES if self.has_class("-narrow") else MOST_WATCHES
-            panel = self.query_one("#watches", Static)
-            lines = watch_lines(debugger, self.size.width - 4, most)
-            rows = min(most, len(debugger.watches.all))
-            panel.update(lines, layout=panel.size.height != rows)
+            self._say("#watches", watch_lines(debugger, self.size.width - 4, most))
 
     def _legend(self) -> Content:
         trace = self.qdbg.debugger.trace
@@ -280,12 +273,7 @@ class MainScreen(CommandScreen):
             self.call_after_refresh(self.draw_again)
 
     def _say(self, selector: str, content: Content) -> None:
-        """Put a text where its place has a size of its own; what is there already stays."""
-        place = self.query_one(selector, Static)
-        said = content.plain, content.spans, place.size
-        if self._said.get(selector) != said:
-            self._said[selector] = said
-            place.update(content, layout=False)
+        self.query_one(selector, Words).say(content)
 
     def _show_rail(self) -> None:
         debugger = self.qdbg.debugger
@@ -330,7 +318,7 @@ class MainScreen(CommandScreen):
     def scroll_beside(self, pages: int) -> None:
         """Scroll the formula."""
         panel = self.query_one("#formula", Panel)
-        panel.scroll_relative(y=pages * max(1, panel.size.height // 2), animate=False)
+        panel.scroll_lines(pages * max(1, panel.size.height // 2))
 
     def page(self) -> int:
         """Half the rows of the table, or of the picture."""

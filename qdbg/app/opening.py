@@ -12,7 +12,9 @@ from textual.widgets import Static
 from qdbg.app.grid import Grid
 from qdbg.app.keyline import KeyLine
 from qdbg.app.screen import CommandScreen
-from qdbg.app.widgets import Panel, Part, join, title
+from qdbg.app.widgets import Part, join, title
+from qdbg.app.words import Panel, Words
+from qdbg.commands import BY_ID, key_sign
 
 if TYPE_CHECKING:
     from qdbg.app.plan import Plan
@@ -36,11 +38,17 @@ class OpeningScreen(CommandScreen):
     .grid--plain { color: $foreground; }
     .grid--selected { background: $block-cursor-background; }
     """
-    ALLOWED = frozenset({"out", "resume", "home", "scroll-down", "scroll-up"})
+    ALLOWED = frozenset(
+        {"out", "resume", "home", "sessions", "tour", "scroll-down", "scroll-up", "palette"}
+    )
+    REFUSES = True
 
     def __init__(self, plan: Plan) -> None:
         super().__init__(classes="unread")
         self.plan = plan
+        self._doing = ""
+        self._early = ""
+        """The command that needs what is not there yet, with its key."""
 
     def compose(self) -> ComposeResult:
         """The title, the words on what happens, a process's last words, the layers."""
@@ -49,7 +57,7 @@ class OpeningScreen(CommandScreen):
             (f" {PurePath(self.plan.title).name}", "bold"),
         )
         yield Static(heading, id="title", markup=False)
-        yield Static(id="progress", markup=False)
+        yield Words(id="progress")
         yield Panel(id="words")
         yield Grid(id="layers", selectable=False)
         yield KeyLine()
@@ -68,11 +76,24 @@ class OpeningScreen(CommandScreen):
 
     def say(self, words: str) -> None:
         """Name what is being done."""
-        self.query_one("#progress", Static).update(join(("… ", "bold $accent"), words))
+        self._doing = words
+        self._show_progress()
+
+    def refuse(self, name: str) -> None:
+        """What went wrong is said already, with the keys that lead on."""
+        if not self.has_class("failed"):
+            command = BY_ID[name]
+            self._early = f"{' '.join(map(key_sign, command.keys[:1]))} {command.label}".strip()
+            self._show_progress()
+
+    def _show_progress(self) -> None:
+        early = f"\n■ {self._early}: the model has not run yet" if self._early else ""
+        words = join(("… ", "bold $accent"), self._doing, (early, "bold $warning"))
+        self.query_one("#progress", Words).say(words)
 
     def fail(self, problem: QdbgError, *, back: bool) -> None:
         """Say what is wrong, what would have been right, what to do, and which keys lead on."""
-        self.query_one("#progress", Static).update(_account(problem, back=back))
+        self.query_one("#progress", Words).say(_account(problem, back=back))
         self.add_class("failed")
         if problem.printed:
             self.add_class("said")
@@ -88,7 +109,7 @@ class OpeningScreen(CommandScreen):
     def scroll_beside(self, pages: int) -> None:
         """Scroll the last words."""
         panel = self.query_one("#words", Panel)
-        panel.scroll_relative(y=pages * max(1, panel.size.height - 1), animate=False)
+        panel.scroll_lines(pages * max(1, panel.size.height - 1))
 
 
 def _account(problem: QdbgError, *, back: bool) -> Content:

@@ -206,7 +206,9 @@ class FeatureMap(Widget, can_focus=True):
         number = str(self.row if here else row).rjust(self._margin(picture) - 2)
         _, room = self._room(picture, self.scale)
         columns = slice(self.left, self.left + room)
-        cursor = self.column - self.left if here else -1
+        cursor = self.column - self.left
+        if not (here and 0 <= cursor < room):  # a smaller room is drawn before it is scrolled
+            cursor = -1
         shades = len(RAMP) if few_colors(self) else SHADES
         pixels = picture.line(row, columns, shades, numbered=self.scale.numbered)
         if self.scale.numbered:

@@ -6,12 +6,12 @@ from textual.app import ComposeResult
 from textual.containers import Container
 from textual.content import Content
 from textual.events import Resize
-from textual.widgets import Static
 
 from qdbg.app.brush import RAMP
 from qdbg.app.looks import few_colors
 from qdbg.app.picture import FeatureMap
 from qdbg.app.widgets import Part, join
+from qdbg.app.words import Words
 from qdbg.engine.browse import Axes, axes_of
 from qdbg.engine.explain import number
 from qdbg.engine.picture import Picture
@@ -43,7 +43,7 @@ class Pictured(Container):
     def compose(self) -> ComposeResult:
         """The picture and the facts."""
         yield FeatureMap(id="pixels")
-        yield Static(id="facts", markup=False)
+        yield Words(id="facts")
 
     @property
     def map(self) -> FeatureMap:
@@ -86,7 +86,7 @@ class Pictured(Container):
             return
         beside = self.has_class("-beside")
         facts = (facts_beside if beside else facts_below)(picture, element, self._view(beside))
-        self.query_one("#facts", Static).update(facts, layout=False)
+        self.query_one("#facts", Words).say(facts)
 
     def _view(self, beside: bool) -> Parts:
         """The scale of the shades, and which part of the picture is seen."""

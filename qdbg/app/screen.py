@@ -40,6 +40,8 @@ class CommandScreen(Screen[None]):
     COMMAND_PALETTE_BINDING = ""
     ALLOWED: ClassVar[frozenset[str] | None] = None
     """The commands besides ALWAYS that mean something here; None: every one."""
+    REFUSES = False
+    """Whether it is said why the others do not."""
 
     @property
     def place(self) -> tuple[str, tuple[str, ...]]:
@@ -55,11 +57,26 @@ class CommandScreen(Screen[None]):
         """Give a command by its id."""
         self.qdbg.give(name)
 
+    def means(self, name: str) -> bool:
+        """Whether the command means something here; if not, the footer leaves it out."""
+        return self.ALLOWED is None or name in self.ALLOWED | ALWAYS
+
     def check_action(self, action: str, parameters: tuple[object, ...]) -> bool | None:
-        """Only what means something here has a key and stands in the footer."""
-        if action != "command" or self.ALLOWED is None:
+        """Only what means something here, or is refused in words, has a key."""
+        return action != "command" or self.means(str(parameters[0])) or self.REFUSES
+
+    def answers(self, name: str) -> bool:
+        """Whether the screen has dealt with the command itself: done it, or refused it."""
+        if self.takes(name):
             return True
-        return parameters[0] in self.ALLOWED | ALWAYS
+        if not self.means(name):
+            self.refuse(name)
+            return True
+        return False
+
+    def refuse(self, name: str) -> None:
+        """Say why a command means nothing here."""
+        del name
 
     def show_state(self) -> None:
         """Draw what the debugger's state is now."""

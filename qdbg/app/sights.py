@@ -14,6 +14,8 @@ LABEL = 6
 GAP = 3
 PADDING = "░░░"
 """A position beyond the input."""
+NO_PLACE = "-"
+"""A row or column between two of the input's, as a transposed convolution has them."""
 
 
 def sight_title(sight: Sight) -> str:
@@ -31,7 +33,7 @@ def sight_hint(sight: Sight) -> str:
     """What the padding stands for, and the keys that lead to the other channels."""
     words = []
     if sight.padded:
-        words.append(f"{PADDING} padding, zero point {sight.zero_point}")
+        words.append(f"{PADDING} {sight.outside}, zero point {sight.zero_point}")
     if sight.planes > 1:
         words.append(", . other channels")
     return "   ".join(words)
@@ -41,17 +43,21 @@ def sight_panel(sight: Sight, width: int) -> Content:
     """The inputs, and beside them the weights where there is room for both."""
     across = len(sight.columns) * CELL
     weights = width >= LABEL + 2 * across + GAP
-    head = "".join(str(column).rjust(CELL - 1) + " " for column in sight.columns)
+    head = "".join(_place(column).rjust(CELL - 1) + " " for column in sight.columns)
     parts: list[Part] = [(f"{'x_q':<{LABEL}}{head}", "$secondary")]
     if weights:
         parts.append((f"{'':{GAP}}{'w_q':>{CELL - 1}}", "$secondary"))
     for row, cells in zip(sight.rows, sight.cells, strict=True):
-        parts.append((f"\n{row:>{LABEL - 2}}  ", "$secondary"))
+        parts.append((f"\n{_place(row):>{LABEL - 2}}  ", "$secondary"))
         parts += [part for cell in cells for part in _input(cell)]
         if weights:
             parts.append(" " * GAP)
             parts += [(f"{cell.w:>{CELL - 1}} ", _style(cell)) for cell in cells]
     return join(*parts)
+
+
+def _place(place: int | None) -> str:
+    return NO_PLACE if place is None else str(place)
 
 
 def _input(cell: Cell) -> list[Part]:

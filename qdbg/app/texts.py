@@ -66,7 +66,7 @@ def stop_line(debugger: Debugger, width: int) -> Content:
     layer = step.node.layer or step.node.name
     title = f"{layer_title(trace, step.call)} " if width >= ROOMY else ""
     source = f"  {step.node.source}" if step.node.source else ""
-    reason = join(("■ ", "$warning"), (debugger.stop.reason, "bold"))
+    reason = join(("■ ", "$warning"), (debugger.why, "bold"))
     if width < LEAST:
         return join(" ", (name, "bold $accent"), " ", reason)
     behind = join(
@@ -128,7 +128,7 @@ def _exposure(step: Step, element: int) -> Content:
 def _parameters(step: Step, element: int) -> Content:
     rows: list[Part] = []
     for parameter in parameters(step, element):
-        rows += [(f"{parameter.symbol:<11}", "$secondary"), f"{parameter.value}\n"]
+        rows += [(f"{parameter.symbol:<10} ", "$secondary"), f"{parameter.value}\n"]
     return join(*rows)
 
 

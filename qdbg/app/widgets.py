@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
+from typing import Self
+
 from rich.cells import cell_len, set_cell_size
-from textual.app import ComposeResult
-from textual.containers import VerticalScroll
 from textual.content import Content
+from textual.geometry import Region, Size
 from textual.markup import escape
 from textual.widget import Widget
-from textual.widgets import Static
 
 Part = str | Content | tuple[str, str]
 """Plain text, styled text, or a text with its style."""
@@ -32,39 +32,48 @@ def fitting(width: int, first: Content, *others: Content) -> Content:
     return first
 
 
+class Framed(Widget):
+    """A widget of which only the frame is drawn again where words in it change."""
+
+    _naming = False
+
+    @property
+    def size(self) -> Size:
+        """Without the frame, as for every widget; but not looked up on the screen each time."""
+        return self.outer_size - self.styles.gutter.totals
+
+    def name_frame(self, above: str, below: str = "") -> None:
+        """Put words into the frame; brackets in them are no markup."""
+        changed = []
+        left, up, (width, height) = -self.gutter.left, -self.gutter.top, self.outer_size
+        self._naming = self.is_mounted
+        if (self.border_title or "") != escape(above):
+            self.border_title = escape(above)
+            changed.append(Region(left, up, width, 1))
+        if (self.border_subtitle or "") != escape(below):
+            self.border_subtitle = escape(below)
+            changed.append(Region(left, up + height - 1, width, 1))
+        self._naming = False
+        if changed:
+            self.refresh(*changed)
+
+    def refresh(
+        self,
+        *regions: Region,
+        repaint: bool = True,
+        layout: bool = False,
+        recompose: bool = False,
+    ) -> Self:
+        """Draw again; not all of it for the words in the frame."""
+        if self._naming:
+            return self
+        return super().refresh(*regions, repaint=repaint, layout=layout, recompose=recompose)
+
+
 def title(widget: Widget, text: str, below: str = "") -> None:
     """Put words into a widget's frame; brackets in them are no markup."""
+    if isinstance(widget, Framed):
+        widget.name_frame(text, below)
+        return
     widget.border_title = escape(text)
     widget.border_subtitle = escape(below)
-
-
-class Panel(VerticalScroll, can_focus=False):
-    """A text that scrolls where it is longer than its frame.
-
-    It keeps the height of the longest text shown so far: a layout of the whole screen for each
-    step would be most of a key's delay.
-    """
-
-    def __init__(self, *, id: str | None = None) -> None:
-        super().__init__(id=id)
-        self._wrapped = (0, 0)
-        """The width that the text was wrapped for, and its greatest height there."""
-
-    def compose(self) -> ComposeResult:
-        """The text."""
-        yield Static(markup=False)
-
-    def show(self, content: Content, upto: Content | None = None) -> None:
-        """Show another text, scrolled so that the end of its first part `upto` is in view."""
-        text = self.query_one(Static)
-        width = self.scrollable_content_region.width
-        if width:
-            needed = content.get_height({}, width)
-            before, height = self._wrapped
-            if width != before or needed > height:
-                self._wrapped = (width, needed)
-                text.styles.height = needed
-        text.update(content, layout=False)
-        if upto is not None and width:
-            line = upto.get_height({}, width)
-            self.scroll_to(y=max(0, line - self.size.height + 1), animate=False)

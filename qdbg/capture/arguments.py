@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import ctypes
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -17,9 +16,13 @@ from qdbg.core.op import Operand
 from qdbg.core.quantity import STORAGE, Array, QTensor, readonly
 
 PLAIN = (bool, int, float, str)
+NESTS = (list, tuple, dict)
+"""What an argument's tensors may lie in."""
 SPELLED = (torch.dtype, torch.memory_format, torch.layout, torch.device)
 NUMBERS = (torch.float32, torch.float64, torch.int64, torch.int32, torch.uint8)
 """Types of tensors that are no quantized ones and still worth keeping."""
+HELD = {getattr(torch, name): np.dtype(kind) for name, kind in STORAGE.items()}
+"""The numpy types of the integers of quantized tensors."""
 
 
 class Arguments:
@@ -36,8 +39,9 @@ class Arguments:
             self._sort(name, value)
 
     def _sort(self, name: str, value: Any) -> None:
-        found = [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.Tensor)]
-        packed = [leaf for leaf in tree_leaves(value) if isinstance(leaf, torch.ScriptObject)]
+        leaves = tree_leaves(value) if isinstance(value, NESTS) else [value]
+        found = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
+        packed = [leaf for leaf in leaves if isinstance(leaf, torch.ScriptObject)]
         if found:
             self.tensors += [(name, tensor) for tensor in found]
         elif packed:
@@ -81,8 +85,7 @@ def _plain(value: Any) -> object:
 def copied(tensor: torch.Tensor) -> Operand | None:
     """The tensor's numbers at this moment, in their own order of memory; None for a type that qdbg
     does not keep."""
-    dtype = str(tensor.dtype).removeprefix("torch.")
-    if tensor.is_quantized and dtype in STORAGE:
+    if tensor.dtype in HELD:
         q = readonly(np.array(integers(tensor), order="K"))
         return QTensor(q, parameters(tensor), strides_of(tensor))
     if tensor.dtype in NUMBERS:
@@ -93,22 +96,31 @@ def copied(tensor: torch.Tensor) -> Operand | None:
 def integers(tensor: torch.Tensor) -> Array:
     """The integers of a quantized tensor as they lie in its own memory: no copy, and no call that
     a tape would see. They stay valid as long as the tensor lives."""
-    dtype = np.dtype(STORAGE[str(tensor.dtype).removeprefix("torch.")])
-    shape, strides = tuple(tensor.shape), tensor.stride()
+    dtype = HELD[tensor.dtype]
     if not tensor.numel():
-        return np.zeros(shape, dtype)
-    reach = 1 + sum((n - 1) * step for n, step in zip(shape, strides, strict=True))
-    memory = (ctypes.c_char * (reach * dtype.itemsize)).from_address(tensor.data_ptr())
-    steps = [step * dtype.itemsize for step in strides]
-    return np.ndarray(shape, dtype, memoryview(memory), strides=steps)
+        return np.zeros(tuple(tensor.shape), dtype)
+    return np.asarray(_Memory(tensor, dtype))
+
+
+class _Memory:
+    """The memory of a quantized tensor, as numpy takes it."""
+
+    def __init__(self, tensor: torch.Tensor, dtype: np.dtype[Any]) -> None:
+        self.__array_interface__ = {
+            "version": 3,
+            "data": (tensor.data_ptr(), True),
+            "shape": tuple(tensor.shape),
+            "strides": tuple(step * dtype.itemsize for step in tensor.stride()),
+            "typestr": dtype.str,
+        }
 
 
 def strides_of(tensor: torch.Tensor) -> tuple[int, ...] | None:
     """As `QTensor.strides`; None for exactly those of a new row-major tensor: where axes have the
     length 1, only the strides tell which order of memory a kernel takes the tensor for."""
-    strides, step = tuple(int(s) for s in tensor.stride()), 1
-    row_major = []
-    for size in reversed(tensor.shape):
-        row_major.append(step)
-        step *= max(1, int(size))
-    return None if strides == tuple(reversed(row_major)) else strides
+    strides, step = tensor.stride(), 1
+    for size, own in zip(reversed(tensor.shape), reversed(strides), strict=True):
+        if own != step:
+            return tuple(strides)
+        step *= max(1, size)
+    return None

@@ -12,6 +12,9 @@ from qdbg.capture.tape import Tape
 from qdbg.errors import CaptureError
 from qdbg.reader.backend import Ref
 
+INTERPRETED = {Container, torch.nn.Sequential, torch.nn.ModuleList, torch.nn.ModuleDict}
+"""Modules whose children are called by the interpreter alone."""
+
 
 class Backend:
     """Runs layers, functions and methods by torch; tells the tape where they were called."""
@@ -19,15 +22,19 @@ class Backend:
     def __init__(self, modules: Mapping[str, torch.nn.Module]) -> None:
         self.tape: Tape | None = None
         self._modules = modules
+        self.inner = _inside_torchs(modules)
+        """The modules that a module of torch's own may call: only hooks tell when."""
 
     def call_layer(self, path: str, args: Any, kwargs: Mapping[str, Any]) -> Any:
         """The result of a module of the file."""
         module = self._modules.get(path)
         if module is None or isinstance(module, Container):
             raise CaptureError(f"{path or 'the model'} is not a layer that qdbg can run")
-        args, kwargs = self._resolved((args, dict(kwargs)))
+        args, kwargs = self._resolved(args), self._resolved(kwargs) if kwargs else {}
         self._check_width(path, module, args)
-        return module(*args, **kwargs)
+        if self.tape is None or not path or path in self.inner:
+            return module(*args, **kwargs)
+        return self.tape.through(path, module, args, kwargs)
 
     def _check_width(self, path: str, module: torch.nn.Module, args: Any) -> None:
         """Say what a Linear layer takes before torch says it in its own words."""
@@ -81,6 +88,8 @@ class Backend:
 
     def _resolved(self, value: Any) -> Any:
         """Packed weights in the place of their references. Raises CaptureError for layers."""
+        if type(value) is torch.Tensor:
+            return value
         if type(value) in {tuple, list}:  # a torch.Size, say, holds no layers
             return type(value)(self._resolved(part) for part in value)
         if isinstance(value, dict):
@@ -117,3 +126,12 @@ class Backend:
         """It is through with it."""
         if self.tape is not None:
             self.tape.leave()
+
+
+def _inside_torchs(modules: Mapping[str, torch.nn.Module]) -> dict[str, torch.nn.Module]:
+    found: dict[str, torch.nn.Module] = {}
+    for path, module in modules.items():
+        parent = path.rpartition(".")[0]
+        if path and (parent in found or type(modules[parent]) not in INTERPRETED):
+            found[path] = module
+    return found

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import platform
+from functools import cache
 from pathlib import Path
 
 from qdbg.errors import CaptureError
@@ -75,6 +76,7 @@ def forced_level(cpu: str) -> str:
     return cpu
 
 
+@cache
 def machine_has(flag: str) -> bool | None:
     """Whether the processor has the flag, in Linux's spelling; None where the system is silent."""
     return flag in machine_flags() if _cpuinfo_lines() else None

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from functools import cache
+
 import numpy as np
 import torch
 
@@ -23,9 +25,15 @@ def quantized(tensor: QTensor) -> torch.Tensor:
     )
 
 
+@cache
+def name_of(dtype: torch.dtype) -> str:
+    """`quint8`."""
+    return str(dtype).removeprefix("torch.")
+
+
 def parameters(tensor: torch.Tensor) -> QParams:
     """The scale and zero point of a quantized tensor, as torch stores them."""
-    dtype = str(tensor.dtype).removeprefix("torch.")
+    dtype = name_of(tensor.dtype)
     if tensor.qscheme() == torch.per_tensor_affine:
         return QParams.per_tensor(tensor.q_scale(), tensor.q_zero_point(), dtype)
     scales: Array = tensor.q_per_channel_scales().numpy().astype(np.float64)

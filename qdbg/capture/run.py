@@ -109,11 +109,12 @@ def choose_engine(wanted: str | None) -> str:
 def prepare(
     model: Model, forward: Any
 ) -> tuple[Backend, dict[str, torch.nn.Module], Run, Callable[[], str | None] | None]:
-    """The rebuilt modules, what runs them on an input, and what tells the source line."""
+    """What computes with the rebuilt modules, those of them that need hooks, what runs them on an
+    input, and what tells the source line."""
     if not forward.trusted:
         modules = rebuild(model)
         backend = Backend(modules)
-        return backend, modules, lambda fed: forward.run(backend, (fed,)), None
+        return backend, backend.inner, lambda fed: forward.run(backend, (fed,)), None
     trusted = importlib.import_module("qdbg.capture.trusted")
     path = Path(forward.source_path)
     names = trusted.load_definitions(path)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import cache
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
@@ -35,6 +36,30 @@ schema does not say so."""
 T = TypeVar("T")
 
 
+@dataclass(frozen=True, slots=True)
+class Called:
+    """What is known of an op of the dispatcher whatever it is called with."""
+
+    name: str
+    """`quantized::conv2d.new`."""
+    op: str
+    quantizes: bool
+    chooses: bool
+    """Its kernel depends on more than the CPU level."""
+    writes: bool
+
+    @classmethod
+    @cache
+    def of(cls, func: Any) -> Called:
+        """Asked once: torch makes the names anew each time."""
+        name, known = func.name(), names_of_calls()
+        schema = name.partition(".")[0]
+        op = known.get(name) or known.get(schema, schema.replace("::", "."))
+        quantizes = op.startswith("quantize")
+        return cls(name, op, quantizes, schema.startswith(CHOOSING), overwrites(func))
+
+
+@cache
 def overwrites(func: Any) -> bool:
     """Whether the op writes over one of its operands."""
     return bool(func._schema.is_mutable) or func.name().startswith(OVERWRITES)
@@ -99,7 +124,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         for path, module in self._modules.items():
             if path:
                 self._handles.append(module.register_forward_pre_hook(self._entering(path)))
-                self._handles.append(module.register_forward_hook(self._left))
+                self._handles.append(module.register_forward_hook(self._leave_module))
         super().__enter__()  # type: ignore[no-untyped-call]
         return self
 
@@ -138,39 +163,48 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         kwargs = kwargs or {}
         if self._reading:
             return func(*args, **kwargs)
-        schema = func.name().partition(".")[0]
-        known = names_of_calls()
-        op = known.get(func.name()) or known.get(schema, schema.replace("::", "."))
-        given = Arguments(func, args, kwargs)
+        called, given = Called.of(func), Arguments(func, args, kwargs)
         operands = [tensor for _, tensor in given.tensors]
         quantized = bool(given.packed) or any(operand.is_quantized for operand in operands)
-        name = self._name(op)
-        if quantized or op.startswith("quantize"):
-            self.now = name
-            self._progress(f"running {name}")
-        sources = self._sources(given) if quantized or op.startswith("quantize") else ()
+        concerned = quantized or called.quantizes
+        if concerned:
+            self.now = self._name(called.op)
+            self._progress(f"running {self.now}")
+        sources = self._sources(given) if concerned else ()
         result = func(*args, **kwargs)
-        writes = overwrites(func)
-        self._overwritten |= writes
-        results = [leaf for leaf in tree_leaves(result) if isinstance(leaf, torch.Tensor)]
+        self._overwritten |= called.writes
+        leaves = [result] if isinstance(result, torch.Tensor) else tree_leaves(result)
+        results = [leaf for leaf in leaves if isinstance(leaf, torch.Tensor)]
         if results and (quantized or any(tensor.is_quantized for tensor in results)):
-            if not writes and any(results[0] is each for each in operands):
+            if not called.writes and any(results[0] is each for each in operands):
                 self._write_passed(results[0])
-                return result
-            if results[0].is_quantized and not writes:
-                self.repeats.append((len(self.nodes), func.name()))
-            names = tuple(name for name, _ in (*given.tensors, *given.unpacked))
-            if op in recurrent.NAMES:
-                first = len(self.nodes)
-                given.settings |= self._write_inside(func.name(), given, result)
-                if op in recurrent.CELLS:
-                    parts = range(first, len(self.nodes))
-                    sources, names = (*sources, *parts), (*names, *recurrent.BOTH[: len(parts)])
-            for part, each in enumerate(results):
-                settings = given.settings | ({"part": part} if len(results) > 1 else {})
-                settings |= self._circumstances if schema.startswith(CHOOSING) else {}
-                self._write(self._name(op), op, Given(sources, names, settings), each)
+            else:
+                self._write_results(called, given, sources, result, results)
         return result
+
+    def _write_results(
+        self,
+        called: Called,
+        given: Arguments,
+        sources: tuple[int, ...],
+        result: Any,
+        results: list[torch.Tensor],
+    ) -> None:
+        """Write down what a call gave, and before it the linear parts that a recurrent one has."""
+        op = called.op
+        if results[0].is_quantized and not called.writes:
+            self.repeats.append((len(self.nodes), called.name))
+        names = tuple(name for name, _ in (*given.tensors, *given.unpacked))
+        if op in recurrent.NAMES:
+            first = len(self.nodes)
+            given.settings |= self._write_inside(called.name, given, result)
+            if op in recurrent.CELLS:
+                parts = range(first, len(self.nodes))
+                sources, names = (*sources, *parts), (*names, *recurrent.BOTH[: len(parts)])
+        for part, each in enumerate(results):
+            settings = given.settings | ({"part": part} if len(results) > 1 else {})
+            settings |= self._circumstances if called.chooses else {}
+            self._write(self._name(op), op, Given(sources, names, settings), each)
 
     def composed(self, tensor: torch.Tensor, origins: list[torch.Tensor], calls: range) -> None:
         """A tensor was made beside the model, of other tensors and of the results of calls."""
@@ -195,15 +229,23 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
             self._write(self._name(part.linear.name), recurrent.LINEAR, own, part.y)
         return {recurrent.PARTS: len(parts)}
 
+    def through(
+        self, path: str, module: torch.nn.Module, args: tuple[Any, ...], kwargs: Mapping[str, Any]
+    ) -> Any:
+        """What the module at the path gives: a caller that knows the path needs no hooks."""
+        self._enter_module(path)
+        output = module(*args, **kwargs)
+        self._leave_module(module, args, output)
+        return output
+
     def _entering(self, path: str) -> Callable[..., None]:
-        def hook(module: torch.nn.Module, args: tuple[Any, ...]) -> None:
-            del module, args
-            self._before.append(len(self.nodes))
-            self.enter(path)
+        return lambda module, args: self._enter_module(path)
 
-        return hook
+    def _enter_module(self, path: str) -> None:
+        self._before.append(len(self.nodes))
+        self.enter(path)
 
-    def _left(self, module: torch.nn.Module, args: tuple[Any, ...], output: Any) -> None:
+    def _leave_module(self, module: torch.nn.Module, args: tuple[Any, ...], output: Any) -> None:
         passed = bool(args) and output is args[0] and isinstance(output, torch.Tensor)
         silent = len(self.nodes) == self._before.pop()
         if passed and silent and type(module).__name__ in PASSING:
@@ -300,7 +342,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
                 output=output,
                 names=given.names,
                 settings=given.settings,
-                strides=strides_of(result),
+                strides=operand.strides if kept is None and output else strides_of(result),
             )
         )
         self.values.append(value)

@@ -28,7 +28,8 @@ def memory_order(array: Array) -> tuple[int, ...]:
 
 def readonly(array: Array) -> Array:
     """The same data without gaps, its axes in the same order of memory, locked against writing."""
-    dense = array.transpose(memory_order(array)).flags.c_contiguous
+    flags = array.flags
+    dense = flags.c_contiguous or array.transpose(memory_order(array)).flags.c_contiguous
     locked = array.view() if dense else np.array(array, order="C")
     locked.flags.writeable = False
     return locked

@@ -8,6 +8,7 @@ import numpy as np
 
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
+from qdbg.engine.positions import Line, outside, positions
 from qdbg.engine.simulate import group_of, window
 from qdbg.engine.terms import Terms
 from qdbg.engine.trace import Step
@@ -26,7 +27,7 @@ class Cell:
     k: int
     """Its place in the sum."""
     x: int | None
-    """x_q; None in the padding, where the zero point stands or nothing is multiplied."""
+    """x_q; None outside the input, where the zero point stands or nothing is multiplied."""
     w: int
     """w_q."""
     shade: int
@@ -39,9 +40,9 @@ class Cell:
 class Sight:
     """What the element reads of one input channel, at one depth."""
 
-    rows: tuple[int, ...]
-    """Where in the input the kernel's rows lie; below 0 and from the height on is padding."""
-    columns: tuple[int, ...]
+    rows: Line
+    """Where in the input the kernel's rows lie."""
+    columns: Line
     cells: tuple[tuple[Cell, ...], ...]
     size: tuple[int, ...]
     """The input's, without samples and channels."""
@@ -55,10 +56,12 @@ class Sight:
     """Which channel and depth it is among those that the element reads."""
     planes: int
     zero_point: int
+    outside: str
+    """What stands where there is no pixel: `padding`."""
 
     @property
     def padded(self) -> int:
-        """How many positions lie in the padding."""
+        """How many positions lie outside the input."""
         return sum(cell.x is None for row in self.cells for cell in row)
 
 
@@ -69,7 +72,8 @@ def sight(step: Step, element: int, found: Terms | None, plane: int | None = Non
     if made is None or found is None or "x_size" not in made.values:
         return None
     values, index = made.values, step.index_of(element)
-    at = _positions(values, index)
+    at = positions(values, index)
+    at = [(0,)] * (AXES - len(at)) + at
     channels = int(values["x_channels"]) // int(values["groups"])
     shape = (*(len(places) for places in at), channels)
     lost = np.zeros(shape, np.int64)
@@ -94,22 +98,12 @@ def sight(step: Step, element: int, found: Terms | None, plane: int | None = Non
         plane,
         planes,
         int(values["x_zp"]),
+        outside(values),
     )
 
 
-def _positions(values: Values, index: tuple[int, ...]) -> list[tuple[int, ...]]:
-    """Where in the input the kernel's positions lie: depths, rows and columns."""
-    names = ("stride", "padding", "kernel_size", "dilation")
-    axes = zip(index[1:-1], *(values[name] for name in names), strict=True)
-    found = [
-        tuple(int(out * stride - padding + tap * dilation) for tap in range(kernel))
-        for out, stride, padding, kernel, dilation in axes
-    ]
-    return [(0,)] * (AXES - len(found)) + found
-
-
 def _cells(
-    parts: list[Array], at: list[tuple[int, ...]], depth: int, plane: int, values: Values
+    parts: list[Array], at: list[Line], depth: int, plane: int, values: Values
 ) -> tuple[tuple[Cell, ...], ...]:
     """The positions of one plane: inputs, weights and losses are [rows, columns]."""
     size = [1] * AXES + [int(n) for n in values["x_size"]]
@@ -119,7 +113,7 @@ def _cells(
         cells = []
         for c, column in enumerate(at[2]):
             place = zip((at[0][depth], row, column), size[-AXES:], strict=True)
-            inside = all(0 <= here < length for here, length in place)
+            inside = all(here is not None and 0 <= here < length for here, length in place)
             k = ((depth * len(at[1]) + r) * len(at[2]) + c) * channels + plane % channels
             x, w, lost = (int(part[r, c]) for part in parts)
             shade = (x + BYTES) % BYTES * SHADES // BYTES

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 
@@ -12,10 +13,11 @@ from qdbg.core.op import Kernel
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
 from qdbg.core.sums import pair_members
+from qdbg.engine.positions import NO_PIXEL, PADDING, outside, positions
 from qdbg.engine.simulate import group_of, kernel_of, window
 from qdbg.engine.trace import Step
 
-PADDING, LEFT_OUT = "padding", "left out"
+LEFT_OUT = "left out"
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,8 +30,9 @@ class Product:
     w: int
     product: int
     place: str = ""
-    """Of a convolution: the pixel and channel of the image, `3,0 ch 2`; `padding` outside it, and
-    `left out` where the kernel does not multiply the padding."""
+    """Of a convolution: the pixel and channel of the image, `3,0 ch 2`; `padding` outside it, `no
+    pixel` where none reaches a transposed one's output by this position, and `left out` where the
+    kernel multiplies nothing there."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ def terms(step: Step, element: int, captured: Arithmetic | None = None) -> Terms
         x = x * inside
     at = places(made.values, index)
     if kernel.skips_padding:
-        at = tuple(LEFT_OUT if place == PADDING else place for place in at)
+        at = tuple(LEFT_OUT if place in {PADDING, NO_PIXEL} else place for place in at)
     return _collect(x, w, at, kernel, name)
 
 
@@ -107,16 +110,16 @@ def places(values: Values, index: tuple[int, ...]) -> tuple[str, ...]:
     """Where each input k of a convolution's window lies in the image; empty for other ops."""
     if "x_size" not in values:
         return ()
-    size, out = np.asarray(values["x_size"]), np.asarray(index[1:-1])
     channels = int(values["x_channels"]) // int(values["groups"])
     first = group_of(values["x_q"], values["w_q"], index[-1]) * channels
     found = []
-    for tap in np.ndindex(*values["kernel_size"]):
-        at = out * values["stride"] - values["padding"] + np.asarray(tap) * values["dilation"]
-        inside = bool(np.all((at >= 0) & (at < size)))
-        pixel = ",".join(str(int(p)) for p in at)
+    for at in product(*positions(values, index)):
+        each = zip(at, values["x_size"], strict=True)
+        inside = all(place is not None and 0 <= place < size for place, size in each)
+        pixel = ",".join(map(str, at))
         found += [
-            f"{pixel} ch {first + channel}" if inside else PADDING for channel in range(channels)
+            f"{pixel} ch {first + channel}" if inside else outside(values)
+            for channel in range(channels)
         ]
     return tuple(found)
 

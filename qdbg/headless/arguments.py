@@ -1,17 +1,25 @@
-"""The command line's words; imports argparse and nothing heavier, so that --help is instant."""
+"""The parser of each command; imports argparse and nothing heavier, so that --help is instant."""
 
 from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
-from typing import NoReturn
 
 from qdbg import __version__
-from qdbg.errors import QdbgError
-from qdbg.names import BACKENDS, CPUS, ENGINES, FEEDS, LEVELS, THEME_NAMES
+from qdbg.headless.options import (
+    PORT,
+    Parser,
+    UsageError,
+    add_fleet,
+    add_golden,
+    add_looks,
+    add_run,
+    add_script,
+    add_source,
+    command_parser,
+)
+from qdbg.names import ENGINES, FEEDS, LEVELS
 
-PORT = 8000
-"""Where --serve listens unless another port is named."""
 USAGE = """\
 qdbg MODEL --sample NAME [options]      open the debugger on a model
 qdbg SESSION.qdbg                       open a saved session
@@ -75,47 +83,9 @@ exit status: 0 nothing differs, 1 differences (explained or not), 2 bad input or
 """
 
 
-class UsageError(QdbgError):
-    """The command line asks for something that does not exist."""
-
-
-class Parser(argparse.ArgumentParser):
-    """A parser whose errors are as short as all others of qdbg."""
-
-    def error(self, message: str) -> NoReturn:
-        """Raise UsageError in place of printing the usage."""
-        raise UsageError(
-            f"{self.prog}: {message}", remedy=f"'{self.prog} --help' lists what there is."
-        )
-
-
-def joined(argv: list[str]) -> list[str]:
-    """`--input -1,2` as `--input=-1,2`: argparse would take negative numbers for options. The same
-    for the port of `--serve`, which may be left out in front of a model."""
-    found: list[str] = []
-    for word in argv:
-        last = found[-1] if found else ""
-        if last == "--input" or (last == "--serve" and word.isdecimal()):
-            found[-1] = f"{last}={word}"
-        else:
-            found.append(word)
-    return [f"--serve={PORT}" if word == "--serve" else word for word in found]
-
-
-def _parser(prog: str, usage: str, description: str, epilog: str) -> Parser:
-    return Parser(
-        prog=prog,
-        usage=usage,
-        description=description,
-        epilog=epilog,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-        allow_abbrev=False,
-    )
-
-
 def open_parser() -> Parser:
     """`qdbg MODEL …` and `qdbg SESSION.qdbg`."""
-    parser = _parser(
+    parser = command_parser(
         "qdbg",
         USAGE.replace("\n", "\n       ").rstrip(),
         "Step through the integer arithmetic of a quantized PyTorch model.",
@@ -128,23 +98,11 @@ def open_parser() -> Parser:
     parser.add_argument(
         "--serve", metavar="PORT", type=int, help=f"in a browser on this machine only ({PORT})"
     )
-    _add_run(parser, optional=True)
-    _add_script(parser)
+    add_run(parser, optional=True)
+    add_script(parser)
     add_golden(parser)
-    _add_looks(parser)
+    add_looks(parser)
     return parser
-
-
-def _add_looks(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("how it looks")
-    group.add_argument(
-        "--theme", choices=THEME_NAMES, default=THEME_NAMES[0], help="t shows the next one"
-    )
-    group.add_argument(
-        "--ascii",
-        action="store_true",
-        help="draw with ASCII only (as where the locale is not UTF-8)",
-    )
 
 
 def check_target(options: argparse.Namespace) -> None:
@@ -165,13 +123,13 @@ def check_text(options: argparse.Namespace) -> None:
 
 def show_parser() -> Parser:
     """`qdbg show …`."""
-    parser = _parser(
+    parser = command_parser(
         "qdbg show",
         "qdbg show MODEL --sample NAME [options]\n       qdbg show SESSION.qdbg [options]",
         "Run the model and print what was captured, simulated and compared.",
         GOLDEN + STATUSES,
     )
-    _add_run(parser)
+    add_run(parser)
     parser.add_argument("--json", action="store_true", help="one JSON object for programs")
     parser.add_argument(
         "--values", action="store_true", help="with --json: every captured and simulated number"
@@ -181,21 +139,21 @@ def show_parser() -> Parser:
         metavar="PLACE",
         help="the whole computation of one element, such as fc1:linear[8]",
     )
-    _add_script(parser)
+    add_script(parser)
     add_golden(parser)
     return parser
 
 
 def why_parser() -> Parser:
     """`qdbg why …`."""
-    parser = _parser(
+    parser = command_parser(
         "qdbg why",
         "qdbg why MODEL --sample NAME [options]\n       qdbg why SESSION.qdbg [options]\n"
         "       qdbg why --list",
         WHY,
         GOLDEN + WHY_STATUSES,
     )
-    _add_run(parser, optional=True)
+    add_run(parser, optional=True)
     parser.add_argument("--json", action="store_true", help="one JSON object for programs")
     parser.add_argument(
         "--list", action="store_true", help="every hypothesis: its id, what it says, its source"
@@ -209,97 +167,15 @@ def why_parser() -> Parser:
     return parser
 
 
-def add_golden(parser: argparse.ArgumentParser) -> None:
-    """The user's own numbers as a third column."""
-    group = parser.add_argument_group("your own golden model")
-    group.add_argument(
-        "--golden",
-        metavar="FILE",
-        help="arrays named by layer (.npz, .json, .csv, .npy, .hex, a folder), or a .py file of "
-        "functions: def fc1(x_q, x_zp, w_q, …), def layer(…)",
-    )
-    group.add_argument(
-        "--golden-timeout", metavar="SECONDS", type=float, help="how long its code may take (10)"
-    )
-
-
-def _add_run(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
-    parser.add_argument(
-        "target",
-        metavar="MODEL | SESSION.qdbg",
-        nargs="?" if optional else None,
-        help="a file of torch.save, or a saved session",
-    )
-    what = parser.add_argument_group("the input")
-    what.add_argument(
-        "--sample",
-        metavar="NAME",
-        help="setosa, versicolor, virginica, iris:N (standardized), digits:N or FILE:N",
-    )
-    what.add_argument(
-        "--input", metavar="VALUE", help="a .npy, .npz, .csv or .json file, or numbers"
-    )
-    scaling = what.add_mutually_exclusive_group()
-    scaling.add_argument(
-        "--standardize", action="store_true", help="the numbers are Iris's centimetres: scale them"
-    )
-    scaling.add_argument(
-        "--scaled", action="store_true", help="the numbers are scaled already (the default)"
-    )
-    run = parser.add_argument_group("what PyTorch runs")
-    run.add_argument("--engine", metavar="ENGINE", help=f"{', '.join(ENGINES)} (PyTorch's choice)")
-    run.add_argument("--cpu", metavar="LEVEL", help=f"{', '.join(CPUS)} (native)")
-    run.add_argument(
-        "--threads", metavar="N", type=int, help="how many PyTorch may use for one op (1)"
-    )
-    _add_source(run)
-    simulated = parser.add_argument_group("what is simulated")
-    simulated.add_argument(
-        "--arith", metavar="NAME", help="auto, textbook, or ENGINE-LEVEL such as fbgemm-avx2 (auto)"
-    )
-    simulated.add_argument("--feed", metavar="FEED", help=f"{' or '.join(FEEDS)} (captured)")
-
-
-def _add_script(parser: argparse.ArgumentParser) -> None:
-    group = parser.add_argument_group("where to go")
-    group.add_argument(
-        "--run",
-        metavar="COMMANDS",
-        help="run commands by their ids or keys: 'continue; next; save out.qdbg'",
-    )
-    group.add_argument(
-        "--break",
-        dest="break_at",
-        metavar="PLACE",
-        action="append",
-        help="set a breakpoint: fc1.mac[8], difference, saturation, tie, 'abs(delta) > 1'",
-    )
-    group.add_argument(
-        "--watch",
-        metavar="EXPRESSION",
-        action="append",
-        help="watch an element (fc1[8]) or an expression (y_q - y_zp)",
-    )
-
-
-def _add_source(group: argparse._ArgumentGroup) -> None:
-    group.add_argument(
-        "--source", metavar="FILE", help="the Python file with forward (NAME.py beside the model)"
-    )
-    group.add_argument(
-        "--trust-source", action="store_true", help="run that file as ordinary Python"
-    )
-
-
 def predict_parser() -> Parser:
     """`qdbg predict …`."""
-    parser = _parser(
+    parser = command_parser(
         "qdbg predict",
         "qdbg predict MODEL --samples SET [options]",
         "Run the samples by PyTorch once, and predict every engine on every CPU level.",
         PREDICT_STATUSES,
     )
-    _add_fleet(parser)
+    add_fleet(parser)
     parser.add_argument(
         "--verify", action="store_true", help="run PyTorch on each level that this machine reaches"
     )
@@ -309,13 +185,13 @@ def predict_parser() -> Parser:
 
 def sweep_parser() -> Parser:
     """`qdbg sweep …`."""
-    parser = _parser(
+    parser = command_parser(
         "qdbg sweep",
         "qdbg sweep MODEL --samples SET [options]",
         "Run the samples by PyTorch and count per layer and arithmetic what differs.",
         STATUSES,
     )
-    _add_fleet(parser)
+    add_fleet(parser)
     simulated = parser.add_argument_group("what is simulated")
     simulated.add_argument(
         "--arith", metavar="NAME", action="append",
@@ -326,32 +202,9 @@ def sweep_parser() -> Parser:
     return parser
 
 
-def _add_fleet(parser: argparse.ArgumentParser) -> None:
-    workers = parser.add_argument_group("who simulates")
-    workers.add_argument(
-        "--jobs", metavar="N", type=int, help="how many processes (the cores, where it is worth it)"
-    )
-    workers.add_argument(
-        "--backend", metavar="NAME",
-        help=f"joblib's: {', '.join(BACKENDS)}, or dask=ADDRESS of a running scheduler (loky)",
-    )  # fmt: skip
-    parser.add_argument("target", metavar="MODEL", help="a file of torch.save")
-    parser.add_argument(
-        "--samples", metavar="SET", required=True,
-        help="iris, digits, or a .npz, .npy, .csv or .json file: its first axis counts the samples",
-    )  # fmt: skip
-    parser.add_argument(
-        "--batch", metavar="N", type=int, help="how many samples PyTorch runs at a time (1)"
-    )
-    run = parser.add_argument_group("what PyTorch runs")
-    run.add_argument("--engine", metavar="ENGINE", help=f"{', '.join(ENGINES)} (PyTorch's choice)")
-    run.add_argument("--cpu", metavar="LEVEL", help=f"{', '.join(CPUS)} (native)")
-    _add_source(run)
-
-
 def selftest_parser() -> Parser:
     """`qdbg selftest …`."""
-    parser = _parser(
+    parser = command_parser(
         "qdbg selftest",
         "qdbg selftest [options]",
         "Fuzz this machine's PyTorch against the simulation, op by engine by CPU level.",
@@ -374,7 +227,7 @@ def selftest_parser() -> Parser:
 
 def replay_parser() -> Parser:
     """`qdbg replay …`."""
-    parser = _parser(
+    parser = command_parser(
         "qdbg replay",
         "qdbg replay [options] SESSION.qdbg ...",
         "Simulate sessions again and execute their commands again, without PyTorch.",
@@ -383,12 +236,12 @@ def replay_parser() -> Parser:
     parser.add_argument("files", metavar="SESSION.qdbg", nargs="+", help="sessions")
     parser.add_argument("--json", action="store_true", help="one JSON object for programs")
     parser.add_argument("--junit", metavar="FILE", help="also write JUnit XML")
-    _add_script(parser)
+    add_script(parser)
     again = parser.add_argument_group("PyTorch")
     again.add_argument(
         "--recapture", action="store_true", help="run PyTorch again too, and compare its integers"
     )
-    _add_source(again)
+    add_source(again)
     return parser
 
 

@@ -11,9 +11,9 @@ from qdbg.core.work import heard_by
 from qdbg.debugger import Debugger
 from qdbg.engine.why import Why, why_golden, why_simulated
 from qdbg.golden import Golden
-from qdbg.headless.arguments import UsageError
 from qdbg.headless.golden import SAME, golden_for
 from qdbg.headless.opening import check, request_for, session_for
+from qdbg.headless.options import UsageError
 from qdbg.headless.output import Progress, json_text, write
 from qdbg.headless.separating import Separation, Target, separate
 from qdbg.headless.why import list_text, why_data, why_text

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from qdbg.errors import ForwardError
-from qdbg.headless.arguments import UsageError
+from qdbg.headless.options import UsageError
 from qdbg.names import (
     ARITHMETIC_NAMES,
     BACKENDS,

@@ -20,8 +20,8 @@ from qdbg.capture.request import error_from
 from qdbg.core.container import decode, unpack
 from qdbg.debugger import Debugger
 from qdbg.errors import CaptureError, CommandError
-from qdbg.headless.arguments import UsageError
 from qdbg.headless.coverage import coverage_data, coverage_text, status_of
+from qdbg.headless.options import UsageError
 from qdbg.headless.output import json_text, write, write_error
 from qdbg.names import ENGINES, LEVELS
 from qdbg.selftest.cell import Findings, Task

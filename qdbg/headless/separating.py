@@ -18,7 +18,7 @@ from qdbg.engine.together import CallWhy
 from qdbg.engine.trace import Trace, arithmetic_for
 from qdbg.engine.verdict import Verdict
 from qdbg.engine.why import Why
-from qdbg.headless.arguments import UsageError
+from qdbg.headless.options import UsageError
 from qdbg.samples import Sample
 
 if TYPE_CHECKING:

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from qdbg.core.work import heard_by
 from qdbg.debugger import Debugger
-from qdbg.headless.arguments import UsageError
 from qdbg.headless.opening import missing_order, request_for, session_for
+from qdbg.headless.options import UsageError
 from qdbg.headless.output import Progress, json_text, write
 from qdbg.script import script_of
 

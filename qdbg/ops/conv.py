@@ -69,6 +69,7 @@ def _shape_of(geometry: Geometry, groups: int, shape: tuple[int, ...]) -> dict[s
         "groups": np.array(groups),
         "x_channels": np.array(shape[1]),
         "x_size": np.array(shape[2:]),
+        "transposed": np.array(False),
         "kernel_size": np.array(geometry.kernel),
         "stride": np.array(geometry.stride),
         "padding": np.array(geometry.padding),
@@ -107,7 +108,7 @@ def example(axes: int) -> tuple[Example, ...]:
         "y_scale": 256.0, "y_zp": 0, "qmin": 0, "qmax": 255,
         "groups": 1, "x_channels": 2, "x_size": one, "kernel_size": one,
         "stride": one, "padding": (0,) * axes, "dilation": one,
-        "kernel": one, "output_padding": (0,) * axes, "channels": 2,
+        "kernel": one, "output_padding": (0,) * axes, "transposed": False,
     }  # fmt: skip
     found = {"textbook": 225, "fbgemm-vnni": 225, "fbgemm-avx2": 128, "qnnpack-avx2": 225}
     return tuple(Example(name, shared, (byte,)) for name, byte in found.items())

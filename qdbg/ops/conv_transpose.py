@@ -96,7 +96,9 @@ def operands(call: Call) -> dict[str, Any]:
         **{name: np.array(value) for name, value in numbers.items()},
         "kernel_size": np.array(kernel),
         "groups": np.array(groups),
-        "channels": np.array(inputs),
+        "x_channels": np.array(inputs),
+        "x_size": np.array(x.q.shape[2:]),
+        "transposed": np.array(True),
         "gaps": np.array(has_gaps(x.q.shape[2:], numbers)),
     }
     return found if bias is None else found | {"b": bias}
@@ -139,7 +141,7 @@ def _onednn(level: str, values: Values, why: str) -> Kernel:
     if np.any(values["w_zp"]):
         raise NotSimulated("oneDNN takes no weight zero points")
     groups = int(values["groups"])
-    inner, outer = int(values["channels"]) // groups, values["w_q"].shape[0] // groups
+    inner, outer = int(values["x_channels"]) // groups, values["w_q"].shape[0] // groups
     if inner != outer and 1 not in {inner, outer}:
         raise NotSimulated(SCRAMBLED)
     ways = _ways(values, inner, outer) if level == "vnni" else (_way_avx2(values, inner, outer),)
@@ -195,7 +197,7 @@ def _ways(values: Values, inner: int, outer: int) -> tuple[str, ...]:
 
 
 def _fbgemm(values: Values, exact: bool, why: str) -> Kernel:
-    eights = int(values["channels"]) % EIGHT == 0 and values["w_q"].shape[0] % EIGHT == 0
+    eights = int(values["x_channels"]) % EIGHT == 0 and values["w_q"].shape[0] % EIGHT == 0
     flat = len(values["kernel"]) == PLANE and int(values["kernel"][0]) == PLANE
     if eights and flat and not np.any(values["padding"]):
         raise NotSimulated(

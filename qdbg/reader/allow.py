@@ -41,7 +41,7 @@ EXPRESSIONS = (
     ast.boolop,
     ast.expr_context,
 )
-OPERATORS = (ast.Pow, ast.LShift, ast.RShift, ast.BitOr, ast.BitAnd, ast.BitXor, ast.MatMult)
+OPERATORS = (ast.Pow, ast.LShift, ast.RShift, ast.BitOr, ast.BitAnd, ast.BitXor)
 """What no forward needs, and what could grow without end."""
 WORDS: dict[type[ast.AST], str] = {
     ast.JoinedStr: "an f-string (joinedstr)",

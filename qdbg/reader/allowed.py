@@ -10,11 +10,15 @@ _PLACES = ("cat", "concat", "stack", "flatten", "permute", "reshape", "squeeze",
 _MOVES = ("transpose", "chunk", "split", "unbind", "flip", "narrow", "select", "movedim")
 _MATH = ("relu", "sigmoid", "tanh", "add", "sub", "mul", "div", "matmul", "mean", "std", "sum")
 _MORE = ("clamp", "softmax", "log_softmax", "abs", "exp", "sqrt", "bmm", "celu", "relu_")
+_CHOICES = ("clamp_min", "clamp_max", "amax", "amin", "argmax", "argmin", "sort", "topk", "where")
+_COPIES = ("tile", "roll", "rot90", "repeat_interleave", "index_select", "masked_fill", "einsum")
+_ROUNDED = ("floor", "ceil", "round", "neg", "log", "square", "rsqrt", "erf", "cumsum", "selu")
 _SHUFFLES = ("pixel_shuffle", "pixel_unshuffle", "channel_shuffle", "native_channel_shuffle")
 _POOLS = ("avg_pool1d", "adaptive_avg_pool1d")
 _QUANTIZED = ("quantize_per_tensor", "dequantize")
 _ACTIVATION = ("relu", "relu6", "sigmoid", "tanh", "hardtanh", "hardswish", "hardsigmoid", "silu")
 _FUNCTIONAL = ("leaky_relu", "elu", "celu", "gelu", "softmax", "log_softmax", "dropout", "pad")
+_FLOAT = ("selu", "mish", "softplus", "softsign", "logsigmoid", "glu", "normalize", "lp_pool2d")
 _RESIZE = ("interpolate", "upsample", "pixel_shuffle", "pixel_unshuffle", "channel_shuffle")
 _POOLING = tuple(f"{kind}_pool{n}d" for kind in ("max", "avg", "adaptive_avg") for n in (1, 2, 3))
 _PAIRS = ("add", "add_relu", "mul", "mul_relu", "add_scalar", "add_scalar_relu", "mul_scalar")
@@ -30,8 +34,10 @@ _PACKED = (
 FUNCTIONS = frozenset(
     {
         *(f"torch.{name}" for name in (*_PLACES, *_MOVES, *_MATH, *_MORE)),
+        *(f"torch.{name}" for name in (*_CHOICES, *_COPIES, *_ROUNDED)),
         *(f"torch.{name}" for name in (*_SHUFFLES, *_POOLS, *_QUANTIZED)),
         *(f"torch.nn.functional.{name}" for name in (*_ACTIVATION, *_FUNCTIONAL, "threshold")),
+        *(f"torch.nn.functional.{name}" for name in _FLOAT),
         *(f"torch.nn.functional.{name}" for name in (*_RESIZE, *_POOLING)),
         *(f"torch.ops.quantized.{name}" for name in (*_PAIRS, *_WHOLE, *_SINGLE)),
         *(f"torch.ops.quantized.{name}" for name in (*_NORMS, *_PACKED)),
@@ -52,6 +58,19 @@ METHODS = frozenset(
         *("contiguous", "squeeze", "unsqueeze", "chunk", "split", "unbind", "expand", "repeat"),
         *("flip", "narrow", "select", "clone", "detach", "size", "dim", "numel"),
         *("add", "add_", "sub", "mul", "mul_", "div", "matmul", "bmm", "argmax"),
+        *("unfold", "tile", "roll", "rot90", "repeat_interleave", "index_select", "masked_fill"),
+        *(
+            "clamp_min",
+            "clamp_max",
+            "amax",
+            "amin",
+            "argmin",
+            "topk",
+            "sort",
+            "expand_as",
+            "view_as",
+        ),
+        *("floor", "ceil", "round", "neg", "log", "pow", "square", "rsqrt", "cumsum"),
         *("float", "long", "int"),
     }
 )

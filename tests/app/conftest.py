@@ -3,13 +3,15 @@
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 
 from qdbg.app.app import QdbgApp
-from qdbg.app.main import MainScreen
 from qdbg.app.plan import Plan
 from qdbg.debugger import Debugger
+from qdbg.newcomer import remember_moves
 from qdbg.session import Session, load
 from tests.app.snapshot import screen_text
+from tests.app.stage import Stage, counted
 from tests.app.terminal import SESSIONS
 from tests.synthetic import recording
 
@@ -26,24 +28,27 @@ def app_on_file(name, arithmetic=None, *, ascii=False):
     return QdbgApp(Plan(name, lambda: load(path), path, arithmetic, None), ascii=ascii)
 
 
-async def ready(pilot):
-    """Wait until the main screen shows its counts."""
-    for _ in range(200):
-        await pilot.pause()
-        screen = next((s for s in pilot.app.screen_stack if isinstance(s, MainScreen)), None)
-        if screen is not None and screen.fares:
-            await pilot.pause()
-            return
-    raise AssertionError("the app did not get ready")
+ready = counted
 
 
 def region_text(app, selector):
-    """What the terminal shows where a widget stands, its wrapped lines joined."""
-    region = app.screen.query_one(selector).region
+    """What the terminal shows within a widget's frame, its wrapped lines joined."""
+    region = app.screen.query_one(selector).content_region
     lines = screen_text(app).splitlines()[region.y : region.bottom]
-    return "".join(line.ljust(region.right)[region.x : region.right].rstrip() for line in lines)
+    return " ".join(line.ljust(region.right)[region.x : region.right].rstrip() for line in lines)
 
 
 @pytest.fixture(autouse=True)
 def in_an_empty_folder(tmp_path, monkeypatch):
+    """Nothing was kept before; but the user has moved in qdbg, so that no hint is shown."""
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
+    remember_moves()
+
+
+@pytest_asyncio.fixture(scope="module")
+async def stage():
+    """`async with stage(recording, arithmetic, size=…) as pilot`: an app that shows it."""
+    made = Stage()
+    yield made
+    await made.close()

@@ -23,18 +23,16 @@ async def opened(pilot, *keys):
     return pilot.app.debugger
 
 
-async def test_arrow_keys_and_letters_step_in_both_directions():
-    app = app_on()
-    async with app.run_test() as pilot:
+async def test_arrow_keys_and_letters_step_in_both_directions(stage):
+    async with stage(size=(80, 24)) as pilot:
         debugger = await opened(pilot, "n", "right", "f10")
         assert debugger.stop.mark.step == 3
         await pilot.press("N", "left")
         assert debugger.stop.mark.step == 1
 
 
-async def test_the_runs_go_to_differences_layers_ends_and_saturations():
-    app = app_on(arithmetic="textbook")
-    async with app.run_test() as pilot:
+async def test_the_runs_go_to_differences_layers_ends_and_saturations(stage):
+    async with stage(arithmetic="textbook", size=(80, 24)) as pilot:
         debugger = await opened(pilot, "c")
         assert debugger.step.name == "fc1:linear.clamp"
         await pilot.press("right_square_bracket")
@@ -58,9 +56,8 @@ async def test_the_runs_go_to_differences_layers_ends_and_saturations():
         assert debugger.step.name == "quant:quantize.clamp"
 
 
-async def test_saturations_are_found_in_both_directions():
-    app = app_on()
-    async with app.run_test() as pilot:
+async def test_saturations_are_found_in_both_directions(stage):
+    async with stage(size=(80, 24)) as pilot:
         debugger = await opened(pilot, "greater_than_sign", "greater_than_sign")
         first, second, *_ = np.flatnonzero(debugger.step.cut)
         assert (debugger.step.name, debugger.element) == ("fc1:linear.mac", second)
@@ -68,9 +65,9 @@ async def test_saturations_are_found_in_both_directions():
         assert debugger.element == first
 
 
-async def test_the_element_moves_by_rows_pages_and_to_the_ends():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_the_element_moves_by_rows_pages_and_to_the_ends(stage):
+    async with stage() as pilot:
+        app = pilot.app
         debugger = await opened(pilot, "f", "f", "j", "down", "k")
         assert debugger.element == 1
         await pilot.press("G")
@@ -99,9 +96,9 @@ async def test_go_asks_for_a_place_and_refuses_a_wrong_one_in_words():
         assert debugger.step.name == "fc2:linear.mac"
 
 
-async def test_marks_are_set_and_found_by_letter():
-    app = app_on()
-    async with app.run_test() as pilot:
+async def test_marks_are_set_and_found_by_letter(stage):
+    async with stage(size=(80, 24)) as pilot:
+        app = pilot.app
         debugger = await opened(pilot, "n", "m")
         assert isinstance(app.screen, AskLetter)
         await pilot.press("x")
@@ -109,9 +106,9 @@ async def test_marks_are_set_and_found_by_letter():
         assert debugger.stop.mark.step == 1
 
 
-async def test_the_arithmetic_is_chosen_from_the_table_of_differences():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_the_arithmetic_is_chosen_from_the_table_of_differences(stage):
+    async with stage() as pilot:
+        app = pilot.app
         debugger = await opened(pilot, "a")
         text = screen_text(app)
         assert "textbook" in text
@@ -121,9 +118,9 @@ async def test_the_arithmetic_is_chosen_from_the_table_of_differences():
         assert "of 42 values differ under textbook" in screen_text(app)
 
 
-async def test_the_feed_changes_what_the_later_layers_get():
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_the_feed_changes_what_the_later_layers_get(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        app = pilot.app
         debugger = await opened(pilot, "i")
         assert debugger.trace.feed == "simulated"
         assert "simulated values fed on" in screen_text(app)
@@ -131,9 +128,9 @@ async def test_the_feed_changes_what_the_later_layers_get():
         assert debugger.trace.feed == "captured"
 
 
-async def test_screens_open_and_close():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_screens_open_and_close(stage):
+    async with stage() as pilot:
+        app = pilot.app
         await opened(pilot, "s")
         assert isinstance(app.screen, ElementScreen)
         await pilot.press("o", "L")
@@ -145,9 +142,9 @@ async def test_screens_open_and_close():
         assert isinstance(app.screen, MainScreen)
 
 
-async def test_the_list_of_layers_keeps_its_numbers_on_a_narrow_screen_and_moves_nothing():
-    app = app_on()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_the_list_of_layers_keeps_its_numbers_on_a_narrow_screen_and_moves_nothing(stage):
+    async with stage(size=(80, 24)) as pilot:
+        app = pilot.app
         debugger = await opened(pilot, "f", "L")
         before = debugger.stop
         text = screen_text(app)
@@ -165,9 +162,9 @@ def first_pair(debugger, channel):
     return terms(debugger.step, channel).saturating[0].products[0].k
 
 
-async def test_the_drill_down_opens_at_the_first_saturating_pair():
-    app = app_on(recording(inputs=400))
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_the_drill_down_opens_at_the_first_saturating_pair(stage):
+    async with stage(recording(inputs=400), size=(80, 24)) as pilot:
+        app = pilot.app
         debugger = await opened(pilot, "f", "f")
         last = max(range(16), key=lambda c: first_pair(debugger, c))
         assert first_pair(debugger, last) > 20
@@ -178,9 +175,9 @@ async def test_the_drill_down_opens_at_the_first_saturating_pair():
         assert f"{found.excess} of the sum is lost" in screen_text(app)
 
 
-async def test_a_narrow_screen_says_that_simulated_values_are_fed_on():
-    app = app_on()
-    async with app.run_test(size=(80, 24)) as pilot:
+async def test_a_narrow_screen_says_that_simulated_values_are_fed_on(stage):
+    async with stage(size=(80, 24)) as pilot:
+        app = pilot.app
         await opened(pilot, "i", "n")
         assert "· feeding fbgemm-avx2" in screen_text(app)
 
@@ -195,18 +192,17 @@ async def test_saving_where_values_differ_says_what_a_replay_will_report(tmp_pat
         assert f"will report {app.debugger.trace.differences} differences" in said[0]
 
 
-async def test_the_explanation_can_be_hidden():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_the_explanation_can_be_hidden(stage):
+    async with stage() as pilot:
+        app = pilot.app
         await opened(pilot, "e")
         assert not app.screen.query_one("#formula").display
         await pilot.press("e")
         assert app.screen.query_one("#formula").display
 
 
-async def test_the_palette_finds_a_command_by_its_words():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_the_palette_finds_a_command_by_its_words(stage):
+    async with stage() as pilot:
         debugger = await opened(pilot, "ctrl+p")
         await pilot.press(*"end of the model")
         await pilot.pause(0.5)
@@ -215,17 +211,15 @@ async def test_the_palette_finds_a_command_by_its_words():
         assert debugger.stop.mark.step == len(debugger.trace) - 1
 
 
-async def test_a_picture_is_saved_as_svg(tmp_path):
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_a_picture_is_saved_as_svg(stage, tmp_path):
+    async with stage() as pilot:
         await opened(pilot, "P")
         (picture,) = tmp_path.glob("*.svg")
         assert "captured" in picture.read_text(encoding="utf-8")
 
 
-async def test_a_click_selects_an_element_and_a_step():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_a_click_selects_an_element_and_a_step(stage):
+    async with stage() as pilot:
         debugger = await opened(pilot, "f", "f")
         await pilot.click("#table", offset=(10, 6))
         assert debugger.element == 4
@@ -256,7 +250,7 @@ async def test_every_key_of_the_table_gives_its_command():
 
 async def test_a_session_is_saved_and_opened_again(tmp_path):
     app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+    async with app.run_test() as pilot:
         debugger = await opened(pilot, "n", "n")
         app.session_path = None
         await pilot.press("ctrl+s")
@@ -281,9 +275,9 @@ async def test_a_damaged_session_is_refused_and_nothing_is_lost(tmp_path):
         assert "broken.qdbg" in screen_text(app)
 
 
-async def test_the_last_line_shows_whole_keys_only_and_a_click_on_one_gives_its_command():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_the_last_line_shows_whole_keys_only_and_a_click_on_one_gives_its_command(stage):
+    async with stage() as pilot:
+        app = pilot.app
         debugger = await opened(pilot)
         line = screen_text(app).splitlines()[-1]
         await pilot.click(KeyLine, offset=(line.index("n next") + 3, 0))
@@ -295,10 +289,10 @@ async def test_the_last_line_shows_whole_keys_only_and_a_click_on_one_gives_its_
 
 
 @pytest.mark.parametrize("keys", ["colon", "ctrl+p", "a"])
-async def test_a_window_that_is_answered_twice_closes_once(keys):
+async def test_a_window_that_is_answered_twice_closes_once(stage, keys):
     """Keys that were typed ahead come before it is gone."""
-    app = app_on()
-    async with app.run_test() as pilot:
+    async with stage(size=(80, 24)) as pilot:
+        app = pilot.app
         await opened(pilot)
         below = list(app.screen_stack)
         await pilot.press(keys)
@@ -310,9 +304,9 @@ async def test_a_window_that_is_answered_twice_closes_once(keys):
         assert app.screen_stack == below
 
 
-async def test_a_key_before_the_screen_is_composed_is_carried_out():
-    app = app_on()
-    async with app.run_test() as pilot:
+async def test_a_key_before_the_screen_is_composed_is_carried_out(stage):
+    async with stage(size=(80, 24)) as pilot:
+        app = pilot.app
         debugger = await opened(pilot)
         app.push_screen(MainScreen())
         app.give("next")
@@ -330,9 +324,9 @@ async def test_a_part_that_is_gone_while_the_app_is_left_is_no_error():
         assert app.return_code is None
 
 
-async def test_a_window_below_another_one_is_not_answered():
-    app = app_on()
-    async with app.run_test() as pilot:
+async def test_a_window_below_another_one_is_not_answered(stage):
+    async with stage(size=(80, 24)) as pilot:
+        app = pilot.app
         await opened(pilot, "colon")
         below = app.screen
         app.give("arithmetic")

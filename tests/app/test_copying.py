@@ -5,7 +5,6 @@ import sys
 from pathlib import Path
 
 from qdbg.app.dialogs import Choose
-from tests.app.conftest import app_on, ready
 
 
 async def picked(pilot, key, what):
@@ -19,10 +18,9 @@ async def picked(pilot, key, what):
     return pilot.app.clipboard
 
 
-async def test_a_value_a_row_a_table_and_a_formula_are_copied():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_a_value_a_row_a_table_and_a_formula_are_copied(stage):
+    async with stage() as pilot:
+        app = pilot.app
         app.give("go", "fc1[8]")
         step = app.debugger.step
         value = str(step.simulated[0, 8])
@@ -36,10 +34,9 @@ async def test_a_value_a_row_a_table_and_a_formula_are_copied():
         assert len(Path("fc1-linear-clamp-8.tsv").read_text().splitlines()) == 17
 
 
-async def test_the_computation_is_copied_or_saved_and_prints_the_element():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_the_computation_is_copied_or_saved_and_prints_the_element(stage):
+    async with stage() as pilot:
+        app = pilot.app
         app.give("go", "fc1[8]")
         value = str(app.debugger.step.simulated[0, 8])
         assert "int main(void)" in await picked(pilot, "Y", "c")

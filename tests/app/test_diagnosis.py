@@ -22,10 +22,9 @@ async def diagnosed(pilot):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_the_panel_names_the_cause_what_it_leaves_and_the_proof(size):
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=size) as pilot:
-        await ready(pilot)
+async def test_the_panel_names_the_cause_what_it_leaves_and_the_proof(stage, size):
+    async with stage(arithmetic="textbook", size=size) as pilot:
+        app = pilot.app
         await diagnosed(pilot)
         text = screen_text(app)
         assert "Explained: pair-saturation" in text
@@ -35,10 +34,9 @@ async def test_the_panel_names_the_cause_what_it_leaves_and_the_proof(size):
         assert max(len(line) for line in text.splitlines()) <= size[0]
 
 
-async def test_enter_adopts_the_cause_and_nothing_differs_any_more():
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_enter_adopts_the_cause_and_nothing_differs_any_more(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        app = pilot.app
         await diagnosed(pilot)
         await pilot.press("enter")
         assert app.debugger.arithmetic == "textbook+pair-saturation=fbgemm-avx2"
@@ -50,10 +48,9 @@ async def test_enter_adopts_the_cause_and_nothing_differs_any_more():
         assert "all 42 values equal PyTorch's under textbook+pair-saturation" in screen_text(app)
 
 
-async def test_another_row_shows_its_own_proof():
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_another_row_shows_its_own_proof(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        app = pilot.app
         screen = await diagnosed(pilot)
         other = next(i for i, v in enumerate(screen.rows) if v.ids == ("clamp",))
         await pilot.press(*["down"] * other)

@@ -9,7 +9,7 @@ from qdbg.debugger import Debugger
 from qdbg.engine.finding import elements
 from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
-from tests.app.conftest import app_on, ready, screen_text
+from tests.app.conftest import screen_text
 from tests.synthetic import recording
 
 
@@ -20,10 +20,9 @@ async def typed(pilot, key, text):
     await pilot.pause()
 
 
-async def test_a_filter_shows_its_rows_their_number_and_esc_shows_all():
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_a_filter_shows_its_rows_their_number_and_esc_shows_all(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        app = pilot.app
         app.give("go", "fc1")
         different = np.flatnonzero(app.debugger.step.different)
         await typed(pilot, "slash", "!=")
@@ -38,10 +37,9 @@ async def test_a_filter_shows_its_rows_their_number_and_esc_shows_all():
         assert len(grid.source) == 16
 
 
-async def test_the_prompt_goes_to_a_place_and_runs_any_command():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_the_prompt_goes_to_a_place_and_runs_any_command(stage):
+    async with stage() as pilot:
+        app = pilot.app
         await pilot.press("colon", *"fc1.m", "right", "enter")
         await pilot.pause()
         assert app.debugger.step.name == "fc1:linear.mac"
@@ -51,10 +49,9 @@ async def test_the_prompt_goes_to_a_place_and_runs_any_command():
         assert (app.debugger.step.name, app.debugger.element) == ("fc2:linear.mac", 1)
 
 
-async def test_the_palette_has_every_layer():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_the_palette_has_every_layer(stage):
+    async with stage() as pilot:
+        app = pilot.app
         await pilot.press("ctrl+p")
         await pilot.press(*"go to fc2")
         for _ in range(100):
@@ -66,10 +63,9 @@ async def test_the_palette_has_every_layer():
         assert app.debugger.step.name == "fc2:linear.clamp"
 
 
-async def test_the_help_begins_with_the_place_and_can_be_searched():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_the_help_begins_with_the_place_and_can_be_searched(stage):
+    async with stage() as pilot:
+        app = pilot.app
         await pilot.press("question_mark")
         await pilot.pause()
         assert "Here: the table of a stage" in screen_text(app)

@@ -134,8 +134,11 @@ async def test_looking_without_doing_anything_overwrites_nothing():
     assert entry.place == "fc1:linear.clamp[2]"
 
 
-async def test_where_nothing_can_be_kept_quitting_says_so_once_and_ctrl_s_still_saves(tmp_path):
-    (tmp_path / "state").write_text("not a folder")
+async def test_where_nothing_can_be_kept_quitting_says_so_once_and_ctrl_s_still_saves(
+    tmp_path, monkeypatch
+):
+    (tmp_path / "file").write_text("not a folder")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
     app, said = app_of_run(), []
     async with app.run_test(size=(120, 40)) as pilot:
         await ready(pilot)

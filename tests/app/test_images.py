@@ -33,9 +33,9 @@ def lines(app, selector):
     return [row.ljust(region.right)[region.x : region.right] for row in rows]
 
 
-async def test_v_goes_through_the_views_and_says_which_one_is_seen():
-    app = app_on(recording(), "textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_v_goes_through_the_views_and_says_which_one_is_seen(stage):
+    async with stage(recording(), "textbook") as pilot:
+        app = pilot.app
         await opened(pilot)
         for view in ("channel", "pixel", "picture", "table"):
             await pilot.press("v")
@@ -55,9 +55,9 @@ async def test_what_is_no_image_stays_a_table_and_says_why():
         assert app.screen.query_one("#table").display
 
 
-async def test_the_view_stays_when_the_cursor_leaves_the_image_and_comes_back():
-    app = app_on(recording(), "textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_the_view_stays_when_the_cursor_leaves_the_image_and_comes_back(stage):
+    async with stage(recording(), "textbook") as pilot:
+        app = pilot.app
         await opened(pilot, views=3)
         for key in ("n", "N", "N"):
             await pilot.press(key)
@@ -65,9 +65,9 @@ async def test_the_view_stays_when_the_cursor_leaves_the_image_and_comes_back():
             assert "▸picture◂" in screen_text(app)
 
 
-async def test_the_table_of_one_channel_and_of_one_pixel():
-    app = app_on(recording(), "textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_the_table_of_one_channel_and_of_one_pixel(stage):
+    async with stage(recording(), "textbook") as pilot:
+        app = pilot.app
         debugger = await opened(pilot, "conv1.clamp[1,3,4,2]", views=1)
         index = lambda: debugger.step.index_of(debugger.element)  # noqa: E731
         table = app.screen.query_one("#table")
@@ -94,17 +94,15 @@ async def test_the_table_of_one_channel_and_of_one_pixel():
         assert debugger.step.name == "relu:relu.relu"
 
 
-async def test_a_click_in_a_channels_table_selects_its_element():
-    app = app_on(recording(), "textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_a_click_in_a_channels_table_selects_its_element(stage):
+    async with stage(recording(), "textbook") as pilot:
         debugger = await opened(pilot, "conv1.clamp[1,0,0,2]", views=1)
         await pilot.click("#table", offset=(10, 6))
         assert debugger.step.index_of(debugger.element) == (1, 0, 4, 2)
 
 
-async def test_the_arrow_keys_move_in_the_picture_and_in_time_elsewhere():
-    app = app_on(recording(), "textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_the_arrow_keys_move_in_the_picture_and_in_time_elsewhere(stage):
+    async with stage(recording(), "textbook") as pilot:
         debugger = await opened(pilot, "conv1.clamp[1,3,4,2]", views=3)
         index = lambda: debugger.step.index_of(debugger.element)  # noqa: E731
         await pilot.press("right", "right", "down", "left", "up", "up")
@@ -120,9 +118,9 @@ async def test_the_arrow_keys_move_in_the_picture_and_in_time_elsewhere():
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("conv", [TINY, Conv(), LARGE])
-async def test_the_picture_marks_every_difference_and_saturation_that_is_seen(size, conv):
-    app = app_on(recording(conv), "textbook")
-    async with app.run_test(size=size) as pilot:
+async def test_the_picture_marks_every_difference_and_saturation_that_is_seen(stage, size, conv):
+    async with stage(recording(conv), "textbook", size=size) as pilot:
+        app = pilot.app
         debugger = await opened(pilot, views=3)
         await pilot.press("D")
         drawn = app.screen.query_one(FeatureMap)
@@ -143,10 +141,20 @@ async def test_the_picture_marks_every_difference_and_saturation_that_is_seen(si
         assert len(re.findall("[↑↓]", text)) == np.count_nonzero(cut)
 
 
+async def test_a_picture_that_is_larger_than_the_terminal_stays_whole_while_that_is_resized(stage):
+    async with stage(recording(LARGE), "textbook") as pilot:
+        await opened(pilot, views=3)
+        await pilot.press("D")
+        for width, height in ((80, 24), (60, 16), (97, 31), (200, 60), (60, 16)):
+            await pilot.resize_terminal(width, height)
+            await pilot.pause()
+            assert "▸picture◂" in screen_text(pilot.app)
+
+
 @pytest.mark.parametrize("size", SIZES)
-async def test_beside_the_picture_stand_the_numbers_of_its_element(size):
-    app = app_on(recording(), "textbook")
-    async with app.run_test(size=size) as pilot:
+async def test_beside_the_picture_stand_the_numbers_of_its_element(stage, size):
+    async with stage(recording(), "textbook", size=size) as pilot:
+        app = pilot.app
         debugger = await opened(pilot, views=3)
         await pilot.press("D")
         index = debugger.step.index_of(debugger.element)
@@ -163,9 +171,9 @@ async def test_beside_the_picture_stand_the_numbers_of_its_element(size):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_the_cursor_is_always_in_the_picture_and_its_place_on_the_rulers(size):
-    app = app_on(recording(LARGE), "textbook")
-    async with app.run_test(size=size) as pilot:
+async def test_the_cursor_is_always_in_the_picture_and_its_place_on_the_rulers(stage, size):
+    async with stage(recording(LARGE), "textbook", size=size) as pilot:
+        app = pilot.app
         debugger = await opened(pilot, views=3)
         for place in ("0,0,0", "59,89,1", "31,44,0", "30,44,0", "1,88,1"):
             row, column, channel = place.split(",")
@@ -177,9 +185,9 @@ async def test_the_cursor_is_always_in_the_picture_and_its_place_on_the_rulers(s
         assert debugger.step.name == "conv1:conv.clamp"
 
 
-async def test_small_pictures_have_their_numbers_written_on_them():
-    app = app_on(recording(TINY), "textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_small_pictures_have_their_numbers_written_on_them(stage):
+    async with stage(recording(TINY), "textbook") as pilot:
+        app = pilot.app
         debugger = await opened(pilot, "conv1.clamp[0,2,3,5]", views=3)
         rows = [re.findall(r"\d+", line) for line in lines(app, "#pixels")[1:7]]
         values = debugger.step.simulated[0, :, :, 5].tolist()
@@ -187,9 +195,8 @@ async def test_small_pictures_have_their_numbers_written_on_them():
         assert f"[{values[2][3]}" in "".join(lines(app, "#pixels")[3])
 
 
-async def test_a_click_and_the_wheel_in_the_picture():
-    app = app_on(recording(), "textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_a_click_and_the_wheel_in_the_picture(stage):
+    async with stage(recording(), "textbook") as pilot:
         debugger = await opened(pilot, "conv1.clamp[1,0,0,2]", views=3)
         await pilot.click("#pixels", offset=(4 + 2 * 5, 1 + 3))
         assert debugger.step.index_of(debugger.element) == (1, 3, 5, 2)
@@ -210,9 +217,9 @@ async def test_without_colour_the_shades_are_characters(monkeypatch):
         assert lines(app, "#pixels")[1][4:6] == "[]"
 
 
-async def test_the_picture_follows_the_theme():
-    app = app_on(recording(), "textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_the_picture_follows_the_theme(stage):
+    async with stage(recording(), "textbook") as pilot:
+        app = pilot.app
         await opened(pilot, views=3)
         dark = app.screen.query_one(FeatureMap).palette.ramp[-1]
         await pilot.press("t")
@@ -237,9 +244,9 @@ async def test_a_call_that_is_not_simulated_is_a_picture_of_what_pytorch_compute
 # ------------------------------------------------------------------------ behind an element
 
 
-async def test_the_drill_down_shows_the_window_its_padding_and_the_other_channels():
-    app = app_on(recording(), "textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_the_drill_down_shows_the_window_its_padding_and_the_other_channels(stage):
+    async with stage(recording(), "textbook") as pilot:
+        app = pilot.app
         debugger = await opened(pilot, "conv1.clamp[1,0,4,2]")
         await pilot.press("s")
         await pilot.pause()
@@ -259,9 +266,9 @@ async def test_the_drill_down_shows_the_window_its_padding_and_the_other_channel
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_v_shows_and_hides_the_window_at_every_size(size):
-    app = app_on(recording(), "textbook")
-    async with app.run_test(size=size) as pilot:
+async def test_v_shows_and_hides_the_window_at_every_size(stage, size):
+    async with stage(recording(), "textbook", size=size) as pilot:
+        app = pilot.app
         await opened(pilot, "conv1.clamp[1,0,4,2]")
         await pilot.press("s")
         await pilot.pause()
@@ -278,9 +285,9 @@ async def test_v_shows_and_hides_the_window_at_every_size(size):
         assert app.view == "table"
 
 
-async def test_in_the_drill_down_the_keys_move_along_the_axes_too():
-    app = app_on(recording(), "textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_in_the_drill_down_the_keys_move_along_the_axes_too(stage):
+    async with stage(recording(), "textbook") as pilot:
+        app = pilot.app
         debugger = await opened(pilot, "conv1.clamp[1,0,4,2]", views=3)
         await pilot.press("s", "down", "l", "right_parenthesis")
         assert debugger.step.index_of(debugger.element) == (1, 1, 5, 3)
@@ -288,9 +295,8 @@ async def test_in_the_drill_down_the_keys_move_along_the_axes_too():
         assert "behind conv1:conv[1,1,5,3]" in screen_text(app)
 
 
-async def test_moves_on_the_screen_are_kept_as_one_selection_of_an_element():
-    app = app_on(recording(), "textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_moves_on_the_screen_are_kept_as_one_selection_of_an_element(stage):
+    async with stage(recording(), "textbook") as pilot:
         debugger = await opened(pilot, "conv1.clamp", views=3)
         await pilot.press("right", "down", "right_parenthesis")
         element = axes_of(debugger.step).element((0, 1, 1, 1))
@@ -298,9 +304,9 @@ async def test_moves_on_the_screen_are_kept_as_one_selection_of_an_element():
         assert commands == ["go conv1.clamp", f"element {element}"]
 
 
-async def test_only_the_lines_that_change_are_drawn_again():
-    app = app_on(recording(LARGE), "textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_only_the_lines_that_change_are_drawn_again(stage):
+    async with stage(recording(LARGE), "textbook") as pilot:
+        app = pilot.app
         await opened(pilot, "conv1.clamp[0,4,4,0]", views=3)
         drawn, asked = app.screen.query_one(FeatureMap), []
         draw = drawn.render_line
@@ -310,9 +316,9 @@ async def test_only_the_lines_that_change_are_drawn_again():
         assert set(asked) == {0, 3}
 
 
-async def test_go_offers_pytorchs_order():
-    app = app_on(recording(), "textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_go_offers_pytorchs_order(stage):
+    async with stage(recording(), "textbook") as pilot:
+        app = pilot.app
         debugger = await opened(pilot)
         await pilot.press("colon")
         assert "[n,h,w,c] · [nchw 0,0,0,0]" in region_text(app, "#box")

@@ -48,7 +48,9 @@ async def test_the_layers_are_shown_while_pytorch_is_still_running(monkeypatch):
         text = screen_text(app)
         assert "int8 16×4" in text
         assert "0.0210133456" in text
-        await pilot.press("n")  # nothing to step through yet: refused in words, no crash
+        await pilot.press("n")
+        assert "■ n next: the model has not run yet" in region_text(app, "#progress")
+        assert "next" not in screen_text(app).splitlines()[-1]
         release.set()
         await ready(pilot)
         assert isinstance(app.screen, MainScreen)

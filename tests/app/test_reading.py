@@ -3,7 +3,7 @@
 import numpy as np
 
 from qdbg.engine.reading import Reading
-from tests.app.conftest import app_on, ready, region_text
+from tests.app.conftest import region_text
 
 
 def test_a_number_is_written_in_each_base():
@@ -14,10 +14,9 @@ def test_a_number_is_written_in_each_base():
     assert Reading("hex").text(np.float32(1.5), 32) == "1.5"
 
 
-async def test_keys_choose_the_base_and_the_real_values():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_keys_choose_the_base_and_the_real_values(stage):
+    async with stage() as pilot:
+        app = pilot.app
         app.give("go", "fc1[8]")
         value = int(app.debugger.step.simulated[0, 8])
         await pilot.press("x")

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from qdbg.engine.explain import explain
-from tests.app.conftest import app_on, ready, region_text, screen_text
+from tests.app.conftest import region_text, screen_text
 from tests.synthetic import recording, with_unknown_op
 
 SIZES = [(120, 40), (80, 24), (60, 16), (97, 31), (200, 60)]
@@ -17,10 +17,9 @@ def squeezed(text):
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_the_table_the_stop_reason_and_the_footer_are_always_there(size):
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=size) as pilot:
-        await ready(pilot)
+async def test_the_table_the_stop_reason_and_the_footer_are_always_there(stage, size):
+    async with stage(arithmetic="textbook", size=size) as pilot:
+        app = pilot.app
         await pilot.press("c")
         text = screen_text(app)
         lines = text.splitlines()
@@ -32,41 +31,37 @@ async def test_the_table_the_stop_reason_and_the_footer_are_always_there(size):
 
 
 @pytest.mark.parametrize("arithmetic", ["textbook", "fbgemm-avx2", "onednn-avx2", "qnnpack-avx2"])
-async def test_every_formula_stands_verbatim_on_the_screen(arithmetic):
-    app = app_on(arithmetic=arithmetic)
-    async with app.run_test(size=(200, 60)) as pilot:
-        await ready(pilot)
+async def test_every_formula_stands_verbatim_on_the_screen(stage, arithmetic):
+    async with stage(arithmetic=arithmetic, size=(200, 60)) as pilot:
+        app = pilot.app
         for _ in range(len(app.debugger.trace)):
-            text = squeezed(region_text(app, "#formula Static"))
+            text = squeezed(region_text(app, "#formula"))
             for line in explain(app.debugger.step, app.debugger.element):
                 for part in (line.symbols, line.numbers):
                     assert squeezed(part) in text, (app.debugger.step.name, part)
             await pilot.press("n")
 
 
-async def test_the_main_screen_says_how_the_other_arithmetics_fare():
-    app = app_on()
-    async with app.run_test(size=(140, 40)) as pilot:
-        await ready(pilot)
+async def test_the_main_screen_says_how_the_other_arithmetics_fare(stage):
+    async with stage(size=(140, 40)) as pilot:
+        app = pilot.app
         text = screen_text(app)
         assert "all 42 values equal PyTorch's under fbgemm-avx2" in text
         assert re.search(r"≠ \d+ textbook", text)
 
 
-async def test_a_value_that_pytorch_does_not_show_is_never_ticked():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_a_value_that_pytorch_does_not_show_is_never_ticked(stage):
+    async with stage() as pilot:
+        app = pilot.app
         await pilot.press("n", "n", "n")
         assert app.debugger.step.name == "fc1:linear.mac"
         assert "derived" in screen_text(app)
         assert "· mac" in screen_text(app)
 
 
-async def test_the_drill_down_shows_the_saturating_pair_and_what_it_costs():
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_the_drill_down_shows_the_saturating_pair_and_what_it_costs(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        app = pilot.app
         await pilot.press("c", "s")
         text = screen_text(app)
         assert "1 pair saturates in fbgemm-avx2" in text
@@ -76,10 +71,9 @@ async def test_the_drill_down_shows_the_saturating_pair_and_what_it_costs():
         assert f"Δ {step.delta.ravel()[element]:+}" in text
 
 
-async def test_the_element_follows_the_keys_in_the_drill_down():
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_the_element_follows_the_keys_in_the_drill_down(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        app = pilot.app
         await pilot.press("c", "s")
         before = app.debugger.element
         await pilot.press("j")
@@ -89,23 +83,21 @@ async def test_the_element_follows_the_keys_in_the_drill_down():
         assert "steps" in screen_text(app)
 
 
-async def test_a_call_that_is_not_simulated_shows_what_pytorch_computed_and_why():
-    app = app_on(with_unknown_op(recording()))
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_a_call_that_is_not_simulated_shows_what_pytorch_computed_and_why(stage):
+    async with stage(with_unknown_op(recording())) as pilot:
+        app = pilot.app
         app.give("go", "relu")
         await pilot.pause()
         text = screen_text(app)
         reason = "qdbg does not know the arithmetic of aten.sigmoid"
-        assert squeezed(reason) in squeezed(region_text(app, "#formula Static"))
+        assert squeezed(reason) in squeezed(region_text(app, "#formula"))
         captured = app.debugger.step.captured.ravel()
         assert str(captured[0]) in text
 
 
-async def test_a_large_result_is_drawn_a_screen_at_a_time():
-    app = app_on(recording(rows=4000))
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_a_large_result_is_drawn_a_screen_at_a_time(stage):
+    async with stage(recording(rows=4000)) as pilot:
+        app = pilot.app
         app.give("go", "fc1.clamp")
         await pilot.press("G")
         assert app.debugger.element == 4000 * 16 - 1
@@ -115,10 +107,9 @@ async def test_a_large_result_is_drawn_a_screen_at_a_time():
 
 
 @pytest.mark.parametrize("size", SIZES)
-async def test_help_opens_and_closes_at_every_size(size):
-    app = app_on()
-    async with app.run_test(size=size) as pilot:
-        await ready(pilot)
+async def test_help_opens_and_closes_at_every_size(stage, size):
+    async with stage(size=size) as pilot:
+        app = pilot.app
         await pilot.press("question_mark")
         await pilot.pause()
         assert "─ keys ─" in screen_text(app)
@@ -127,10 +118,9 @@ async def test_help_opens_and_closes_at_every_size(size):
         assert "─ keys ─" not in screen_text(app)
 
 
-async def test_every_theme_keeps_the_same_words():
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_every_theme_keeps_the_same_words(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        app = pilot.app
         await pilot.press("c")
         before = screen_text(app)
         for name in ("light", "contrast", "ansi", "dark"):
@@ -139,10 +129,9 @@ async def test_every_theme_keeps_the_same_words():
             assert screen_text(app) == before
 
 
-async def test_the_range_strip_counts_the_values_at_the_ends():
-    app = app_on()
-    async with app.run_test(size=(120, 30)) as pilot:
-        await ready(pilot)
+async def test_the_range_strip_counts_the_values_at_the_ends(stage):
+    async with stage(size=(120, 30)) as pilot:
+        app = pilot.app
         app.give("go", "fc1.clamp")
         await pilot.pause()
         values = app.debugger.step.captured

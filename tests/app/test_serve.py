@@ -14,7 +14,8 @@ import aiohttp
 import pytest
 
 from qdbg.app import serve
-from qdbg.headless.arguments import PORT, joined, open_parser
+from qdbg.headless.arguments import open_parser
+from qdbg.headless.options import PORT, joined
 
 ROOT = Path(__file__).parents[2]
 

@@ -5,7 +5,7 @@ import pytest
 from qdbg.app.dialogs import Ask, Choose
 from qdbg.app.lists import EditList
 from qdbg.app.main import MainScreen
-from tests.app.conftest import app_on, ready, screen_text
+from tests.app.conftest import screen_text
 from tests.app.terminal import SESSIONS, Terminal
 from tests.synthetic import recording
 
@@ -14,10 +14,9 @@ def place(app):
     return app.debugger.step.name, app.debugger.element
 
 
-async def test_undo_and_redo_take_one_command_each():
-    app = app_on(arithmetic="textbook")
-    async with app.run_test() as pilot:
-        await ready(pilot)
+async def test_undo_and_redo_take_one_command_each(stage):
+    async with stage(arithmetic="textbook", size=(80, 24)) as pilot:
+        app = pilot.app
         visited = [place(app)]
         for keys in ("c", "j", "r"):
             await pilot.press(*keys)
@@ -28,10 +27,9 @@ async def test_undo_and_redo_take_one_command_each():
         assert place(app) == visited[2]
 
 
-async def test_origin_lists_what_a_sum_adds_and_out_comes_back():
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_origin_lists_what_a_sum_adds_and_out_comes_back(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        app = pilot.app
         app.give("go", "fc2.mac[1]")
         before = place(app)
         await pilot.press("O")
@@ -51,10 +49,9 @@ async def test_origin_lists_what_a_sum_adds_and_out_comes_back():
         assert place(app) == before
 
 
-async def test_breakpoints_are_switched_removed_and_added_in_their_list():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_breakpoints_are_switched_removed_and_added_in_their_list(stage):
+    async with stage() as pilot:
+        app = pilot.app
         await pilot.press("n", "b", "B")
         assert isinstance(app.screen, EditList)
         await pilot.press("enter", "b")
@@ -76,10 +73,9 @@ async def test_breakpoints_are_switched_removed_and_added_in_their_list():
 
 
 @pytest.mark.parametrize("size", [(120, 40), (80, 24), (200, 60)])
-async def test_watches_follow_the_cursor_in_a_panel_that_can_be_hidden(size):
-    app = app_on(arithmetic="textbook")
-    async with app.run_test(size=size) as pilot:
-        await ready(pilot)
+async def test_watches_follow_the_cursor_in_a_panel_that_can_be_hidden(stage, size):
+    async with stage(arithmetic="textbook", size=size) as pilot:
+        app = pilot.app
         app.give("watch", "y_q - y_zp")
         app.give("go", "fc1.clamp[3]")
         await pilot.press("w")
@@ -98,10 +94,9 @@ async def test_watches_follow_the_cursor_in_a_panel_that_can_be_hidden(size):
         assert app.debugger.watches.all == []
 
 
-async def test_more_watches_than_lines_are_counted():
-    app = app_on(recording(rows=2))
-    async with app.run_test(size=(80, 24)) as pilot:
-        await ready(pilot)
+async def test_more_watches_than_lines_are_counted(stage):
+    async with stage(recording(rows=2), size=(80, 24)) as pilot:
+        app = pilot.app
         for text in ("acc", "n", "c + 1"):
             app.give("watch", text)
         await pilot.pause()

@@ -14,10 +14,9 @@ async def changed(pilot, *keys):
     return pilot.app.debugger
 
 
-async def test_the_key_lists_the_numbers_behind_the_element_and_asks_for_a_value():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
+async def test_the_key_lists_the_numbers_behind_the_element_and_asks_for_a_value(stage):
+    async with stage() as pilot:
+        app = pilot.app
         app.give("go", "fc1[8]")
         await pilot.press("equals_sign")
         await pilot.pause()
@@ -34,9 +33,9 @@ async def test_the_key_lists_the_numbers_behind_the_element_and_asks_for_a_value
         assert [change.text for change in app.debugger.changes] == ["fc1.w_q[8,0] = 5"]
 
 
-async def test_the_screen_marks_what_changed_and_whose_the_captured_integers_are():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_the_screen_marks_what_changed_and_whose_the_captured_integers_are(stage):
+    async with stage() as pilot:
+        app = pilot.app
         await changed(pilot)
         text = screen_text(app)
         assert "* what if: 1 changed" in text
@@ -54,9 +53,9 @@ def region_text_lines(app, selector):
     return [line[region.x : region.right] for line in lines]
 
 
-async def test_one_key_shows_the_original_and_the_changed_run_again():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_one_key_shows_the_original_and_the_changed_run_again(stage):
+    async with stage() as pilot:
+        app = pilot.app
         debugger = await changed(pilot, "z")
         assert debugger.trace.original is None
         assert "original run, 1 changed: z" in screen_text(app)
@@ -64,9 +63,9 @@ async def test_one_key_shows_the_original_and_the_changed_run_again():
         assert debugger.trace.original is not None
 
 
-async def test_the_list_of_changes_takes_one_back():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_the_list_of_changes_takes_one_back(stage):
+    async with stage() as pilot:
+        app = pilot.app
         debugger = await changed(pilot, "Z")
         assert "fc1.b[8]" in screen_text(app)
         await pilot.press("enter")
@@ -74,9 +73,9 @@ async def test_the_list_of_changes_takes_one_back():
         assert debugger.changes == ()
 
 
-async def test_the_drill_down_marks_the_products_that_changed():
-    app = app_on()
-    async with app.run_test(size=(120, 40)) as pilot:
+async def test_the_drill_down_marks_the_products_that_changed(stage):
+    async with stage() as pilot:
+        app = pilot.app
         await changed(pilot)
         app.give("set", "fc1.w_q[8,2] = 7")
         await pilot.press("s")

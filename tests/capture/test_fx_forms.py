@@ -55,6 +55,8 @@ FORMS = {
     "padding": (lambda net, x: F.pad(x, (1, 1, 0, 2)),),
     "products": (lambda net, x: torch.matmul(x, x) * torch.sigmoid(x),),
     "clamps": (lambda net, x: torch.tanh(F.hardtanh(x.clamp(0, 1), -0.5, 0.5)),),
+    "floats": (chained, nn.SELU(), nn.Mish(), nn.Softplus()),
+    "choices": (lambda net, x: torch.where(x.roll(1, 2) > 0, x, x @ x.clamp_max(0.5)).amax(1),),
     "softmax": (lambda net, x: F.softmax(F.gelu(x), dim=1),),
 }
 

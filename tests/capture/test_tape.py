@@ -15,6 +15,7 @@ from qdbg.core.op import Call
 from qdbg.core.program import FIRST_CONSTANT, INPUT
 from qdbg.engine.simulate import simulate
 from qdbg.errors import CaptureError
+from qdbg.reader import find_forward
 from tests.capture.torch_models import decoded, linear, quantize, sequence
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
@@ -136,7 +137,7 @@ def test_an_op_that_is_not_simulated_is_recorded_under_the_dispatchers_name():
 
 def test_a_nested_sequential_names_its_inner_layers():
     root = sequence(nn.Sequential(linear(4, 3), nn.ReLU()))
-    tape, _ = taped(root, chain("0", "1", "2"))
+    tape, _ = taped(root, find_forward(decoded(root), None))
     assert names(tape)[1:3] == ["1.0:linear", "1.1:relu"]
 
 

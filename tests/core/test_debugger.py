@@ -53,6 +53,18 @@ def test_continue_stops_at_the_first_difference_and_names_how_many_differ(debugg
     assert debugger.step.different.ravel()[debugger.element]
 
 
+def test_why_it_stopped_stays_while_elements_of_the_step_are_selected(debugger):
+    start = debugger.why
+    run(debugger, "element 1")
+    assert debugger.why == start
+    run(debugger, "continue")
+    reason = debugger.why
+    run(debugger, "element 0", "element 2")
+    assert debugger.why == reason != debugger.stop.reason
+    run(debugger, "next")
+    assert debugger.why == debugger.stop.reason
+
+
 def test_continue_without_a_difference_runs_to_the_end(equal):
     assert equal.execute("continue").reason == "end of the run"
     assert equal.stop.mark.step == len(equal.trace) - 1

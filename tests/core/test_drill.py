@@ -8,8 +8,10 @@ import pytest
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import INPUT, Environment, Layer, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
+from qdbg.engine.terms import places
 from qdbg.engine.trace import Trace
 from qdbg.headless.drill import element_text
+from qdbg.ops.conv_transpose import reached
 
 GEOMETRY = {"stride": [1, 1], "padding": [1, 1], "dilation": [1, 1], "groups": 1}
 PARAMS = QParams.per_tensor(0.5, 7)
@@ -55,3 +57,19 @@ def test_what_holds_for_all_terms_is_said_once():
     text = element_text(convolution("onednn"), "conv:conv2d[0,0,0,3]")
     assert text.count("anew every 2 inputs") == 1
     assert text.count("k over 2×2 and channels") == 1
+
+
+@pytest.mark.parametrize(("stride", "padding", "dilation"), [(2, 1, 1), (3, 0, 2), (1, 2, 1)])
+def test_a_transposed_window_names_the_pixels_that_it_takes(stride, padding, dilation):
+    geometry = {"stride": (stride,) * 2, "padding": (padding,) * 2, "dilation": (dilation,) * 2}
+    image = np.arange(4 * 5).reshape(1, 1, 4, 5)
+    taken = reached(image, geometry | {"kernel": (3, 2), "output_padding": (0, 0)}, -1)
+    values = {
+        **geometry, "kernel_size": (3, 2), "transposed": True, "x_size": (4, 5), "x_channels": 1,
+        "groups": 1, "x_q": taken.reshape(1, *taken.shape[2:4], 1, -1), "w_q": np.zeros((1, 6)),
+    }  # fmt: skip
+    for row, column in np.ndindex(taken.shape[2:4]):
+        named = [
+            "no pixel" if n < 0 else f"{n // 5},{n % 5} ch 0" for n in taken[0, 0, row, column].flat
+        ]
+        assert list(places(values, (0, row, column, 0))) == named

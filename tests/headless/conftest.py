@@ -6,12 +6,14 @@ from pathlib import Path
 
 import pytest
 
-from qdbg.capture import Request, capture
+import qdbg.capture
+from qdbg.capture import Request
 from qdbg.cli import main
 from qdbg.core.container import read, write
 from qdbg.debugger import Debugger
 from qdbg.samples import named_sample
 from qdbg.session import Session, save
+from tests.captures import each_request_runs_once
 from tests.synthetic import recording
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -49,6 +51,12 @@ def explored(made=None, commands=COMMANDS):
     for command in commands:
         debugger.execute(command)
     return debugger
+
+
+@pytest.fixture(scope="session", autouse=True)
+def captures():
+    with each_request_runs_once():
+        yield
 
 
 @pytest.fixture
@@ -93,7 +101,7 @@ def qdbg(capsys):
 def real_session(tmp_path_factory):
     """The mystery: versicolor at AVX2, where pairs saturate."""
     asked = Request(MODEL, None, False, "fbgemm", "avx2", named_sample("versicolor"))
-    made = capture(asked, lambda words: None, lambda: False)
+    made = qdbg.capture.capture(asked, lambda words: None, lambda: False)
     path = tmp_path_factory.mktemp("sessions") / "versicolor.qdbg"
     save(Session.of(explored(made, ("continue", "next", "arithmetic auto", "end"))), path)
     return path

@@ -1,5 +1,6 @@
 """`qdbg predict` and `qdbg sweep`: what they refuse, print, and how they end."""
 
+import importlib.util
 import json
 import os
 import pty
@@ -13,6 +14,7 @@ from qdbg.sets import sample_set
 from tests.headless.conftest import MODEL, ROOT, python
 
 IRIS = ("--samples", "iris")
+AVX2 = ("--cpu", "avx2", "--engine", "fbgemm")
 REFUSED = {
     "no samples": ((MODEL,), "the following arguments are required: --samples"),
     "a set": ((MODEL, "--samples", "roses"), "there is no set of samples called 'roses'"),
@@ -64,18 +66,7 @@ def rows(tmp_path_factory):
 
 
 def test_a_sweep_is_the_same_for_any_number_of_workers(qdbg):
-    argv = (
-        "sweep",
-        MODEL,
-        *IRIS,
-        "--cpu",
-        "avx2",
-        "--engine",
-        "fbgemm",
-        "--arith",
-        "all",
-        "--json",
-    )
+    argv = ("sweep", MODEL, *IRIS, *AVX2, "--arith", "all", "--json")
     texts = []
     for workers in (("--jobs", 1), ("--jobs", 2), ("--jobs", 2, "--backend", "threading")):
         status, out, err = qdbg(*argv, *workers)
@@ -93,28 +84,31 @@ def test_a_sweep_is_the_same_for_any_number_of_workers(qdbg):
     assert max(abs(int(n)) for n in fc1["histogram"]) == fc1["max_delta"] == 83
 
 
-def test_a_dask_cluster_gives_what_one_process_gives(tmp_path):
+def test_a_dask_cluster_gives_what_one_process_gives():
     pytest.importorskip("distributed")  # one of the tools of development
-    path = tmp_path / "rows.npz"  # so many that they make two parts
-    np.savez(path, x=sample_set("iris").values[:70])
-    argv = ("--samples", path, "--cpu", "avx2", "--engine", "fbgemm", "--json")
-    for command in (("sweep", MODEL, *argv, "--arith", "textbook"), ("predict", MODEL, *argv)):
-        one = python("-m", "qdbg", *command, "--jobs", "1")
-        dask = python("-m", "qdbg", *command, "--jobs", "2", "--backend", "dask")
-        assert (dask.returncode, dask.stdout) == (1, one.stdout)
+    done = python("-m", "tests.fleet.on_dask")
+    assert done.returncode == 0, done.stderr[-2000:]
+
+
+def test_without_distributed_a_dask_cluster_is_refused_with_what_to_install(qdbg, monkeypatch):
+    there = importlib.util.find_spec
+    monkeypatch.setattr(
+        importlib.util, "find_spec", lambda name: None if name == "distributed" else there(name)
+    )
+    for command in ("sweep", "predict"):
+        status, out, err = qdbg(command, MODEL, *IRIS, *AVX2, "--backend", "dask")
+        assert (status, out) == (2, "")
+        assert "pip install 'qdbg[dask]'" in err
 
 
 def test_a_sweep_that_finds_nothing_ends_with_0(rows, qdbg):
-    status, out, _ = qdbg("sweep", MODEL, "--samples", rows)
+    status, out, _ = qdbg("sweep", MODEL, "--samples", rows, *AVX2)
     assert status == 0
     assert "open the first one" not in out
 
 
 def test_a_sweep_names_the_command_that_opens_the_first_row(rows, qdbg):
-    status, out, _ = qdbg(
-        "sweep", MODEL, "--samples", rows, "--cpu", "avx2", "--engine", "fbgemm",
-        "--arith", "textbook",
-    )  # fmt: skip
+    status, out, _ = qdbg("sweep", MODEL, "--samples", rows, *AVX2, "--arith", "textbook")
     assert status == 1
     (line,) = (line for line in out.splitlines() if line.startswith("open the first one: qdbg "))
     words = line.partition(": qdbg ")[2].split()
@@ -137,7 +131,7 @@ def test_a_prediction_says_which_machines_change_what(rows, qdbg):
 
 def test_the_command_of_a_sample_that_changes_class_shows_it(qdbg):
     """On a machine without VNNI as the captured one the change goes the other way."""
-    status, out, _ = qdbg("predict", MODEL, *IRIS, "--engine", "fbgemm", "--cpu", "avx2", "--json")
+    status, out, _ = qdbg("predict", MODEL, *IRIS, *AVX2, "--json")
     assert status == 1
     data = json.loads(out)
     exact = next(m for m in data["machines"] if m["machine"] == "fbgemm-vnni")
@@ -145,7 +139,7 @@ def test_the_command_of_a_sample_that_changes_class_shows_it(qdbg):
     assert exact["outputs"]["right"] > exact["outputs"]["right_captured"]
     flip = exact["outputs"]["flips"][0]
     status, out, _ = qdbg(
-        "show", MODEL, "--sample", f"iris:{flip['sample']}", "--engine", "fbgemm", "--cpu", "avx2",
+        "show", MODEL, "--sample", f"iris:{flip['sample']}", *AVX2,
         "--arith", "fbgemm-vnni", "--feed", "simulated", "--json", "--values",
     )  # fmt: skip
     (last,) = json.loads(out)["calls"][-1]["simulated"]
@@ -162,7 +156,8 @@ def test_a_model_without_an_order_of_layers_is_refused(tmp_path, qdbg):
         assert "forward" in err
 
 
-def test_a_bar_is_drawn_on_a_terminal_only(rows):
+def test_a_bar_is_drawn_on_a_terminal(rows):
+    """And only there: the sweeps above, whose stderr is a file, end with nothing on it."""
     ours, theirs = pty.openpty()
     argv = [sys.executable, "-m", "qdbg", "sweep", str(MODEL), "--samples", str(rows)]
     with subprocess.Popen(  # noqa: S603 - this Python, our own command
@@ -176,7 +171,6 @@ def test_a_bar_is_drawn_on_a_terminal_only(rows):
         assert b"\x1b" not in done.stdout.read()
     os.close(ours)
     assert b"starting PyTorch" in drawn
-    assert python("-m", "qdbg", "sweep", MODEL, "--samples", rows).stderr == ""
 
 
 def read(terminal):

@@ -1,0 +1,104 @@
+"""What is longer than its place: the widget draws its lines and the bar beside them itself.
+
+Textual's scrolling containers lay out the whole screen again when the length changes, which would
+be most of a key's delay.
+"""
+
+from __future__ import annotations
+
+from abc import abstractmethod
+from typing import ClassVar
+
+from rich.segment import Segment
+from textual.events import MouseDown, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp
+from textual.strip import Strip
+
+from qdbg.app.widgets import Framed
+
+WHEEL = 3
+"""How many lines the mouse wheel moves."""
+THUMB, TRACK = "▐", " "
+
+
+class Scrolled(Framed):
+    """A part of some lines; the wheel moves it, and so does the bar at the right when dragged."""
+
+    DEFAULT_CSS = "Scrolled > .scrolled--bar { color: $primary 60%; }"
+    COMPONENT_CLASSES: ClassVar[set[str]] = {"scrolled--bar"}
+    head = 0
+    """How many lines above do not move."""
+    top = 0
+    """The first line that is seen."""
+
+    @property
+    @abstractmethod
+    def length(self) -> int:
+        """How many lines there are, without those that do not move."""
+
+    @property
+    def room(self) -> int:
+        """How many of them are seen."""
+        return max(1, self.size.height - self.head)
+
+    @property
+    def overflows(self) -> bool:
+        """Whether there is a bar, which takes the last column."""
+        return self.length > self.room
+
+    def scroll_lines(self, by: int) -> None:
+        """See what is that many lines further down."""
+        self.see_from(self.top + by)
+
+    def see_from(self, line: int) -> None:
+        """See this line first, or the nearest one with which no room stays empty."""
+        top = min(max(0, line), max(0, self.length - self.room))
+        if top != self.top:
+            self.top = top
+            self.refresh()
+
+    def beside_bar(self, strip: Strip, y: int) -> Strip:
+        """A line of the widget with its part of the bar, where there is one."""
+        if not self.overflows:
+            return strip
+        sign = THUMB if y - self.head in self._thumb() else TRACK
+        style = self.get_component_rich_style("scrolled--bar")
+        before = strip.adjust_cell_length(self.size.width - 1, self.visual_style.rich_style)
+        return Strip.join([before, Strip([Segment(sign, style)], 1)])
+
+    def _thumb(self) -> range:
+        high = max(1, self.room * self.room // self.length)
+        first = round(self.top * (self.room - high) / (self.length - self.room))
+        return range(first, first + high)
+
+    def on_mouse_scroll_down(self, event: MouseScrollDown) -> None:
+        """Further lines."""
+        event.stop()
+        self.scroll_lines(WHEEL)
+
+    def on_mouse_scroll_up(self, event: MouseScrollUp) -> None:
+        """Lines before."""
+        event.stop()
+        self.scroll_lines(-WHEEL)
+
+    def on_mouse_down(self, event: MouseDown) -> None:
+        """Take hold of the bar."""
+        offset = event.get_content_offset(self)
+        if offset is not None and self.overflows and offset.x == self.size.width - 1:
+            self.capture_mouse()
+            self._drag(offset.y)
+
+    def on_mouse_move(self, event: MouseMove) -> None:
+        """Move the bar that is held."""
+        if self.app.mouse_captured is self:
+            self._drag(event.y - self.gutter.top)
+
+    def on_mouse_up(self, event: MouseUp) -> None:
+        """Let the bar go."""
+        del event
+        if self.app.mouse_captured is self:
+            self.release_mouse()
+
+    def _drag(self, y: int) -> None:
+        high = len(self._thumb())
+        part = (y - self.head - high // 2) / max(1, self.room - high)
+        self.see_from(round(part * (self.length - self.room)))
