@@ -90,7 +90,7 @@ def _other_parameters(plan: Plan) -> Variants:
         own = {n: plan.values[n] for n in ("x_scale", "x_zp", "y_scale", "y_zp")}
         yield "input-as-result", plan.having(y_scale=own["x_scale"], y_zp=own["x_zp"])
         yield "result-as-input", plan.having(x_scale=own["y_scale"], x_zp=own["y_zp"])
-    for name, params in plan.call.others:
+    for name, params in plan.call.others():
         if plan.has("y_scale", "y_zp"):
             yield f"result-of-{name}", plan.having(y_scale=params.scale, y_zp=params.zero_point)
 
