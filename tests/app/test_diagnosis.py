@@ -15,6 +15,8 @@ async def diagnosed(pilot):
         screen = pilot.app.screen
         if isinstance(screen, DiagnosisScreen) and screen.rows:
             await pilot.pause()
+            await pilot.app.workers.wait_for_complete()
+            await pilot.pause()
             return screen
     raise AssertionError("no diagnosis was shown")
 

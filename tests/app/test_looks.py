@@ -71,9 +71,12 @@ async def themes_say_the_same(pilot):
 
 
 async def diagnosed(pilot):
-    """Wait until the causes are found."""
+    """Wait until the causes and the proof of the first are found."""
     while not (isinstance(pilot.app.screen, DiagnosisScreen) and pilot.app.screen.rows):
         await pilot.pause()
+    await pilot.pause()
+    await pilot.app.workers.wait_for_complete()
+    await pilot.pause()
 
 
 async def test_the_screens_look_as_reviewed_at_every_size():
