@@ -44,11 +44,13 @@ class Changes:
 class EditList(Choose):
     """A list of things that can be removed, and to which others can be added."""
 
+    ABOUT = "a list that can be changed; it is saved with the session"
+
     BINDINGS: ClassVar = [
-        Binding("space", "choose", "choose"),
-        Binding("d,delete", "remove", "remove"),
-        Binding("b,w,plus", "add", "add"),
-        Binding("v", "panel", "panel"),
+        Binding("space", "choose", "the same as ⏎"),
+        Binding("d,delete", "remove", "take this row off the list"),
+        Binding("b,w,plus", "add", "add another one"),
+        Binding("v", "panel", "show or hide the watches on the main screen"),
     ]
 
     def __init__(

@@ -329,8 +329,9 @@ async def test_go_offers_pytorchs_order(stage):
 
 
 def test_of_a_long_path_the_end_is_shown_which_tells_the_layers_apart():
-    paths = [f"features.{n}.depthwise.0" for n in (1, 10)]
+    path = "features.10.depthwise.0.of.a.block.in.a.block.in.a.net"
     made = recording(Conv(size=(4, 4), inputs=2, outputs=2))
-    layers = {path: replace(made.program.layers["conv1"], path=path) for path in paths}
-    names = [LayerTable(layers, width).row(1).cells[0] for width in (120, 60)]
-    assert names == ["…0.depthwise.0", "…pthwise.0"]
+    (name, *_) = (
+        LayerTable({path: replace(made.program.layers["conv1"], path=path)}, 60).row(0).cells
+    )
+    assert name.startswith("…") and path.endswith(name.removeprefix("…"))
