@@ -2,7 +2,8 @@
 
     python -m tests.benchmark_nets [resnet18|mobilenetv2] [ENGINE-LEVEL …]
 
-Without arguments every net on every level, and after them `tests.benchmark_peers`.
+Without arguments every net on every level, and after them `tests.benchmark_peers` and
+`tests.benchmark_sessions`.
 
 Every row is a process of its own, with the engine and the CPU level that PyTorch is kept to. Times
 are medians of processor time, as multiples of PyTorch's plain quantized forward in the same
@@ -214,8 +215,8 @@ def main(arguments):
                 row(name, cell)
                 sys.stdout.flush()
     if not arguments:
-        peers = importlib.import_module("tests.benchmark_peers")  # it imports this one
-        peers.main([])
+        for more in ("tests.benchmark_peers", "tests.benchmark_sessions"):
+            importlib.import_module(more).main([])  # they import this one
 
 
 if __name__ == "__main__":

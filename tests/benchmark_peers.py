@@ -4,7 +4,7 @@
 
 One thread, medians of processor time. `torch.ao.ns` logs every layer of ResNet-18 of the float
 net and of the quantized one; `onnx.reference` (with the extra `bench`) and a loop over every
-product in Python compute one convolution; a session of ResNet-18 is saved and opened.
+product in Python compute one convolution.
 """
 
 import importlib.util
@@ -12,14 +12,11 @@ import os
 import statistics
 import subprocess
 import sys
-import tempfile
 import warnings
-from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 
-from tests.benchmark_nets import ROOT, THREADS, Net, resident, timed
+from tests.benchmark_nets import ROOT, THREADS, Net, timed
 
 RUNS = 5
 LAYER = {"inputs": 64, "outputs": 64, "size": 28}
@@ -94,13 +91,9 @@ class Layer:
 
 def rows():
     """Name, seconds, seconds of what it is compared with."""
-    from qdbg.debugger import Debugger  # noqa: PLC0415 - only in the child
-    from qdbg.session import Session, load, save  # noqa: PLC0415 - likewise
-
     net = Net("resnet18", "fbgemm", "avx2")
     with net.torch.inference_mode():
         plain = median(net.plain)
-        recording = net.recording(net.capture())
         large, small = Layer(**LAYER), Layer(**SMALL)
         yield "torch.ao.ns compare_model_outputs, ResNet-18", numeric_suite(net), plain
         if importlib.util.find_spec("onnx") is not None:
@@ -108,17 +101,6 @@ def rows():
             yield "onnx.reference, convolution 64→64 of 28×28", median(work, 3), median(large.plain)
         slow, quick = median(small.by_hand, 3), median(small.plain, 50)
         yield "a loop over each product, convolution 16→16 of 14×14", slow, quick
-    ran = replace(recording.environment, torch=net.torch.__version__, kernel="saturating pairs")
-    session = Session.of(Debugger(replace(recording, environment=ran)))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "resnet18.qdbg"
-        yield "saving the session of ResNet-18", median(lambda: save(session, path)), plain
-        before = resident("VmRSS")
-        kept = load(path)
-        grown = (resident("VmRSS") - before) / 1e6
-        yield "opening it", median(lambda: load(path)), plain
-        del kept
-    sys.stdout.write(f"memory that the opened session takes: {grown:.1f} MB\n")
 
 
 def main(arguments):

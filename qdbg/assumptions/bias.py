@@ -122,6 +122,12 @@ def _forgotten(plan: Plan) -> Variants:
         yield "", _apart(plan)
 
 
+def _times(plan: Plan) -> Variants:
+    if _has_bias(plan):
+        yield "twice", plan.having(b=2 * plan.values["b"])
+        yield "subtracted", plan.having(b=-plan.values["b"])
+
+
 def _float(plan: Plan) -> Variants:
     if not _has_bias(plan):
         return
@@ -145,6 +151,14 @@ HYPOTHESES = (
         "a quantized layer keeps its bias in float32",
         "add the bias",
         _forgotten,
+    ),
+    Hypothesis(
+        "bias-times",
+        "bias",
+        "the bias is added twice, or subtracted",
+        "a batch normalization folded twice; a bias kept with the other sign",
+        "add the bias once",
+        _times,
     ),
     Hypothesis(
         "bias-units",

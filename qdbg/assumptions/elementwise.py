@@ -9,7 +9,7 @@ import numpy as np
 
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
 from qdbg.assumptions.plan import Edit, Plan
-from qdbg.assumptions.way_back import ROUNDINGS
+from qdbg.assumptions.rounding import ROUNDINGS
 from qdbg.core.arithmetic import ARITHMETICS, f64, i64, rne, sat32
 from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array, QTensor

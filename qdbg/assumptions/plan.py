@@ -107,6 +107,11 @@ class Plan:
         return found
 
     @property
+    def by_multiplier(self) -> bool:
+        """Whether the way back goes from v to s by one multiplier; oneDNN's goes by real values."""
+        return self.kernel is not None and not self.kernel.way_back.startswith("onednn")
+
+    @property
     def one_group(self) -> bool:
         """Whether all channels of a layer of WEIGHTED sum the same inputs."""
         x = np.asarray(self.values["x_q"])

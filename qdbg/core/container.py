@@ -98,14 +98,11 @@ def _content_of(
     tensors: Mapping[str, Array], metadata: Mapping[str, object]
 ) -> tuple[dict[str, Array], dict[str, str]]:
     """What the file holds: the arrays, and the text in its metadata."""
-    content = {
-        "format": FORMAT,
-        "version": VERSION,
-        "digests": {name: _digest(tensors[name]) for name in sorted(tensors)},
-        "content": metadata,
-    }
-    content["digest"] = _text_digest(content)
-    note = {KEY: json.dumps(content, sort_keys=True, allow_nan=False)}
+    digests = {name: _digest(tensors[name]) for name in sorted(tensors)}
+    content = {"format": FORMAT, "version": VERSION, "digests": digests, "content": metadata}
+    text = _canonical(content)
+    last = json.dumps({"digest": _hash(text)})
+    note = {KEY: f"{text[:-1]}, {last[1:]}"}  # one more entry of the same object
     return {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}, note
 
 
@@ -221,7 +218,14 @@ def _digest(array: Array) -> str:
 
 
 def _text_digest(content: Mapping[str, object]) -> str:
-    text = json.dumps(content, sort_keys=True, allow_nan=False)
+    return _hash(_canonical(content))
+
+
+def _canonical(content: Mapping[str, object]) -> str:
+    return json.dumps(content, sort_keys=True, allow_nan=False)
+
+
+def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
 
 

@@ -42,8 +42,8 @@ class Call:
     """In the order of `Node.inputs`."""
     threads: int = 1
     """How many threads the kernel could use."""
-    others: tuple[tuple[str, QParams], ...] = ()
-    """The parameters of other calls' results, by the calls' names."""
+    others: Callable[[], tuple[tuple[str, QParams], ...]] = tuple
+    """The parameters of other calls' results, by the calls' names; asked for by few."""
 
     def named(self, name: str) -> Operand | None:
         """The tensor operand of the dispatcher's name, or None."""

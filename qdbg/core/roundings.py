@@ -53,3 +53,8 @@ def significant(x: Array, bits: int) -> Array:
     """Positive numbers rounded to that many significant binary digits: float64."""
     mantissa, exponent = np.frexp(f64(x))
     return np.asarray(np.ldexp(np.rint(np.ldexp(mantissa, bits)), exponent - bits))
+
+
+def decimals(x: Array, places: int) -> Array:
+    """Rounded to so many decimals, as numbers are printed: float64."""
+    return np.asarray(np.round(f64(x), places))

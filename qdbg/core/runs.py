@@ -58,6 +58,17 @@ class Runs:
         """The calls."""
         return self.first.program.nodes
 
+    def recording(self, run: int) -> Recording:
+        """One of the runs, as if it had been recorded alone."""
+        held = zip(self.first.constants, self.constants, strict=True)
+        constants = (one if all_of is None else _with(one, all_of[run]) for one, all_of in held)
+        return replace(
+            self.first,
+            input=self.inputs[run],
+            values=tuple(value[run] for value in self.values),
+            constants=tuple(constants),
+        )
+
     def part(self, start: int, stop: int) -> Runs:
         """Some of the runs; `first` stays: it says what all have in common."""
         chosen = slice(start, stop)
@@ -122,6 +133,10 @@ def stacked(recordings: Sequence[Recording], samples: Sequence[int], links: Link
 
 def _numbers(constant: QTensor | Array) -> Array:
     return constant.q if isinstance(constant, QTensor) else constant
+
+
+def _with(constant: QTensor | Array, numbers: Array) -> QTensor | Array:
+    return replace(constant, q=numbers) if isinstance(constant, QTensor) else numbers
 
 
 def _varying(each: Sequence[Array]) -> Array | None:

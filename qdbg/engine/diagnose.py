@@ -14,7 +14,7 @@ from qdbg.core.op import NotSimulated, laid_out
 from qdbg.core.quantity import Array
 from qdbg.core.work import doing
 from qdbg.engine.looks import Elements, apply, result, variants
-from qdbg.engine.telling import doubt
+from qdbg.engine.telling import chance, doubt
 from qdbg.engine.trace import Trace
 from qdbg.engine.verdict import Change, Diagnosis, Verdict
 from qdbg.ops import registry as ops
@@ -45,8 +45,16 @@ def diagnose(
     causes, singles, every = _search(layer, known)
     merged = _merged(layer.plan, _ordered(causes, f"{ran.engine}-{ran.cpu}"))
     tried = tuple(sorted(singles, key=lambda v: (v.left, v.weight)))
-    reason = doubt(target, trace.nodes[call].output)
+    reason = doubt(target, trace.nodes[call].output) or _by_chance(layer, merged, len(tried))
     return Diagnosis(call, found, target.size, tried, merged, every, reason)
+
+
+def _by_chance(layer: Elements, causes: Sequence[Verdict], changes: int) -> str:
+    """Why the causes may fit by chance; empty where that is unlikely."""
+    own = layer.own
+    if not causes or own is None:
+        return ""
+    return chance(layer.target, own.reshape(layer.target.shape), changes, causes[0].weight)
 
 
 def _layer(trace: Trace, call: int, target: Array) -> Elements:

@@ -163,8 +163,13 @@ class Elements:
         """How many channels are looked at: all of them where they have inputs of their own."""
         return min(all_of_them, some) if self.plan.one_group else all_of_them
 
+    @cached_property
+    def own(self) -> Array | None:
+        """The numbers without changes, in the stages' own shape."""
+        return result(self.plan)
+
     def _differs(self, flat: Array) -> Array:
-        own = result(self.plan)
+        own = self.own
         return np.zeros(flat.shape, bool) if own is None else own.reshape(flat.shape) != flat
 
     def _some(self, flat: Array, differs: Array, rows: int, channels: int) -> Look:

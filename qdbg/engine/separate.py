@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import cycle
 
@@ -13,51 +13,79 @@ from qdbg.core.program import FIRST_CONSTANT, INPUT, Recording
 from qdbg.core.quantity import Array, QParams, QTensor, readonly
 from qdbg.engine.diagnose import results
 from qdbg.engine.simulate import Simulation
+from qdbg.engine.telling import doubt
 from qdbg.engine.trace import Trace, arithmetic_for
 from qdbg.engine.verdict import Verdict
 from qdbg.names import TEXTBOOK
 
-TRIES = 400
-"""How many inputs are looked at."""
+TRIES, LEAST = 400, 24
+"""How many inputs are looked at, and how many at least however long that takes."""
 BYTES = ("quint8", "qint8")
+UNCHANGED = Verdict((), 0, 0)
+"""The call as the arithmetic has it, which an input must tell from a cause in doubt."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Found:
-    """Numbers on which not all of the causes agree."""
+    """Numbers on which causes differ that agreed on others."""
 
-    fed: Recording
-    """The recording fed these numbers, with the integers that the captured engine's arithmetic
-    gives up to the call."""
-    groups: int
-    """How many different results the causes give there."""
+    fed: tuple[Recording, ...]
+    """The recording fed each of them, with the integers that the captured engine's arithmetic gives
+    up to the call."""
     tried: int
+    """How many inputs were looked at."""
 
 
-def separating_input(
-    trace: Trace, call: int, causes: Sequence[Verdict], seed: int = 0
-) -> tuple[Found | None, int]:
-    """The input that splits the causes most, and how many were tried.
+def separating_inputs(
+    trace: Trace,
+    call: int,
+    causes: Sequence[Verdict],
+    seed: int = 0,
+    *,
+    in_doubt: bool = False,
+    go_on: Callable[[], bool] = lambda: True,
+) -> Found:
+    """Inputs on which causes by other hypotheses differ, and where the call's integers are
+    `in_doubt` also from the arithmetic itself, with integers that say enough.
 
-    The layers before the call are simulated as the captured engine computes them. None where the
-    causes agree on all inputs that were tried, or where a layer before is not simulated.
+    The layers before the call are simulated as the captured engine computes them. It ends where all
+    are told apart, after TRIES inputs, when `go_on` says no, or where a layer before is not
+    simulated.
     """
-    best: Found | None = None
+    rivals = (UNCHANGED, *causes) if in_doubt else tuple(causes)
+    labels: list[tuple[int, ...]] = [()] * len(rivals)
+    found: list[Recording] = []
     tried = 0
     for other in _candidates(trace.recording, call, np.random.default_rng(seed)):
-        if tried == TRIES:
+        if _told_apart(rivals, labels) or tried == TRIES or (tried >= LEAST and not go_on()):
             break
         tried += 1
         made = _run(other, call)
         if made is None:
-            return best, tried
-        held = results(Trace(made, trace.arithmetic), call, causes)
-        groups = len({None if each is None else each.tobytes() for each in held})
-        if groups > (best.groups if best is not None else 1):
-            best = Found(made, groups, tried)
-        if best is not None and best.groups == len(causes):
             break
-    return best, tried
+        held = results(Trace(made, trace.arithmetic), call, rivals)
+        if in_doubt and all(_says_little(trace, call, each) for each in held[1:]):
+            continue
+        finer = [
+            (*label, 0 if each is None else hash(each.tobytes()))
+            for label, each in zip(labels, held, strict=True)
+        ]
+        if len(set(finer)) > len(set(labels)):
+            found.append(made)
+            labels = finer
+    return Found(tuple(found), tried)
+
+
+def _told_apart(causes: Sequence[Verdict], labels: Sequence[tuple[int, ...]]) -> bool:
+    """Whether no two causes by other hypotheses have given the same; variants of one may."""
+    ids: dict[tuple[int, ...], set[tuple[str, ...]]] = {}
+    for cause, label in zip(causes, labels, strict=True):
+        ids.setdefault(label, set()).add(cause.ids)
+    return all(len(each) == 1 for each in ids.values())
+
+
+def _says_little(trace: Trace, call: int, made: Array | None) -> bool:
+    return made is None or bool(doubt(made, trace.nodes[call].output))
 
 
 def _run(recording: Recording, call: int) -> Recording | None:

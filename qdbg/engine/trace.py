@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import accumulate
 from types import MappingProxyType
 from typing import Any
@@ -253,7 +253,7 @@ class Trace:
                 raise NotSimulated(refused)
         inputs = tuple(self._operand(i) for i in node.inputs)
         threads = self.recording.environment.threads
-        return Call(node, self.layer(call), inputs, threads, self._others(call))
+        return Call(node, self.layer(call), inputs, threads, partial(self._others, call))
 
     def _changes(self, source: int) -> bool:
         """Whether a call's result, or the model's input, is another one than PyTorch had."""

@@ -9,7 +9,7 @@ from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
-from numpy.lib.stride_tricks import sliding_window_view
+from numpy.lib.stride_tricks import as_strided
 
 from qdbg.core.quantity import Array, QTensor
 
@@ -37,13 +37,20 @@ class Geometry:
 def windows(image: Array, geometry: Geometry, fill: int) -> Array:
     """The pixels [N, C, out …, kernel …] of an image [N, C, …]; outside it there is `fill`.
 
-    A view of memory that has the channels side by side, as the image itself most often has.
+    A view of memory that has the channels side by side, as the image itself most often has. Raises
+    ValueError for a stride or dilation below 1.
     """
+    if min((*geometry.stride, *geometry.dilation)) < 1:
+        raise ValueError("windows and their pixels lie one pixel apart at least")
     around = surrounded(image, [(p, p) for p in geometry.padding], fill)
-    views = sliding_window_view(around, geometry.extent, axis=tuple(range(2, image.ndim)))
-    steps = tuple(slice(None, None, s) for s in geometry.stride)
-    taps = tuple(slice(None, None, d) for d in geometry.dilation)
-    return views[(slice(None), slice(None), *steps, *taps)]
+    sizes, steps = around.shape[2:], around.strides[2:]
+    moves = zip(sizes, geometry.extent, geometry.stride, strict=True)
+    out = tuple(max(0, (size - extent) // stride + 1) for size, extent, stride in moves)
+    apart = tuple(step * s for step, s in zip(steps, geometry.stride, strict=True))
+    taps = tuple(step * d for step, d in zip(steps, geometry.dilation, strict=True))
+    shape = (*around.shape[:2], *out, *geometry.kernel)
+    strides = (*around.strides[:2], *apart, *taps)
+    return as_strided(around, shape, strides, writeable=False)
 
 
 def surrounded(image: Array, more: Sequence[tuple[int, int]], fill: int) -> Array:

@@ -9,13 +9,17 @@ import numpy as np
 F = np.float32
 
 
-def windows(x, kernel, stride, padding, fill):
-    """[N, H, W, kh, kw, C] of an image [N, C, h, w]."""
-    (kh, kw), p = kernel, padding
-    wide = np.full((x.shape[0], x.shape[1], x.shape[2] + 2 * p, x.shape[3] + 2 * p), fill, x.dtype)
-    wide[:, :, p : p + x.shape[2], p : p + x.shape[3]] = x
-    high = (wide.shape[2] - kh) // stride + 1
-    broad = (wide.shape[3] - kw) // stride + 1
+def windows(x, kernel, geometry, fill, mistake):
+    """[N, H, W, kh, kw, C] of an image [N, C, h, w]; `geometry`: stride, padding."""
+    (kh, kw), (stride, p) = kernel, geometry
+    high, broad = ((x.shape[a] + 2 * p - k) // stride + 1 for a, k in ((2, kh), (3, kw)))
+    if mistake == "same-padding":  # as TensorFlow: what is needed, half of it before
+        needed = [(high - 1) * stride + kh - x.shape[2], (broad - 1) * stride + kw - x.shape[3]]
+        sides = [(max(n, 0) // 2, max(n, 0) - max(n, 0) // 2) for n in needed]
+    else:
+        sides = [(p, p)] * 2
+    how = {"mode": "edge"} if mistake == "edge-padding" else {"constant_values": fill}
+    wide = np.pad(x, [(0, 0), (0, 0), *sides], **how)
     out = np.zeros((x.shape[0], high, broad, kh, kw, x.shape[1]), x.dtype)
     for i in range(high):
         for j in range(broad):
@@ -47,6 +51,8 @@ def rounded(v, mistake):
         return np.trunc(v)
     if mistake == "floor":
         return np.floor(v)
+    if mistake == "ceil":
+        return np.ceil(v)
     return np.rint(v)
 
 
@@ -57,7 +63,7 @@ def accumulate(p, rules, mistake):
         x = x.view(np.int8)
     if mistake == "weight-uint8":
         w = w.view(np.uint8)
-    zx = 0 if mistake == "no-input-zero-point" else zx
+    zx = {"no-input-zero-point": 0, "zero-point-added": -zx}.get(mistake, zx)
     zw = 0 if mistake == "no-weight-zero-point" else zw
     if w.ndim == 2:
         if mistake == "transposed":
@@ -65,8 +71,8 @@ def accumulate(p, rules, mistake):
         columns, flat, groups = x.reshape(-1, 1, x.shape[-1]), w, 1
     else:
         groups = p["groups"]
-        fill = 0 if mistake == "zero-padding" else p["x_q"].dtype.type(zx)
-        if mistake in {"no-input-zero-point", "input-int8"}:
+        fill = 0 if mistake == "zero-padding" else p["x_q"].dtype.type(p["x_zp"])
+        if mistake in {"no-input-zero-point", "input-int8", "zero-point-added"}:
             fill = (
                 x.dtype.type(np.uint8(p["x_zp"]).view(np.int8))
                 if x.dtype == np.int8
@@ -74,7 +80,7 @@ def accumulate(p, rules, mistake):
             )
         if mistake == "flipped":
             w = w[:, :, ::-1, ::-1]
-        found = windows(x, w.shape[2:], p["stride"], p["padding"], fill)
+        found = windows(x, w.shape[2:], (p["stride"], p["padding"]), fill, mistake)
         n, high, broad = found.shape[:3]
         found = found.reshape(n * high * broad, w.shape[2] * w.shape[3], groups, -1)
         columns = found.transpose(0, 2, 1, 3).reshape(len(found), groups, -1)
@@ -103,22 +109,13 @@ def layer(p, rules, mistake="", relu=False):
     """The integers of a layer: p holds x_q, x_scale, x_zp, w_q, w_scale, w_zp, b, y_scale, y_zp,
     and of a convolution stride, padding and groups. `rules`: engine, pairs."""
     acc = accumulate(p, rules, mistake)
-    sx, sw, sy, zy, b = (
-        p["x_scale"],
-        np.atleast_1d(p["w_scale"]),
-        p["y_scale"],
-        int(p["y_zp"]),
-        p["b"],
-    )
-    if mistake == "one-scale":
-        sw = np.full_like(sw, sw[0])
-    if mistake == "no-output-zero-point":
-        zy = 0
-    if mistake == "uncalibrated":
-        sy, zy = 1.0, 0
-    if mistake == "scale-inverted":
-        sy = 1 / sy
-    b = np.zeros_like(b) if mistake == "no-bias" else b
+    sx, sw, sy, zy = parameters(p, mistake)
+    b = p["b"]
+    if mistake == "scale-axis":
+        return scaled_along_inputs(p, relu)
+    b = b * {"no-bias": F(0), "bias-twice": F(2), "bias-subtracted": F(-1)}.get(mistake, F(1))
+    if mistake == "relu-before-bias":
+        acc = np.maximum(acc, 0)
     integer_bias = mistake in {"bias-rounded", "bias-truncated", "bias-weight-units"}
     if integer_bias:
         unit = sw if mistake == "bias-weight-units" else sx * sw
@@ -138,7 +135,44 @@ def layer(p, rules, mistake="", relu=False):
         return v.astype(np.int64) & 255
     if mistake == "no-clamp":
         return v.astype(np.int64)
+    if mistake == "relu6":
+        return np.clip(v, zy, min(np.rint(6 / sy) + zy, 255)).astype(np.int64)
     return np.clip(v, low, 255).astype(np.int64)
+
+
+def parameters(p, mistake):
+    """x_scale, w_scale, y_scale and y_zp."""
+    sx, sw, sy, zy = p["x_scale"], np.atleast_1d(p["w_scale"]), p["y_scale"], int(p["y_zp"])
+    if mistake == "scale-4-decimals":
+        sx = np.round(sx, 4)
+    if mistake == "scale-float16":
+        sx, sw, sy = (np.asarray(s, np.float16).astype(np.float64)[()] for s in (sx, sw, sy))
+    if mistake == "one-scale":
+        sw = np.full_like(sw, sw[0])
+    if mistake == "no-output-zero-point":
+        zy = 0
+    if mistake == "uncalibrated":
+        sy, zy = 1.0, 0
+    if mistake == "scale-inverted":
+        sy = 1 / sy
+    return sx, sw, sy, zy
+
+
+def scaled_along_inputs(p, relu):
+    """A float model, quantized at the end: numpy multiplies w_q · w_scale along the inputs."""
+    x = (p["x_q"].astype(np.float64) - p["x_zp"]) * p["x_scale"]
+    real = x @ (p["w_q"].astype(np.float64) * p["w_scale"]).T + p["b"]
+    rounded_real = np.rint(real / p["y_scale"]) + p["y_zp"]
+    return np.clip(rounded_real, p["y_zp"] if relu else 0, 255).astype(np.int64)
+
+
+def fixed_double(acc, m):
+    """acc·m by an integer multiplier of 31 bits, rounded twice as gemmlowp does it."""
+    fraction, exponent = np.frexp(m)
+    product = acc.astype(np.int64) * np.rint(fraction * 2.0**31).astype(np.int64)
+    nudge = np.where(product >= 0, 1 << 30, 1 - (1 << 30))
+    half = np.trunc((product + nudge) / 2.0**31) / 2.0 ** -exponent.astype(np.int64)
+    return np.sign(half) * np.floor(np.abs(half) + 0.5)
 
 
 def fbgemm(acc, b, scales, relu, mistake):
@@ -169,6 +203,8 @@ def qnnpack(acc, b, scales, relu, mistake):
         v = acc.astype(F) + b / (F(sx) * sw.astype(F))
     else:
         v = (acc + np.rint(b * unit).astype(np.int64)).astype(F)
+    if mistake == "fixed-double":
+        return fixed_double(np.rint(v.astype(np.float64)), sx * sw / sy) + zy
     m = (sw.astype(F) * F(sx)) * (F(1) / F(sy))
     if mistake == "float64-multiplier":
         s = v.astype(np.float64) * (sx * sw / sy)
@@ -273,6 +309,18 @@ IDS = {
     "no-output-zero-point": "output-zero-point",
     "uncalibrated": "uncalibrated",
     "scale-inverted": "scale-inverted",
+    "zero-point-added": "input-zero-point",
+    "same-padding": "padding-place",
+    "edge-padding": "padding-values",
+    "scale-axis": "scale-axis",
+    "scale-4-decimals": "scale-precision",
+    "scale-float16": "scale-precision",
+    "bias-twice": "bias-times",
+    "bias-subtracted": "bias-times",
+    "relu-before-bias": "relu-before-bias",
+    "relu6": "captured-before-relu6",
+    "ceil": "rounding",
+    "fixed-double": "fixed-point",
     "no-bias": "bias-forgotten",
     "bias-rounded": "bias-rounded",
     "bias-truncated": "bias-rounded",

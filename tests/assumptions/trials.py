@@ -18,7 +18,7 @@ from tests.assumptions.golden import IDS, add, layer, quantize
 
 ENGINES = {"fbgemm-avx2": ("fbgemm", True), "fbgemm-vnni": ("fbgemm", False),
            "qnnpack-vnni": ("qnnpack", False), "onednn-vnni": ("onednn", False)}  # fmt: skip
-WEIGHTED = ("linear", "conv", "depthwise", "grouped")
+WEIGHTED = ("linear", "conv", "depthwise", "grouped", "strided")
 KINDS = (*WEIGHTED, "residual", "quantize")
 OF_ADD = {
     *("no-input-zero-point", "no-output-zero-point", "swapped", "raw-integers", "wraps"),
@@ -38,6 +38,14 @@ ONLY = {
     "zero-point-first": ("fbgemm", "qnnpack"),
     "float64-multiplier": ("fbgemm", "qnnpack"),
     "8-bit-multiplier": ("fbgemm", "qnnpack"),
+    "fixed-double": ("qnnpack",),
+    "scale-axis": ("qnnpack", "onednn"),
+    "ceil": ("fbgemm", "qnnpack"),
+}
+ONLY_KIND = {
+    "same-padding": ("strided",),
+    "edge-padding": ("conv", "depthwise", "grouped", "strided"),
+    "scale-axis": ("linear",),
 }
 SEPARATING = 6
 """How many further inputs may be built to tell ties apart."""
@@ -61,21 +69,23 @@ def numbers(random, trial):
     x_zp, y_zp = int(random.integers(1, 256)), int(random.integers(1, 200))
     if trial.kind == "linear":
         inputs, outputs = int(random.integers(6, 40)), int(random.integers(4, 20))
+        inputs = outputs if trial.mistake == "scale-axis" else inputs
         x = random.integers(0, 256, (int(random.integers(8, 24)), inputs))
         w, extra = random.integers(-128, 128, (outputs, inputs)), {}
     else:
-        groups = {"conv": 1, "depthwise": 8, "grouped": 2}[trial.kind]
-        per = {"conv": int(random.integers(2, 5)), "depthwise": 1, "grouped": 3}[trial.kind]
-        outputs = groups * {"conv": 5, "depthwise": 1, "grouped": 3}[trial.kind]
-        x = random.integers(0, 256, (2, groups * per, 7, 6))
+        groups = {"depthwise": 8, "grouped": 2}.get(trial.kind, 1)
+        per = {"depthwise": 1, "grouped": 3}.get(trial.kind, int(random.integers(2, 5)))
+        outputs = groups * {"depthwise": 1, "grouped": 3}.get(trial.kind, 5)
+        size = (8, 6) if trial.kind == "strided" else (7, 6)
+        x = random.integers(0, 256, (2, groups * per, *size))
         w = random.integers(-128, 128, (outputs, per, 3, 3))
-        extra = {"stride": 1, "padding": 1, "groups": groups}
+        extra = {"stride": 2 if trial.kind == "strided" else 1, "padding": 1, "groups": groups}
     if random.random() < 0.3:
         w = random.choice([127, -128, 120], w.shape)
     per_tensor = trial.mistake == "no-weight-zero-point" or (
-        trial.mistake != "one-scale" and random.random() < 0.3
+        trial.mistake not in {"one-scale", "scale-axis"} and random.random() < 0.3
     )
-    tie = random.random() < 0.5
+    tie = random.random() < 0.5 and not trial.mistake.startswith("fixed")
     scale = 2.0 ** -random.integers(5, 9, len(w)) if tie else random.uniform(0.001, 0.03, len(w))
     w_scale = np.float64(scale[0]) if per_tensor else scale
     w_zp = int(random.integers(1, 6)) if per_tensor and engine != "onednn" else 0
@@ -84,6 +94,8 @@ def numbers(random, trial):
     y_scale = float(2.0 ** np.round(np.log2(spread / 128))) if tie else spread / 128
     if tie and random.random() < 0.4:
         y_scale *= 1 + 2.0**-27  # float32 does not see it, and in float64 no tie is a tie
+    if trial.mistake == "relu6":
+        w_scale, y_scale, y_zp = w_scale * (0.125 / y_scale), 0.125, min(y_zp, 150)
     unit = x_scale * np.broadcast_to(w_scale, (len(w),))
     b = ((random.integers(-60000, 60000, len(w)) / 2 + 0.25 * (not tie)) * unit).astype(np.float32)
     return {
@@ -156,7 +168,7 @@ def recording(p, trial):
         "in_channels": p["x_q"].shape[1], "out_channels": len(p["w_q"]),
     }  # fmt: skip
     x = p["x_q"]
-    shape = (len(x), len(p["w_q"])) if x.ndim == 2 else (len(x), len(p["w_q"]), *x.shape[2:])
+    shape = (len(x), len(p["w_q"]), *(-(-n // p["stride"]) for n in x.shape[2:]))
     node = Node("fc:layer", op, "fc", None, (-3,), shape, "quint8", output, ("qx",))
     engine, _, level = trial.arithmetic.partition("-")
     made = Recording(
@@ -178,7 +190,8 @@ def golden(p, trial, mistake):
     pairs = pairs or (engine == "fbgemm" and trial.kind == "depthwise")
     flat = layer(p, {"engine": engine, "pairs": pairs}, mistake, trial.relu)
     x = p["x_q"]
-    return flat if x.ndim == 2 else np.moveaxis(flat.reshape(len(x), *x.shape[2:], -1), -1, 1)
+    size = [-(-n // p["stride"]) for n in x.shape[2:]]
+    return flat if x.ndim == 2 else np.moveaxis(flat.reshape(len(x), *size, -1), -1, 1)
 
 
 def possible(trial):
@@ -193,6 +206,8 @@ def possible(trial):
     if trial.mistake in OF_ADD_ALONE:
         return False
     pairs = pairs or (engine == "fbgemm" and trial.kind == "depthwise")
+    if trial.mistake in ONLY_KIND and trial.kind not in ONLY_KIND[trial.mistake]:
+        return False
     return not (
         engine not in ONLY.get(trial.mistake, (engine,))
         or (trial.mistake == "transposed" and trial.kind != "linear")
@@ -204,6 +219,7 @@ def possible(trial):
         or (trial.mistake == "pair-saturation" and engine == "onednn" and trial.kind != "linear")
         or (trial.mistake == "no-weight-zero-point" and engine == "onednn")
         or (trial.mistake == "no-relu" and not trial.relu)
+        or (trial.mistake == "relu6" and trial.relu)
         or (trial.mistake == "before-relu" and trial.relu)
         or (trial.mistake == "no-clamp" and trial.relu)
         or (trial.mistake == "wraps" and trial.relu)
@@ -278,10 +294,14 @@ def main():
         if true not in named(found.causes):
             counts["true cause not in the answer"] += 1
             sys.stdout.write(f"missed: {trial}, seed {seed}: {named(found.causes)}\n")
-        elif named(found.causes) == {true}:
+        elif named(found.causes) == {true} and found.explained:
             counts["named uniquely at once"] += 1
+        counts["integers that say too little"] += bool(found.doubt)
         if named(causes) == {true}:
             counts["named uniquely with further inputs"] += 1
+        elif not causes:
+            counts["unexplained"] += 1
+            sys.stdout.write(f"unexplained: {trial}, seed {seed}\n")
         elif len(named(causes)) == 1:
             counts["another cause named as the only one"] += 1
         else:

@@ -9,7 +9,7 @@ import pytest
 from qdbg.assumptions import registry
 from qdbg.debugger import Debugger
 from qdbg.engine.evidence import evidence, with_changes
-from qdbg.engine.separate import separating_input
+from qdbg.engine.separate import LEAST, separating_inputs
 from qdbg.engine.together import CallWhy, for_all, settled, smallest_unions
 from qdbg.engine.trace import Trace, arithmetic_for
 from qdbg.engine.verdict import Change, Diagnosis, Verdict
@@ -195,10 +195,9 @@ def test_an_input_is_found_on_which_tied_causes_differ():
     trace = Debugger(made, "textbook").trace
     found = why_simulated(trace).calls[0].diagnosis
     tied = [v for v in found.tried if v.ids[0] in {"pair-saturation", "narrow-accumulator"}]
-    best, tried = separating_input(trace, 1, tied)
-    assert best is not None
-    assert best.groups > 1
-    assert 0 < best.tried <= tried
+    best = separating_inputs(trace, 1, tied)
+    assert best.fed
+    assert 0 < best.tried <= LEAST
 
 
 def test_why_ends_within_the_command_on_a_model(qdbg):
