@@ -16,7 +16,7 @@ from tests.assumptions.trials import (
     trials,
 )
 
-ENOUGH, MOST = 8, 150
+ENOUGH, MOST = 5, 150
 """How many layers that differ are diagnosed for each mistake, and how many are drawn at most."""
 CASES = [
     Trial(kind, arithmetic, relu, mistake)
@@ -45,12 +45,12 @@ def test_the_true_cause_is_always_in_the_answer(mistake):
 
 def test_one_mistake_is_named_uniquely_in_19_of_20_layers():
     unique, differed = 0, 0
-    for trial, seed in trials(200, 7):
+    for trial, seed in trials(120, 7):
         result = run(trial, seed)
         if result is not None:
             differed += 1
             unique += named(result[1]) == {(IDS[trial.mistake],)}
-    assert differed > 100
+    assert differed > 60
     assert unique >= 0.95 * differed
 
 
