@@ -11,7 +11,7 @@ from textual.binding import Binding
 from qdbg.app import dialogs
 from qdbg.app.dialogs import Ask, Choice, Choices, Choose
 from qdbg.app.grid import Grid, GridColumn, GridRow
-from qdbg.app.widgets import fitted
+from qdbg.app.widgets import fitted, tail
 from qdbg.debugger import Debugger
 from qdbg.engine.explain import number
 from qdbg.engine.table import signed
@@ -167,11 +167,6 @@ def watch_list(debugger: Debugger, width: int) -> EditList:
     hint = "⏎ go to the element   d remove   w another one   v panel on or off   esc leave"
     changes = Changes(go, lambda row: f"watch {debugger.watches.all[row]}", "watch", ask)
     return EditList("watches", rows, hint, changes)
-
-
-def tail(text: str, width: int) -> str:
-    """The end of a text that is too long, which is its latest value."""
-    return text if len(text) <= width else f"…{text[len(text) - width + 1 :]}"
 
 
 def origin_list(debugger: Debugger, width: int) -> Choose:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qdbg.app.grid import GAP, Bar, GridColumn, GridRow
-from qdbg.app.widgets import fitted
+from qdbg.app.widgets import fitted, tail
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Layer
 from qdbg.core.quantity import Array
@@ -28,6 +28,8 @@ LEAST_NAME, AROUND = 10, 9
 """The least room of a layer's name, and what frame, marks and gap take of a line."""
 CHANGED = "*"
 """The mark of a value that is another one since numbers of the run were changed."""
+LONGEST = 16
+"""Of a longer path to a layer the list of calls shows the end."""
 MARKS = {"equal": "✓", "differs": "≠", "not simulated": "○"}
 """The mark of a call, by its status."""
 
@@ -147,7 +149,8 @@ class Rail:
         status = self.trace.comparisons[line.call].status
         if line.step is None:
             node = self.trace.nodes[line.call]
-            text = f"{node.layer or node.name}  {layer_title(self.trace, line.call)}"
+            name = tail(node.layer or node.name, LONGEST)
+            text = f"{name}  {layer_title(self.trace, line.call)}"
             mine = line.call in self.trace.golden_differences
             role = "differs" if status == "differs" or mine else "plain"
             text = f"{text} ≠g" if mine else text
@@ -193,7 +196,7 @@ class LayerTable:
         scale = f"{float(output.scale):.{digits}g}" if output is not None else NOTHING
         zero_point = str(int(output.zero_point)) if output is not None else NOTHING
         weight, scales = _weight(layer)
-        name = fitted(layer.path or "(model)", self.names)
+        name = tail(layer.path or "(model)", self.names)
         if not self.roomy:
             scales = scales.rpartition(": ")[2].replace(" … ", "…")
             return GridRow((name, fitted(layer.kind or NOTHING, 10), scale, zero_point, scales))
