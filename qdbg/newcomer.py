@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 from pathlib import Path
 
-from qdbg.recent import folder
-
 
 def _mark() -> Path:
+    from qdbg.recent import folder  # noqa: PLC0415 - not before the first paint
+
     return folder().parent / "moved"
 
 

@@ -190,13 +190,14 @@ def main():
     replayed = process([*QDBG, "replay", "sessions/versicolor.qdbg"])
     empty = [sys.executable, "-c", EMPTY]
     (bare,) = opening(empty, [b"step 0"])
-    paint, opened = opening([*QDBG, *MODEL], [b"layers in the file", b"step "])
+    paint, listed, opened = opening([*QDBG, *MODEL], [b"quit", b"layers in the file", b"step "])
     rows = [
         ("python -c pass", base),
         ("qdbg --help", shown),
         ("qdbg replay, one session", replayed),
         ("first paint of an empty app", bare),
         ("first paint of the app", paint),
+        ("the file's layers are listed", listed),
         ("main screen, PyTorch has run", opened),
     ]
     keys = {

@@ -44,13 +44,20 @@ class DiagnosisScreen(Dialog[str | None]):
     #proof { height: 1fr; border-top: solid $border; }
     """
     )
+    ABOUT = (
+        "assumptions of the simulated arithmetic, each changed alone or with others. "
+        "leaves: how many elements differ still. What leaves none explains the difference (✓); "
+        "'changes more' leaves none either, but replaces more than that. "
+        "Below: what it means, what to do, and an element as proof"
+    )
     BINDINGS: ClassVar = [
-        Binding("j,down", "move(1)", "down"),
-        Binding("k,up", "move(-1)", "up"),
-        Binding("J", "scroll(1)", "scroll"),
-        Binding("K", "scroll(-1)", "scroll back"),
-        Binding("enter", "choose", "choose"),
-        Binding("escape,q,o,d", "leave", "leave"),
+        Binding("j,down", "move(1)", "next assumption"),
+        Binding("k,up", "move(-1)", "assumption before"),
+        Binding("J", "scroll(1)", "scroll the proof"),
+        Binding("K", "scroll(-1)", "scroll it back"),
+        Binding("enter", "choose", "simulate with this assumption changed"),
+        Binding("escape,q,o,d", "leave", "leave, and nothing has changed"),
+        Binding("question_mark,f1", "help", "this help"),
     ]
 
     def __init__(self, asked: Question) -> None:

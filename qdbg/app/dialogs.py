@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from textwrap import wrap
 from typing import ClassVar, TypeVar
 
 from textual.app import ComposeResult
@@ -21,6 +23,8 @@ from qdbg.app.widgets import Part, join, title
 from qdbg.commands import BY_ID, COMMANDS, GROUPS, Command, key_sign
 
 T = TypeVar("T")
+WINDOW, MARGIN, KEYS = 84, 6, 20
+"""How wide a window is, what its frame and a scrollbar take of that, and the column of the keys."""
 CSS = """
 .dialog { width: 84; max-width: 95%; height: auto; max-height: 90%; border: round $primary;
           background: $surface; padding: 0 1; border-title-color: $foreground; }
@@ -62,6 +66,15 @@ class Choices:
 class Dialog(ModalScreen[T]):
     """A window that gives one answer."""
 
+    ABOUT = ""
+    """What is seen here, for its help."""
+
+    def action_help(self) -> None:
+        """What is seen here, and its keys."""
+        own = (cls for cls in type(self).__mro__ if issubclass(cls, Dialog))
+        bindings = (b for cls in own for b in cls.__dict__.get("BINDINGS", ()))
+        self.app.push_screen(Help(self.ABOUT, keys=tuple((b.key, b.description) for b in bindings)))
+
     def dismiss(self, result: T | None = None) -> AwaitComplete:
         """Close it. A second ⏎, typed before it was gone, answers nothing, and none below another
         window does."""
@@ -73,11 +86,13 @@ class Choose(Dialog[str | None]):
     """Choose a row: its value, or None when the user leaves."""
 
     CSS = "Choose { align: center middle; }" + CSS
+    ABOUT = "a list to choose from; below it is what its columns say"
     BINDINGS: ClassVar = [
-        Binding("j,down", "move(1)", "down"),
-        Binding("k,up", "move(-1)", "up"),
-        Binding("enter,s", "choose", "choose"),
-        Binding("escape,q,o", "leave", "leave"),
+        Binding("j,down", "move(1)", "next row"),
+        Binding("k,up", "move(-1)", "row before"),
+        Binding("enter,s", "choose", "take this row, as a click does"),
+        Binding("escape,q,o", "leave", "leave, and nothing has changed"),
+        Binding("question_mark,f1", "help", "this help"),
     ]
 
     def __init__(self, title: str, choices: Choices, hint: str, selected: int = 0) -> None:
@@ -189,16 +204,22 @@ class Help(Dialog[None]):
         Binding("slash", "search", "search"),
     ]
 
-    def __init__(self, place: str = "", ids: tuple[str, ...] = ()) -> None:
+    def __init__(
+        self,
+        place: str = "",
+        ids: tuple[str, ...] = (),
+        keys: tuple[tuple[str, str], ...] = (),
+    ) -> None:
         super().__init__()
-        self.place, self.ids = place, ids
+        self.place = place
+        self.rows = (*(_row(BY_ID[name]) for name in ids), *((k.split(","), d) for k, d in keys))
 
     def compose(self) -> ComposeResult:
         """The words searched for, and the table, scrolling where it is longer than the screen."""
         with Vertical(classes="dialog", id="box"):
             yield Input(placeholder="find a command", compact=True, id="words")
             with VerticalScroll(id="keys"):
-                yield Static(_help_text(self.place, self.ids), id="text", markup=False)
+                yield Static(_all(self.place, self.rows, self.width), id="text", markup=False)
 
     def on_mount(self) -> None:
         """Name the window."""
@@ -206,17 +227,31 @@ class Help(Dialog[None]):
         self.query_one("#words").display = False
         self.query_one("#keys").focus()
 
+    def on_resize(self, event: Resize) -> None:
+        """What a key does stays in its column."""
+        del event
+        self._show()
+
+    @property
+    def width(self) -> int:
+        """How wide a text may be, beside the frame and the scrollbar."""
+        return min(WINDOW, self.app.size.width * 95 // 100) - MARGIN
+
+    def _show(self) -> None:
+        """Everything, or the commands with the words that are typed."""
+        words = self.query_one("#words", Input).value.lower().split()
+        rows = _found(words, self.width) if words else _all(self.place, self.rows, self.width)
+        self.query_one("#text", Static).update(rows)
+
     def action_search(self) -> None:
         """Type words that the commands must have."""
         words = self.query_one("#words", Input)
         words.display = True
         words.focus()
 
-    def on_input_changed(self, event: Input.Changed) -> None:
+    def on_input_changed(self) -> None:
         """Leave the commands with these words."""
-        found = _found(event.value.lower().split()) if event.value.strip() else None
-        text = _help_text(self.place, self.ids) if found is None else found
-        self.query_one("#text", Static).update(text)
+        self._show()
 
     def on_input_submitted(self) -> None:
         """Scroll what was found."""
@@ -227,33 +262,42 @@ class Help(Dialog[None]):
         self.dismiss(None)
 
 
-def _help_line(command: Command) -> list[Part]:
-    keys = "  ".join(key_sign(key) for key in command.keys) or ": " + command.id
-    return [(f"  {keys:<18}", "bold"), f"{command.help}\n"]
+Row = tuple[Sequence[str], str]
+"""Keys, and what they do."""
 
 
-def _found(words: list[str]) -> Content:
+def _row(command: Command) -> Row:
+    return command.keys or (f": {command.id}",), command.help
+
+
+def _lines(rows: Iterable[Row], width: int) -> list[Part]:
+    """A line for each row; where it is longer it goes on in its own column."""
     parts: list[Part] = []
+    for keys, words in rows:
+        signs = f"  {'  '.join(map(key_sign, keys)):<{KEYS - 2}}"
+        text = f"\n{' ' * KEYS}".join(wrap(words, max(KEYS, width - KEYS)))
+        parts += [(signs, "bold"), f"{text}\n"]
+    return parts
+
+
+def _found(words: list[str], width: int) -> Content:
+    rows = []
     for command in COMMANDS:
         keys = " ".join(key_sign(key) for key in command.keys)
         text = f"{command.id} {command.label} {command.help} {keys}".lower()
         if all(word in text for word in words):
-            parts += _help_line(command)
-    return join(*parts) if parts else Content("no command has these words")
+            rows.append(_row(command))
+    return join(*_lines(rows, width)) if rows else Content("no command has these words")
 
 
-def _help_text(place: str, ids: tuple[str, ...]) -> Content:
+def _all(place: str, here: Iterable[Row], width: int) -> Content:
     parts: list[Part] = [
         "Lower case goes forward in time, upper case back. Each layer of the model is a few "
         "stages; only a layer's result is shown by PyTorch and can be compared.\n"
     ]
     if place:
-        parts.append((f"\nHere: {place}\n", "bold $accent"))
-    for name in ids:
-        parts += _help_line(BY_ID[name])
+        parts += [(f"\nHere: {place}\n", "bold $accent"), *_lines(here, width)]
     for group in GROUPS:
         parts.append((f"\n{group}\n", "bold $accent"))
-        for command in COMMANDS:
-            if command.group == group:
-                parts += _help_line(command)
+        parts += _lines((_row(c) for c in COMMANDS if c.group == group), width)
     return join(*parts)

@@ -10,9 +10,9 @@ from textual.events import Resize
 from qdbg.app import texts
 from qdbg.app.grid import Grid
 from qdbg.app.keyline import KeyLine
+from qdbg.app.products import TermTable
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sights import sight_hint, sight_panel, sight_title
-from qdbg.app.sources import TermTable
 from qdbg.app.widgets import title
 from qdbg.app.words import Panel, Words
 from qdbg.engine.sight import Sight, sight
@@ -60,7 +60,7 @@ class ElementScreen(CommandScreen):
     def place(self) -> tuple[str, tuple[str, ...]]:
         """What is seen here, for the help."""
         here = ("out", "down", "up", "next", "back", "view", "next-plane", "scroll-down")
-        return "the computation of one element", (*here, "set", "copy", "code")
+        return "the computation of one element", (*here, "base", "set", "copy", "code")
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares the list
 
@@ -104,7 +104,7 @@ class ElementScreen(CommandScreen):
         self.set_class(found is None, "alone")
         grid = self.query_one("#terms", Grid)
         if found is not None:
-            table = TermTable(found, self._before(step, element))
+            table = TermTable(found, self._before(step, element), self.qdbg.reading)
             self.set_class(table.placed, "placed")
             grid.show(table, table.first_look)
             kind = "pairs" if found.paired else "products"
@@ -150,6 +150,9 @@ class ElementScreen(CommandScreen):
     def takes(self, name: str) -> bool:
         """Show or hide the window, or show another plane of it."""
         seen = self._sight
+        if name == "values":
+            self.notify("The products are integers: V reads the table of a stage.", markup=False)
+            return True
         if name not in {"view", "next-plane", "previous-plane"}:
             return False
         if seen is None:

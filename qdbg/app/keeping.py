@@ -10,6 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from qdbg.app.hangup import at_a_terminal, hung_up, let_go
 from qdbg.app.hints import Hint, Offer
 from qdbg.app.keyline import KeyLine
 from qdbg.app.moves import Moves
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
 
 ENDINGS = (signal.SIGHUP, signal.SIGTERM)
 """What a terminal sends that is closed, and a system that shuts down."""
+LOOK = 1.0
+"""Seconds between two looks whether the terminal is still there."""
 
 
 class Keeping(Moves):
@@ -38,6 +41,7 @@ class Keeping(Moves):
         self.plan = plan
         self.leaving = False
         """Nothing may start any more: the app ends."""
+        self._at_terminal = False
         self._debugger: Debugger | None = None
         self._opened: list[Executed] = []
         """The commands that the session had when it was opened."""
@@ -69,11 +73,20 @@ class Keeping(Moves):
         for ending in ENDINGS:
             with contextlib.suppress(ValueError, RuntimeError, NotImplementedError):
                 loop.add_signal_handler(ending, self._ended)
+        self._at_terminal = not self.is_headless and at_a_terminal()
+        if self._at_terminal:
+            self.set_interval(LOOK, self._look_for_terminal)
+
+    def _look_for_terminal(self) -> None:
+        if hung_up() and not self.leaving:
+            self._ended()
 
     def _ended(self) -> None:
         with contextlib.suppress(SessionError):
             self.keep()
         self.leaving = True
+        if self._at_terminal and hung_up():
+            let_go()
         self.exit(0)
 
     @property

@@ -10,7 +10,7 @@ from textual.binding import Binding
 
 from qdbg.app.dialogs import Ask, Choice, Choices, Choose
 from qdbg.app.grid import Grid, GridColumn, GridRow
-from qdbg.app.widgets import fitted
+from qdbg.app.widgets import fitted, tail
 from qdbg.debugger import Debugger
 from qdbg.engine.explain import number
 from qdbg.engine.table import signed
@@ -44,11 +44,13 @@ class Changes:
 class EditList(Choose):
     """A list of things that can be removed, and to which others can be added."""
 
+    ABOUT = "a list that can be changed; it is saved with the session"
+
     BINDINGS: ClassVar = [
-        Binding("space", "choose", "choose"),
-        Binding("d,delete", "remove", "remove"),
-        Binding("b,w,plus", "add", "add"),
-        Binding("v", "panel", "panel"),
+        Binding("space", "choose", "the same as ⏎"),
+        Binding("d,delete", "remove", "take this row off the list"),
+        Binding("b,w,plus", "add", "add another one"),
+        Binding("v", "panel", "show or hide the watches on the main screen"),
     ]
 
     def __init__(
@@ -163,11 +165,6 @@ def watch_list(debugger: Debugger, width: int) -> EditList:
     hint = "⏎ go to the element   d remove   w another one   v panel on or off   esc leave"
     changes = Changes(go, lambda row: f"watch {debugger.watches.all[row]}", "watch", ask)
     return EditList("watches", rows, hint, changes)
-
-
-def tail(text: str, width: int) -> str:
-    """The end of a text that is too long, which is its latest value."""
-    return text if len(text) <= width else f"…{text[len(text) - width + 1 :]}"
 
 
 def origin_list(debugger: Debugger, width: int) -> Choose:

@@ -2,32 +2,34 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 
-from qdbg.app.grid import Bar, GridColumn, GridRow
-from qdbg.app.widgets import fitted
+from qdbg.app.grid import GAP, Bar, GridColumn, GridRow
+from qdbg.app.widgets import fitted, tail
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Layer
 from qdbg.core.quantity import Array
 from qdbg.engine.browse import axes_of
 from qdbg.engine.reading import PLAIN, Reading
 from qdbg.engine.table import NOTHING, Measure, Table
-from qdbg.engine.terms import Product, Term, Terms
 from qdbg.engine.trace import Step, Trace
 from qdbg.ops import registry
 
-ROOMY = 110
-"""From this width on the list of layers shows every column."""
-AFTER = 2
-"""Lines below the first one of a pair that are to be seen with it."""
-PIXEL = "pixel"
-"""The heading over the places of a convolution's inputs."""
+PART = re.compile(r"([ih]h(?:_l\d+(?:_reverse)?)?)(?:#\d+)?")
+"""The linear parts of a recurrent layer are called as torch calls their weights: `ih_l0`."""
+ROOMY, WITH_SCALES = 110, 80
+"""From these widths on the list of layers shows every column, or at least the weights' scales."""
+LEAST_NAME, AROUND = 10, 9
+"""The least room of a layer's name, and what frame, marks and gap take of a line."""
 CHANGED = "*"
 """The mark of a value that is another one since numbers of the run were changed."""
+LONGEST = 16
+"""Of a longer path to a layer the list of calls shows the end."""
 MARKS = {"equal": "✓", "differs": "≠", "not simulated": "○"}
 """The mark of a call, by its status."""
 
@@ -37,6 +39,8 @@ def layer_title(trace: Trace, call: int) -> str:
     node, layer = trace.nodes[call], trace.layer(call)
     op = registry().get(node.op)
     title = op.title if op is not None else node.op
+    if part := PART.fullmatch(node.name.rpartition(":")[2]):
+        return f"{part[1]} {title}"
     return f"{title} {sizes}" if layer is not None and (sizes := layer.sizes) else title
 
 
@@ -145,7 +149,8 @@ class Rail:
         status = self.trace.comparisons[line.call].status
         if line.step is None:
             node = self.trace.nodes[line.call]
-            text = f"{node.layer or node.name}  {layer_title(self.trace, line.call)}"
+            name = tail(node.layer or node.name, LONGEST)
+            text = f"{name}  {layer_title(self.trace, line.call)}"
             mine = line.call in self.trace.golden_differences
             role = "differs" if status == "differs" or mine else "plain"
             text = f"{text} ≠g" if mine else text
@@ -160,95 +165,24 @@ class Rail:
         return GridRow((f"  {mark} {name}",), " ", "", role)
 
 
-class TermTable:
-    """The products behind one accumulator, a line each, and a line for each pair's sum."""
-
-    def __init__(self, terms: Terms, before: Terms | None = None) -> None:
-        self.terms = terms
-        self._before = _products(before)
-        self.columns = (
-            GridColumn("k", 4),
-            *((GridColumn(PIXEL, self._widest(terms), left=True),) if self._placed(terms) else ()),
-            GridColumn("x_q" if terms.paired else "x_c", 5 if before else 4),
-            GridColumn("w_q", 5),
-            GridColumn("x·w", 7),
-            *(
-                (GridColumn("pair sum", 8), GridColumn("kept", 7), GridColumn("lost", 7))
-                if terms.paired
-                else ()
-            ),
-            GridColumn("running sum", 11),
-        )
-        self._lines: list[tuple[Term, int]] = [
-            (term, place) for term in terms.rows for place in range(len(term.products))
-        ]
-
-    @property
-    def placed(self) -> bool:
-        """Whether the inputs have places in an image."""
-        return self._placed(self.terms)
-
-    @staticmethod
-    def _placed(terms: Terms) -> bool:
-        return bool(terms.rows and terms.rows[0].products[0].place)
-
-    @staticmethod
-    def _widest(terms: Terms) -> int:
-        return max(len(p.place) for term in terms.rows for p in term.products)
-
-    @property
-    def first_look(self) -> int:
-        """A line that is in view together with the first saturating pair; 0 without one."""
-        first = next((n for n, (term, _) in enumerate(self._lines) if term.excess), -AFTER)
-        return min(first + AFTER, len(self._lines) - 1)
-
-    def __len__(self) -> int:
-        """One line per product."""
-        return len(self._lines)
-
-    def row(self, index: int) -> GridRow:
-        """One product; the pair's sum stands at its last product."""
-        term, place = self._lines[index]
-        p = term.products[place]
-        numbers = (*self._operands(p), str(p.product))
-        cells = (str(p.k), p.place, *numbers) if p.place else (str(p.k), *numbers)
-        last = place == len(term.products) - 1
-        role = "cut" if term.excess else "plain"
-        if not self.terms.paired:
-            return GridRow((*cells, str(term.running)), " ", "", role)
-        pair = (str(term.total), str(term.kept), str(term.excess) if term.excess else NOTHING)
-        tail = (*pair, str(term.running)) if last else ("", "", "", "")
-        brace = "└" if last and len(term.products) > 1 else "┌" if len(term.products) > 1 else " "
-        side = ("↑" if term.excess > 0 else "↓") if term.excess and last else ""
-        return GridRow((*cells, *tail), brace, side, role)
-
-    def _operands(self, product: Product) -> tuple[str, ...]:
-        """The input and the weight, marked where they are other ones than before."""
-        own = product.x, product.w
-        before = self._before.get(product.k, own)
-        pairs = zip(own, before, strict=True)
-        return tuple(str(n) if n == was else f"{CHANGED}{n}" for n, was in pairs)
-
-
-def _products(terms: Terms | None) -> dict[int, tuple[int, int]]:
-    rows = terms.rows if terms is not None else ()
-    return {p.k: (p.x, p.w) for term in rows for p in term.products}
-
-
 class LayerTable:
     """The layers of a file: what is known before anything runs."""
 
     def __init__(self, layers: Mapping[str, Layer], width: int = 120) -> None:
         self.layers = tuple(layers.values())
         self.roomy = width >= ROOMY
-        self.columns = (
-            GridColumn("layer", 14 if self.roomy else 10, left=True),
+        rest = (
             GridColumn("class", 16 if self.roomy else 10, left=True),
             *((GridColumn("weight", 18, left=True),) if self.roomy else ()),
             GridColumn("scale", 14 if self.roomy else 11),
             GridColumn("zero point", 10),
-            GridColumn("weight scales", 26 if self.roomy else 22, optional=True, left=True),
+            GridColumn("weight scales", 29 if self.roomy else 16, optional=True, left=True),
         )
+        shown = rest if width >= WITH_SCALES else rest[:-1]
+        room = width - AROUND - sum(column.width + GAP for column in shown)
+        longest = max((len(path) for path in layers), default=0)
+        self.names = max(LEAST_NAME, min(longest, room))
+        self.columns = (GridColumn("layer", self.names, left=True), *rest)
 
     def __len__(self) -> int:
         """The number of layers."""
@@ -262,11 +196,11 @@ class LayerTable:
         scale = f"{float(output.scale):.{digits}g}" if output is not None else NOTHING
         zero_point = str(int(output.zero_point)) if output is not None else NOTHING
         weight, scales = _weight(layer)
-        name = layer.path or "(model)"
+        name = tail(layer.path or "(model)", self.names)
         if not self.roomy:
-            name, kind = fitted(name, 10), fitted(layer.kind or NOTHING, 10)
-            return GridRow((name, kind, scale, zero_point, scales.replace(" … ", "…")))
-        name, kind = fitted(name, 14), fitted(layer.kind or NOTHING, 16)
+            scales = scales.rpartition(": ")[2].replace(" … ", "…")
+            return GridRow((name, fitted(layer.kind or NOTHING, 10), scale, zero_point, scales))
+        kind = fitted(layer.kind or NOTHING, 16)
         return GridRow((name, kind, fitted(weight, 18), scale, zero_point, scales))
 
 

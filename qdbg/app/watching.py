@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from qdbg.app.lists import tail
-from qdbg.app.widgets import Part, fitted, join
+from qdbg.app.widgets import Part, fitted, join, tail
 from qdbg.debugger import Debugger
 
 MOST_WATCHES, LEAST_WATCHES = 6, 2

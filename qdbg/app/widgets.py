@@ -24,6 +24,11 @@ def fitted(text: str, width: int) -> str:
     return text if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
 
 
+def tail(text: str, width: int) -> str:
+    """The end of a text that is too long: a value's latest ones, the layer that a path leads to."""
+    return text if len(text) <= width else f"…{text[len(text) - width + 1 :]}"
+
+
 def fitting(width: int, first: Content, *others: Content) -> Content:
     """The first text, and of the others as many whole ones as fit behind it."""
     for other in others:

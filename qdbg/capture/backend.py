@@ -22,6 +22,7 @@ class Backend:
     def __init__(self, modules: Mapping[str, torch.nn.Module]) -> None:
         self.tape: Tape | None = None
         self._modules = modules
+        self._widths = {path: getattr(m, "in_features", None) for path, m in modules.items()}
         self.inner = _inside_torchs(modules)
         """The modules that a module of torch's own may call: only hooks tell when."""
 
@@ -31,14 +32,14 @@ class Backend:
         if module is None or isinstance(module, Container):
             raise CaptureError(f"{path or 'the model'} is not a layer that qdbg can run")
         args, kwargs = self._resolved(args), self._resolved(kwargs) if kwargs else {}
-        self._check_width(path, module, args)
+        self._check_width(path, args)
         if self.tape is None or not path or path in self.inner:
             return module(*args, **kwargs)
         return self.tape.through(path, module, args, kwargs)
 
-    def _check_width(self, path: str, module: torch.nn.Module, args: Any) -> None:
+    def _check_width(self, path: str, args: Any) -> None:
         """Say what a Linear layer takes before torch says it in its own words."""
-        wanted = getattr(module, "in_features", None)
+        wanted = self._widths[path]
         if wanted is None or not args or not isinstance(args[0], torch.Tensor):
             return
         shape = list(args[0].shape)

@@ -11,7 +11,9 @@ from qdbg.capture.tape import Tape
 from qdbg.core.program import FIRST_CONSTANT, INPUT, Unseen
 
 READS = frozenset({"aten::_local_scalar_dense", "aten::equal"})
-"""By which Python gets at a tensor's numbers."""
+"""By which Python gets at a tensor's numbers; `tolist` and `numpy` do so unseen."""
+TELLING = frozenset({torch.Tag.data_dependent_output, torch.Tag.dynamic_output_shape})
+"""PyTorch's own marks of operations by whose result, or by the result's shape, numbers are told."""
 NOTHING: frozenset[int] = frozenset()
 
 
@@ -48,7 +50,8 @@ class FollowingTape(Tape):  # type: ignore[no-untyped-call]  # as Tape itself
             return
         for tensor in self.unrecorded(func, result):
             self._followed[id(tensor)] = tensor, behind
-        if func.name() in READS and (not self.decided or self.decided[-1][1] != behind):
+        tells = func.name() in READS or not TELLING.isdisjoint(func.tags)
+        if tells and (not self.decided or self.decided[-1][1] != behind):
             self.decided.append((len(self.nodes), behind))
 
     def composed(self, tensor: torch.Tensor, origins: list[torch.Tensor], calls: range) -> None:

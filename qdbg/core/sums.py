@@ -27,6 +27,8 @@ CACHED = 2**16
 """How many numbers are widened in one go: they stay in the processor's cache."""
 CROWD = 8
 """From one pair in so many on it is quicker to look at all of them."""
+RARE = 128
+"""Up to one large byte in so many it is quicker to look beside each of them than at all pairs."""
 Members: TypeAlias = tuple[Array, Array, Array]
 """Of pairs: first k, second k, and whether the second exists."""
 LARGEST = {np.dtype(np.bool_): 1, np.dtype(np.uint8): 255, np.dtype(np.int8): 128}
@@ -156,8 +158,9 @@ def leaving_pairs(x: Array, w: Array, block: int) -> Iterator[tuple[Array, Array
     for start in range(0, rows.shape[1], room):
         portion = rows[0, start : start + room]
         far = _far_pairs(portion, members)
-        crowded = CROWD * np.count_nonzero(far) > far.size
-        found = _in_all_rows(portion, w, members) if crowded else _few(portion, w, members, far)
+        found = (
+            _in_all_rows(portion, w, members) if far is None else _few(portion, w, members, *far)
+        )
         yield from ((places + start * len(w), pairs) for places, pairs in found)
 
 
@@ -182,13 +185,28 @@ def _of_any_size(rows: Array, weights: Array, members: Members) -> Iterator[tupl
             yield place, pairs[row, channel, pair]
 
 
-def _far_pairs(x: Array, members: Members) -> Array:
-    """Whether two bytes add up to more than 255: bool [n, pairs]."""
-    first, second, _ = members
+def _far_pairs(x: Array, members: Members) -> tuple[Array, Array] | None:
+    """Where two bytes of x [n, K] add up to more than 255: row and pair; None where many do. One of
+    the two is above 127: where few bytes are, it is quicker to look beside these."""
+    first, second, has_second = members
+    large = x > BYTE // 2
+    if RARE * np.count_nonzero(large) <= large.size:
+        row, k = np.divmod(np.flatnonzero(large), x.shape[1])
+        pair_of, other = np.empty(x.shape[1], np.intp), np.arange(x.shape[1])
+        pair_of[second] = pair_of[first] = np.arange(first.size)
+        other[first[has_second]], other[second[has_second]] = second[has_second], first[has_second]
+        beside = x[row, other[k]]
+        twice = (beside > BYTE // 2) & (other[k] < k)
+        found = np.flatnonzero((beside > BYTE - x[row, k]) & (other[k] != k) & ~twice)
+        return row[found], pair_of[k[found]]
     if 2 * first.size != x.shape[-1] or np.any(first % 2):
-        return np.asarray(x[:, first] > BYTE - x[:, second])
-    both = np.ascontiguousarray(x).view(np.uint16)  # neighbours: both bytes at once
-    return np.asarray((both & BYTE) + (both >> 8) > BYTE)
+        far = x[:, first] > BYTE - x[:, second]
+    else:
+        both = np.ascontiguousarray(x).view(np.uint16)  # neighbours: both bytes at once
+        far = (both & BYTE) + (both >> 8) > BYTE
+    if CROWD * np.count_nonzero(far) > far.size:
+        return None
+    return np.divmod(np.flatnonzero(far), max(1, first.size))
 
 
 def _in_all_rows(x: Array, w: Array, members: Members) -> Iterator[tuple[Array, Array]]:
@@ -208,10 +226,11 @@ def _in_all_rows(x: Array, w: Array, members: Members) -> Iterator[tuple[Array, 
         yield at % len(x) * len(w) + c[at // len(x)], sums
 
 
-def _few(x: Array, w: Array, members: Members, far: Array) -> Iterator[tuple[Array, Array]]:
+def _few(
+    x: Array, w: Array, members: Members, row: Array, pair: Array
+) -> Iterator[tuple[Array, Array]]:
     """For few pairs that reach far, here and there: each with all channels."""
     first, second, has_second = members
-    row, pair = np.divmod(np.flatnonzero(far), first.size)
     used = np.flatnonzero(np.bincount(pair, minlength=first.size))
     at_used = np.zeros(first.size, np.intp)
     at_used[used] = np.arange(used.size)

@@ -202,6 +202,19 @@ class Terminal:
         self.pid = 0
         return os.waitstatus_to_exitcode(status)
 
+    def hang_up(self, limit=LIMIT):
+        """Take the terminal away; give the exit status of the app, which must end by itself."""
+        os.close(self.fd)
+        self.fd = -1
+        end = os.pidfd_open(self.pid)
+        ended, _, _ = select.select([end], [], [], limit)
+        os.close(end)
+        if not ended:
+            raise AssertionError("the app has outlived its terminal")
+        _, status = os.waitpid(self.pid, 0)
+        self.pid = 0
+        return os.waitstatus_to_exitcode(status)
+
     def close(self):
         """End the app."""
         if self.pid:

@@ -3,7 +3,7 @@
 import pytest
 
 from qdbg.app.diagnosis import DiagnosisScreen
-from tests.app.conftest import app_on, ready, screen_text
+from tests.app.conftest import app_on, ready, region_text, screen_text
 
 SIZES = [(120, 40), (80, 24), (60, 16), (200, 60)]
 
@@ -66,3 +66,20 @@ async def test_where_nothing_differs_it_says_so():
         await pilot.press("d")
         await pilot.pause()
         assert "nothing differs under fbgemm-avx2" in screen_text(app)
+
+
+async def test_the_question_mark_explains_the_panel_and_a_list_where_they_are(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        app = pilot.app
+        await diagnosed(pilot)
+        await pilot.press("question_mark")
+        await pilot.pause()
+        text = " ".join(region_text(app, "#keys").split())
+        assert "Here: assumptions of the simulated arithmetic" in text
+        assert "J scroll the proof" in text
+        await pilot.press("escape")
+        assert isinstance(app.screen, DiagnosisScreen)
+        await pilot.press("escape", "a", "f1")
+        await pilot.pause()
+        assert "⏎ s take this row" in " ".join(region_text(app, "#keys").split())
+        await pilot.press("escape", "escape")

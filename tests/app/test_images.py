@@ -1,12 +1,14 @@
 """Results of convolutions: by channel, by pixel, as a picture, and the window behind an element."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from qdbg.app.element import ElementScreen
 from qdbg.app.picture import FeatureMap
+from qdbg.app.sources import LayerTable
 from qdbg.engine.browse import axes_of
 from qdbg.engine.picture import Picture
 from qdbg.session import shortened
@@ -324,3 +326,12 @@ async def test_go_offers_pytorchs_order(stage):
         assert "[n,h,w,c] · [nchw 0,0,0,0]" in region_text(app, "#box")
         await pilot.press("left_square_bracket", *"nchw 1,2,3,4", "right_square_bracket", "enter")
         assert debugger.step.index_of(debugger.element) == (1, 3, 4, 2)
+
+
+def test_of_a_long_path_the_end_is_shown_which_tells_the_layers_apart():
+    path = "features.10.depthwise.0.of.a.block.in.a.block.in.a.net"
+    made = recording(Conv(size=(4, 4), inputs=2, outputs=2))
+    (name, *_) = (
+        LayerTable({path: replace(made.program.layers["conv1"], path=path)}, 60).row(0).cells
+    )
+    assert name.startswith("…") and path.endswith(name.removeprefix("…"))

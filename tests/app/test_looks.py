@@ -1,13 +1,16 @@
 """The screens as reviewed texts, at every size, in every theme and without colour."""
 
 from dataclasses import replace
+from itertools import product
 
 import pytest
 from rich.cells import cell_len
+from textual.color import Color
 
 from qdbg.app.app import QdbgApp
 from qdbg.app.diagnosis import DiagnosisScreen
 from qdbg.app.plan import Plan
+from qdbg.app.theme import CONTRAST, DARK, LIGHT
 from qdbg.app.touring import TourPanel
 from qdbg.core.program import Program
 from qdbg.errors import SampleError
@@ -41,23 +44,30 @@ async def scenes(pilot, signs="", sizes=SIZES):
     await seen(pilot, f"main{signs}", sizes)
     await pilot.press("s")
     await seen(pilot, f"drill-down{signs}", sizes)
+    await themes_say_the_same(pilot)
     await pilot.press("o", "d")
     await diagnosed(pilot)
     await seen(pilot, f"diagnosis{signs}", sizes)
     await pilot.press("escape")
 
 
-async def windows_fit(pilot):
-    """Help and palette change with every command: only words and widths count."""
-    for keys, words in ((("question_mark",), "Lower case goes"), (("ctrl+p", *"back one"), "back")):
-        await pilot.press(*keys)
-        await pilot.app.workers.wait_for_complete()
-        for width, height in ENDS:
-            await resized(pilot, width, height)
-            text = screen_text(pilot.app)
-            assert words in text
-            assert {cell_len(line) <= width for line in text.splitlines()} == {True}
-        await pilot.press("escape")
+async def windows(pilot, signs="", sizes=SIZES):
+    """Help and palette, over the main screen."""
+    await pilot.press("question_mark")
+    await seen(pilot, f"help{signs}", sizes)
+    await pilot.press("escape", "ctrl+p", *"back one")
+    await pilot.app.workers.wait_for_complete()
+    await seen(pilot, f"palette{signs}", sizes)
+    await pilot.press("escape")
+
+
+async def themes_say_the_same(pilot):
+    """Every theme, and the first one again, shows the same text."""
+    before = screen_text(pilot.app)
+    for name in ("light", "contrast", "ansi", "dark"):
+        await pilot.press("t")
+        assert pilot.app.theme == f"qdbg-{name}"
+        assert screen_text(pilot.app) == before
 
 
 async def diagnosed(pilot):
@@ -73,18 +83,37 @@ async def test_the_screens_look_as_reviewed_at_every_size():
     app = app_on_file("mystery.qdbg", "textbook")
     async with app.run_test(size=SIZES[0]) as pilot:
         await scenes(pilot)
-        await windows_fit(pilot)
+        await windows(pilot)
         for width, height in BEYOND:
             await resized(pilot, width, height)
             lines = screen_text(app).splitlines()
             assert "difference, 8 of 16 differ" in lines[1], "the stop reason"
             assert any("▌≠" in line for line in lines[2:-1])
             assert "n next" in lines[-1]
-        before = screen_text(app)
-        for name in ("light", "contrast", "ansi"):
-            await pilot.press("t")
-            assert app.theme == f"qdbg-{name}"
-            assert screen_text(app) == before
+
+
+TEXTS = ("foreground", "secondary", "accent", "warning", "success", "primary")
+READABLE = 4.5
+"""The least contrast of a text, by the Web Content Accessibility Guidelines (level AA)."""
+
+
+@pytest.mark.parametrize("theme", [DARK, LIGHT, CONTRAST], ids=lambda theme: theme.name)
+def test_each_text_of_a_theme_can_be_read_on_each_of_its_grounds(theme):
+    for text, ground in product(TEXTS, ("background", "surface", "panel")):
+        colors = Color.parse(getattr(theme, text)), Color.parse(getattr(theme, ground))
+        assert contrast(*colors) >= READABLE, (text, ground)
+
+
+def contrast(one, other):
+    """The ratio of two colours' relative luminances, as the guidelines define it."""
+    low, high = sorted(luminance(color) for color in (one, other))
+    return (high + 0.05) / (low + 0.05)
+
+
+def luminance(color):
+    """How bright a colour is, from 0 to 1."""
+    parts = (n / 12.92 if n <= 0.04045 else ((n + 0.055) / 1.055) ** 2.4 for n in color.normalized)
+    return sum(weight * n for weight, n in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
 
 
 async def test_without_colour_the_screens_say_the_same(monkeypatch):
@@ -103,21 +132,21 @@ async def test_in_ascii_the_screens_look_as_reviewed():
     app = app_on_file("mystery.qdbg", "textbook", ascii=True)
     async with app.run_test(size=SIZES[0]) as pilot:
         await scenes(pilot, "-ascii", ENDS)
-        await windows_fit(pilot)
+        await windows(pilot, "-ascii", ENDS)
         assert screen_text(app).isascii()
 
 
-async def test_the_start_screen_and_the_tour_look_as_reviewed(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path))
-    app = QdbgApp(None)
+@pytest.mark.parametrize(("signs", "sizes"), [("", SIZES), ("-ascii", ENDS)])
+async def test_the_start_screen_and_the_tour_look_as_reviewed(signs, sizes):
+    app = QdbgApp(None, ascii=bool(signs))
     async with app.run_test(size=SIZES[0]) as pilot:
         await pilot.pause()
-        await seen(pilot, "start")
+        await seen(pilot, f"start{signs}", sizes)
         await pilot.press("T")
         await ready(pilot)
         while not app.screen.query(TourPanel):
             await pilot.pause()
-        await seen(pilot, "tour")
+        await seen(pilot, f"tour{signs}", sizes)
 
 
 @pytest.mark.parametrize("ascii", [False, True])

@@ -2,8 +2,12 @@
 
 import numpy as np
 
+from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.engine.reading import Reading
+from qdbg.engine.terms import terms
 from tests.app.conftest import region_text
+
+CAPTURED = ARITHMETICS["fbgemm-avx2"]
 
 
 def test_a_number_is_written_in_each_base():
@@ -28,3 +32,17 @@ async def test_keys_choose_the_base_and_the_real_values(stage):
         await pilot.press("x", "V")
         await pilot.pause()
         assert f"{(value - 128) * 13 / 256:.6g}" in region_text(app, "#table")
+
+
+async def test_the_products_behind_an_element_are_read_in_the_base_too(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        app = pilot.app
+        await pilot.press("c", "s")
+        element = terms(app.debugger.step, app.debugger.element, CAPTURED)
+        pair = element.saturating[0]
+        await pilot.press("x")
+        await pilot.pause()
+        assert hex(pair.total) in region_text(app, "#terms")
+        await pilot.press("x", "x")
+        await pilot.pause()
+        assert f" {pair.kept & 0xFFFF:04x}" in region_text(app, "#terms")

@@ -1,10 +1,14 @@
 """What the user sees, at several sizes of the terminal."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
+from qdbg.app.sources import LayerTable, Rail
+from qdbg.core.program import Layer, Program
+from qdbg.debugger import Debugger
 from qdbg.engine.explain import explain
 from tests.app.conftest import region_text, screen_text
 from tests.synthetic import recording, with_unknown_op
@@ -138,3 +142,19 @@ async def test_the_range_strip_counts_the_values_at_the_ends(stage):
         at_end = int(np.count_nonzero(values == 255))
         shown = "qmax 255" + (f" ×{at_end}" if at_end else "")
         assert shown in screen_text(app)
+
+
+def test_the_parts_of_a_recurrent_layer_have_their_weights_names_in_the_list_of_steps():
+    made = recording()
+    named = {"fc1:linear": "fc1:ih_l0", "fc2:linear": "fc2:hh_l1_reverse#2"}
+    nodes = (replace(node, name=named.get(node.name, node.name)) for node in made.program.nodes)
+    rail = Rail(Debugger(replace(made, program=Program(tuple(nodes), made.program.layers))).trace)
+    texts = [rail.row(index).cells[0] for index in range(len(rail))]
+    assert "fc1  ih_l0 Linear" in texts
+    assert "fc2  hh_l1_reverse Linear" in texts
+
+
+def test_names_of_layers_are_cut_only_where_there_is_no_room():
+    layers = {path: Layer(path, "Identity", None, None) for path in ("depthwise_bn", "a" * 40)}
+    cells = [row.cells[0] for row in map(LayerTable(layers, 60).row, range(2))]
+    assert cells == ["depthwise_bn", f"{'a' * 13}…"]

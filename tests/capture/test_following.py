@@ -21,6 +21,11 @@ pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of 
 SAMPLE = np.array([[0.5, -1, 2, 0.25]], np.float32)
 
 
+class Counts(Net):
+    def between(self, x):
+        return x if len(x.nonzero()) else -x
+
+
 class ByInput(Net):
     def forward(self, x):
         return super().forward(x) if float(x[0, 0]) > 0 else self.d1(self.q1(x))
@@ -51,6 +56,7 @@ def recorded(monkeypatch, tmp_path):
         (Net, "fc1:linear[0] = 255", "q2:quantize", None),
         (Moved, "fc1:linear[0] = 255", "q2:quantize", DERIVED),
         (Decides, "fc1:linear[0] = 255", "q2:quantize", DECIDED),
+        (Counts, "fc1:linear[0] = 255", "q2:quantize", DECIDED),
         (Early, "input[0] = 3", "q1:quantize", DERIVED),
         (ByInput, "input[1] = 3", "q1:quantize", DECIDED),
         (ByInput, "fc1:linear[0] = 255", "q2:quantize", None),

@@ -45,11 +45,15 @@ def test_blocked_pairs_start_anew_in_each_block(size):
     assert found.tolist() == expected
 
 
-@pytest.mark.parametrize(("portion", "crowd"), [(1, 0), (13, 8), (2**18, 10**6)])
+@pytest.mark.parametrize(
+    ("portion", "crowd", "rare"), [(1, 0, 0), (5, 0, 10**6), (13, 8, 3), (2**18, 10**6, 10**6)]
+)
 @pytest.mark.parametrize("seed", range(12))
-def test_portions_groups_blocks_and_types_make_no_difference(seed, portion, crowd, monkeypatch):
-    monkeypatch.setattr(sums, "PORTION", portion)
-    monkeypatch.setattr(sums, "CROWD", crowd)
+def test_portions_groups_blocks_and_types_make_no_difference(
+    seed, portion, crowd, rare, monkeypatch
+):
+    for name, value in (("PORTION", portion), ("CROWD", crowd), ("RARE", rare)):
+        monkeypatch.setattr(sums, name, value)
     random = np.random.default_rng(seed)
     groups, each, size, rows = random.integers((1, 1, 1, 1), (4, 4, 20, 9))
     x = random.integers(0, 256, (size, rows, groups)).astype(random.choice([np.uint8, np.int32]))
@@ -66,9 +70,14 @@ def test_portions_groups_blocks_and_types_make_no_difference(seed, portion, crow
         assert cuts[:, c][pairs[:, c] != whole[:, c]].all()
 
 
-@pytest.mark.parametrize("crowd", [0, 8, 10**6], ids=["few", "mixed", "in all rows"])
-def test_exactly_the_pairs_that_leave_int16_are_found(crowd, monkeypatch):
+@pytest.mark.parametrize(
+    ("crowd", "rare"),
+    [(0, 0), (0, 10**6), (10**6, 10**6)],
+    ids=["beside large bytes", "few of all pairs", "in all rows"],
+)
+def test_exactly_the_pairs_that_leave_int16_are_found(crowd, rare, monkeypatch):
     monkeypatch.setattr(sums, "CROWD", crowd)
+    monkeypatch.setattr(sums, "RARE", rare)
     a, b = (each.ravel().astype(np.uint8) for each in np.mgrid[0:256, 0:256])
     w = np.array([[127, 127], [-128, -128], [1, 127], [127, -128], [64, 65], [-1, -127]], np.int8)
     exact = np.stack([a, b], axis=1).astype(int) @ w.T.astype(int)
