@@ -49,7 +49,7 @@ def main():
     for thread, engine in PLACES.items():
         path = FOLDER / f"{stem(thread)}.qdbg"
         subprocess.run(  # noqa: S603 - our own script
-            [sys.executable, "-m", "tests.oracle.public", engine, "avx2", path, thread],
+            [sys.executable, "-m", "tests.oracle.public", "avx2", engine, "--save", path, thread],
             env=os.environ | VARIABLES["avx2"] | {"OMP_NUM_THREADS": "1"},
             check=True,
         )

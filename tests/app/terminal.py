@@ -7,6 +7,7 @@ told that the terminal knows synchronized updates, so a condition never sees hal
 import fcntl
 import os
 import pty
+import re
 import select
 import signal
 import struct
@@ -23,6 +24,8 @@ LIMIT = 60
 QUERY, ANSWER = b"\x1b[?2026$p", b"\x1b[?2026;2$y"
 FRAME_STARTS, FRAME_ENDS = b"\x1b[?2026h", b"\x1b[?2026l"
 UNKNOWN_TO_PYTE = b"\x1b[<u"
+STYLES = re.compile(rb"\x1b\[[0-9;]*m")
+"""Most of what an app writes, and pyte reads it slowly."""
 BYTES = {
     "enter": "\r",
     "escape": "\x1b",
@@ -76,9 +79,12 @@ def key_bytes(key):
 class Terminal:
     """One run of qdbg. As a context manager it ends the app in any case."""
 
-    def __init__(self, *arguments, size=(120, 40), cwd=None, env=None):
+    def __init__(self, *arguments, size=(120, 40), cwd=None, env=None, colours=False):
+        self.colours = colours
+        """Whether the screen has them: of what is drawn while this is true."""
         self.screen = pyte.Screen(*size)
         self._stream = pyte.ByteStream(self.screen)
+        self._lines = dict.fromkeys(range(size[1]), "")
         self.raw = b""
         """Everything that the app has written."""
         self._fed = 0
@@ -162,9 +168,14 @@ class Terminal:
     @property
     def text(self):
         """What the terminal shows, line by line."""
-        self._stream.feed(self.raw[self._fed :].replace(UNKNOWN_TO_PYTE, b""))
+        written = self.raw[self._fed :].replace(UNKNOWN_TO_PYTE, b"")
+        self._stream.feed(written if self.colours else STYLES.sub(b"", written))
         self._fed = len(self.raw)
-        return "\n".join(line.rstrip() for line in self.screen.display)
+        for row in self.screen.dirty:
+            cells = self.screen.buffer[row]
+            self._lines[row] = "".join(cells[n].data for n in range(self.screen.columns)).rstrip()
+        self.screen.dirty.clear()
+        return "\n".join(self._lines[row] for row in range(self.screen.lines))
 
     def line(self, number):
         """One line of the screen; -1 is the last."""

@@ -169,10 +169,13 @@ def app_of(path):
 
 def test_each_command_does_in_a_terminal_what_the_table_says(tmp_path):
     session = shutil.copy(SESSION, tmp_path)
-    with Terminal(session, "--arith", "textbook", cwd=tmp_path) as terminal:
+    with Terminal(session, "--arith", "textbook", cwd=tmp_path, colours=True) as terminal:
+        terminal.until("d: why")
+        assert terminal.screen.buffer[5][60].bg == DARK.background.lstrip("#")
+        terminal.colours = False
         for step in script():
             terminal.press(*step.keys).until(step.shown)
-        assert terminal.screen.buffer[5][60].bg == DARK.background.lstrip("#")
+        terminal.colours = True
         terminal.press("t")
         terminal.until(lambda _: terminal.screen.buffer[5][60].bg == LIGHT.background.lstrip("#"))
         terminal.press("q")

@@ -54,11 +54,12 @@ def loud(tmp_path_factory):
     return folder
 
 
-@pytest.mark.parametrize(
-    ("model", "ran"), [("iris_qat", ()), ("iris_ptq", ("--engine", "qnnpack"))]
-)
-def test_every_integer_of_all_rows_of_iris(model, ran):
-    found = predicted(MODELS / f"{model}.pth", "--samples", "iris", *ran, "--verify")
+def test_every_integer_of_all_rows_of_iris():
+    """From an engine of exact sums to those that saturate, which is all that a VNNI machine has to
+    go by."""
+    found = predicted(
+        MODELS / "iris_qat.pth", "--samples", "iris", "--engine", "qnnpack", "--verify"
+    )
     verified = {each["machine"]: each for each in found["verified"]}
     assert set(verified) == CELLS
     for each in verified.values():
@@ -67,9 +68,8 @@ def test_every_integer_of_all_rows_of_iris(model, ran):
         assert each["values"] > 6000
     machines = {each["machine"]: each for each in found["machines"]}
     assert set(machines) == {f"{engine}-{level}" for level in LEVELS for engine in ENGINES}
-    if model == "iris_qat" and found["capture"]["cpu"] == "vnni":
-        assert machines["fbgemm-avx2"]["differences"] > 2000
-        assert machines["fbgemm-avx2"]["outputs"]["classes_changed"] > 40
+    assert machines["fbgemm-avx2"]["differences"] > 2000
+    assert machines["fbgemm-avx2"]["outputs"]["classes_changed"] > 40
 
 
 def test_every_integer_of_a_convolutional_net_in_batches(loud):

@@ -1,9 +1,10 @@
 """Runs in a child process: layers whose numbers people posted, through PyTorch and through qdbg.
 
-`tests/oracle/posted.py` says for each which mistake was made by hand and what it gives. Prints one
-JSON object: by thread PyTorch's integers and whether qdbg's are the same; under "converted" and
-"weight" the two threads on models that PyTorch's own tools convert. With a file name and a thread
-behind engine and level, the thread's recording is written to that file instead.
+`public.py LEVEL ENGINE…`. `tests/oracle/posted.py` says for each which mistake was made by hand and
+what it gives. Prints one JSON object: by engine and thread PyTorch's integers and whether qdbg's
+are the same; under "converted" and "weight" the two threads on models that PyTorch's own tools
+convert. With `--save FILE THREAD` at the end, the thread's recording is written to that file
+instead.
 """
 
 import json
@@ -11,7 +12,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
-ENGINE, LEVEL, *SAVED = sys.argv[1:]
+LEVEL, *ENGINES = sys.argv[1:]
 
 import numpy as np  # noqa: E402 - the level's environment variables are set by the parent
 import torch  # noqa: E402
@@ -24,7 +25,6 @@ from torch.ao.quantization import QConfigMapping, quantize_fx  # noqa: E402
 from qdbg.capture import isa  # noqa: E402
 
 torch.set_num_threads(1)
-torch.backends.quantized.engine = ENGINE
 isa.force(LEVEL)
 
 from qdbg.capture.level import processor_name  # noqa: E402
@@ -127,7 +127,7 @@ def weight_before_and_after():
     return [before, quantize_fx.convert_fx(model).get_submodule("0").weight().dequantize().item()]
 
 
-def run(case):
+def run(case, environment):
     """PyTorch's last integers, whether all calls are simulated alike, and how many differ."""
     recording = record(case, environment)
     comparisons = [comparison for _, comparison in compared(recording)]
@@ -137,19 +137,33 @@ def run(case):
     return [integers.ravel().tolist(), status, sum(c.differences for c in comparisons)]
 
 
-kernel = isa.probe(ENGINE, LEVEL)
-environment = Environment(
-    ENGINE, LEVEL, str(torch.__version__), processor_name(), kernel, unperturbed=True
-)
-if SAVED:
-    path, thread = SAVED
-    name = thread if thread.startswith("forum") else f"pytorch#{thread}"
-    made = replace(record(case_of(CASES[thread]()), environment), model=name, sample="as posted")
-    save(Session.of(Debugger(made)), Path(path))
-    sys.exit()
+def on(engine):
+    """What is recorded from now on runs on the engine."""
+    torch.backends.quantized.engine = engine
+    kernel = isa.probe(engine, LEVEL)
+    version = str(torch.__version__)
+    return Environment(engine, LEVEL, version, processor_name(), kernel, unperturbed=True)
 
-found = {name: run(case_of(make())) for name, make in CASES.items()}
-model, differ = converted()
-found["converted"] = [*run(model), differ]
-found["weight"] = weight_before_and_after()
-sys.stdout.write(json.dumps(found) + "\n")
+
+def saved(engine, path, thread):
+    name = thread if thread.startswith("forum") else f"pytorch#{thread}"
+    recording = record(case_of(CASES[thread]()), on(engine))
+    made = replace(recording, model=name, sample="as posted")
+    save(Session.of(Debugger(made)), Path(path))
+
+
+def found(engine):
+    environment = on(engine)
+    told = {name: run(case_of(make()), environment) for name, make in CASES.items()}
+    model, differ = converted()
+    told["converted"] = [*run(model, environment), differ]
+    if engine == "qnnpack":
+        told["weight"] = weight_before_and_after()
+    return told
+
+
+if "--save" in ENGINES:
+    engine, _, *where = ENGINES
+    saved(engine, *where)
+else:
+    sys.stdout.write(json.dumps({engine: found(engine) for engine in ENGINES}) + "\n")

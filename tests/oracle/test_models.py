@@ -15,16 +15,16 @@ from qdbg.names import ENGINES, LEVELS
 
 ROOT = Path(__file__).parents[2]
 REACHED = LEVELS[: LEVELS.index(machine_level()) + 1]
-CELLS = [(engine, level) for engine in ENGINES for level in REACHED]
 MODELS = 50
 """Random ones per engine and level; the self-test draws single layers by the thousand."""
 
 
-def run(script, engine, level, *arguments):
-    """What the script prints, and the seed that it was given."""
+def run(level):
+    """What the script prints by engine, and the seed that it was given."""
     seed = secrets.randbits(32)
-    done = subprocess.run(  # noqa: S603 - our own scripts
-        [sys.executable, "-m", f"tests.oracle.{script}", engine, level, str(seed), *arguments],
+    words = ["tests.oracle.whole", level, str(seed), str(MODELS), *ENGINES]
+    done = subprocess.run(  # noqa: S603 - our own script
+        [sys.executable, "-m", *words],
         env=os.environ | VARIABLES[level] | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
         cwd=ROOT,
         capture_output=True,
@@ -35,15 +35,10 @@ def run(script, engine, level, *arguments):
     return seed, json.loads(done.stdout.splitlines()[-1])
 
 
-def in_pairs(work, items):
-    """Two processes at a time: that is what the smallest machine has cores for."""
-    with ThreadPoolExecutor(2) as pool:
-        return dict(zip(items, pool.map(work, items), strict=True))
-
-
 @pytest.fixture(scope="module")
 def models():
-    return in_pairs(lambda cell: run("whole", *cell, str(MODELS)), CELLS)
+    with ThreadPoolExecutor(2) as pool:  # that is what the smallest machine has cores for
+        return dict(zip(REACHED, pool.map(run, REACHED), strict=True))
 
 
 def reached(level):
@@ -55,7 +50,8 @@ def reached(level):
 @pytest.mark.parametrize("engine", ENGINES)
 def test_all_rows_of_iris_and_random_models_equal_pytorchs(models, engine, level):
     reached(level)
-    seed, counts = models[engine, level]
+    seed, found = models[level]
+    counts = found[engine]
     for kind in ("iris", "mlp"):
         calls, compared, different = counts[kind]
         assert calls >= 10
@@ -65,5 +61,5 @@ def test_all_rows_of_iris_and_random_models_equal_pytorchs(models, engine, level
 
 @pytest.mark.parametrize("engine", ["fbgemm", "x86", "onednn"])
 def test_by_hand_hundreds_of_integers_differ_without_vnni(models, engine):
-    _, counts = models[engine, "avx2"]
-    assert counts["by hand"] > 500
+    _, found = models["avx2"]
+    assert found[engine]["by hand"] > 500

@@ -1,7 +1,8 @@
 """Runs in a child process: whole models through reader, capture and simulation, one level.
 
-Prints one JSON object: calls and values compared and values that differ, for all rows of Iris
-through both shipped models, and for random multilayer perceptrons.
+`whole.py LEVEL SEED MODELS ENGINE…`. Prints one JSON object: by engine calls and values compared
+and values that differ, for all rows of Iris through both shipped models, and for random multilayer
+perceptrons.
 """
 
 import json
@@ -11,7 +12,7 @@ import warnings
 from itertools import pairwise
 from pathlib import Path
 
-ENGINE, LEVEL, SEED, MODELS = sys.argv[1:5]
+LEVEL, SEED, MODELS, *ENGINES = sys.argv[1:]
 warnings.simplefilter("ignore")
 
 import numpy as np  # noqa: E402
@@ -29,16 +30,15 @@ from qdbg.reader import find_forward, read_model  # noqa: E402
 from qdbg.samples import Sample, named_sample  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
-ARITHMETIC = ARITHMETICS[f"{ENGINE}-{LEVEL}"]
 
 
-def traced(path, values, arithmetic=ARITHMETIC):
+def traced(engine, path, values):
     sample = Sample("test", readonly(values.astype(np.float32)), "")
     model = read_model(path)
-    request = Request(path, None, False, ENGINE, LEVEL, sample)
+    request = Request(path, None, False, engine, LEVEL, sample)
     made = run.record(request, model, find_forward(model, None), lambda _: None)
     assert made.environment.unperturbed
-    return Trace(made, arithmetic)
+    return Trace(made, ARITHMETICS[f"{engine}-{LEVEL}"])
 
 
 def counted(traces):
@@ -51,11 +51,11 @@ def counted(traces):
     ]
 
 
-def iris():
+def iris(engine):
     rows = np.concatenate([named_sample(f"iris:{n}").values for n in range(150)])
     paths = [ROOT / "models" / f"{name}.pth" for name in ("iris_qat", "iris_ptq")]
-    found = [traced(path, rows) for path in paths]
-    by_hand = traced(paths[0], rows, ARITHMETICS["textbook"]).differences
+    found = [traced(engine, path, rows) for path in paths]
+    by_hand = Trace(found[0].recording, ARITHMETICS["textbook"]).differences
     return counted(found), by_hand
 
 
@@ -94,7 +94,7 @@ def perceptron(random):
     return nn.Sequential(*layers, nnq.DeQuantize()).eval(), int(widths[0])
 
 
-def perceptrons(count):
+def perceptrons(engine, count):
     random = np.random.default_rng(int(SEED))
     found = []
     with tempfile.TemporaryDirectory() as folder:
@@ -103,14 +103,16 @@ def perceptrons(count):
             net, inputs = perceptron(random)
             torch.save(net, path)
             rows = int(random.choice([1, 1, 3, 8]))
-            found.append(traced(path, random.normal(0, 4, (rows, inputs))))
+            found.append(traced(engine, path, random.normal(0, 4, (rows, inputs))))
     return counted(found)
+
+
+def compared(engine):
+    torch.backends.quantized.engine = engine
+    shipped, by_hand = iris(engine)
+    return {"iris": shipped, "by hand": by_hand, "mlp": perceptrons(engine, int(MODELS))}
 
 
 isa.force(LEVEL)
 run.force = lambda _: None  # the flags can be checked and cleared only once in a process
-torch.backends.quantized.engine = ENGINE
-shipped, by_hand = iris()
-sys.stdout.write(
-    json.dumps({"iris": shipped, "by hand": by_hand, "mlp": perceptrons(int(MODELS))}) + "\n"
-)
+sys.stdout.write(json.dumps({engine: compared(engine) for engine in ENGINES}) + "\n")
