@@ -199,31 +199,63 @@ def _far_pairs(x: Array, members: Members) -> tuple[Array, Array] | None:
         twice = (beside > BYTE // 2) & (other[k] < k)
         found = np.flatnonzero((beside > BYTE - x[row, k]) & (other[k] != k) & ~twice)
         return row[found], pair_of[k[found]]
-    if 2 * first.size != x.shape[-1] or np.any(first % 2):
-        far = x[:, first] > BYTE - x[:, second]
+    if _neighbours(x, first):
+        both = _words(x)
+        far = (both & np.uint16(BYTE)) + (both >> 8) > BYTE
     else:
-        both = np.ascontiguousarray(x).view(np.uint16)  # neighbours: both bytes at once
-        far = (both & BYTE) + (both >> 8) > BYTE
+        far = x[:, first] > BYTE - x[:, second]
     if CROWD * np.count_nonzero(far) > far.size:
         return None
     return np.divmod(np.flatnonzero(far), max(1, first.size))
 
 
+def _neighbours(x: Array, first: Array) -> bool:
+    """Whether every two bytes of x [n, K] from the first one on are a pair."""
+    return 2 * first.size == x.shape[1] and not np.any(first % 2)
+
+
+def _words(x: Array) -> Array:
+    """Both bytes of each pair of neighbours at once: uint16 [n, pairs]."""
+    return np.ascontiguousarray(x).view(np.uint16)
+
+
 def _in_all_rows(x: Array, w: Array, members: Members) -> Iterator[tuple[Array, Array]]:
     """For many pairs that reach far: each pair of each channel whose two weights can make the
-    largest bytes of the pair leave int16, in all rows."""
+    largest bytes of the pair leave int16, in all rows. Such weights have the same sign, and the
+    sums of their sizes times bytes are at most 255·256: uint16 holds them."""
     first, second, has_second = members
-    a, b = (np.ascontiguousarray(x[:, k].T, np.int16) for k in (first, second))
-    u, v = w[:, first].astype(np.int16), w[:, second] * has_second.astype(np.int16)
-    top, next_top = i32(a.max(axis=1)), i32(b.max(axis=1))
-    most = top * np.maximum(u, 0) + next_top * np.maximum(v, 0)
-    least = top * np.minimum(u, 0) + next_top * np.minimum(v, 0)
-    channel, pair = np.nonzero((most > INT16[1]) | (least < INT16[0]))
-    room = max(1, PORTION // len(x))
+    a: Array
+    b: Array
+    if _neighbours(x, first):
+        both = np.ascontiguousarray(_words(x).T)
+        a, b = both & np.uint16(BYTE), both >> 8
+    else:
+        a, b = (np.ascontiguousarray(x[:, k].T, np.uint16) for k in (first, second))
+    u, v = i32(w[:, first]), w[:, second] * has_second.astype(np.int32)
+    tops = (i32(each.max(axis=1)) for each in (a, b, a + b))
+    channel, pair = np.divmod(np.flatnonzero(_may_leave(u, v, *tops)), max(1, first.size))
+    u, v = u[channel, pair], v[channel, pair]
+    sizes = (np.abs(each).astype(np.uint16) for each in (u, v, np.where(u > 0, *INT16[::-1])))
+    own, other, limit = (each[:, None] for each in sizes)
+    room = max(1, CACHED // len(x))
     for start in range(0, channel.size, room):
-        c, p = channel[start : start + room], pair[start : start + room]
-        at, sums = _leaving(a[p] * u[c, p, None], b[p] * v[c, p, None])
-        yield at % len(x) * len(w) + c[at // len(x)], sums
+        part = slice(start, start + room)
+        sums = a.take(pair[part], axis=0) * own[part]
+        sums += b.take(pair[part], axis=0) * other[part]
+        at = np.flatnonzero(sums > limit[part])
+        which, row = start + at // len(x), at % len(x)
+        found = i32(sums.reshape(-1)[at])
+        yield row * len(w) + channel[which], np.where(u[which] > 0, found, -found)
+
+
+def _may_leave(u: Array, v: Array, a: Array, b: Array, together: Array) -> Array:
+    """bool: whether u·x + v·y may leave int16 where x ≤ a, y ≤ b and x + y ≤ together: it is
+    furthest from 0 at one of two ends."""
+    x, y = np.minimum(a, together), np.minimum(b, together)
+    one = u * x + v * np.minimum(b, together - x)
+    two = u * np.minimum(a, together - y) + v * y
+    most, least = np.maximum(one, two), np.minimum(one, two)
+    return np.asarray((most > INT16[1]) | (least < INT16[0]))
 
 
 def _few(
