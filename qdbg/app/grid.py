@@ -253,4 +253,7 @@ def over_bars(about: Bar, width: int) -> str:
     if not about.signed:
         return about.high.rjust(width)
     half = (width - 1) // 2
-    return f"{about.low:<{half}}0{about.high:>{half}}"
+    low, high = about.low, about.high
+    if max(len(low), len(high)) >= half:
+        low, high = low[:1], high[:1]
+    return f"{low:<{half}}0{high:>{half}}"

@@ -55,7 +55,7 @@ class LayersScreen(CommandScreen):
         self.query_one("#layers", Grid).show(LayerTable(layers, self.size.width))
 
     def takes(self, name: str) -> bool:
-        """Scroll the list; a command that moves the debugger has no place here."""
+        """Scroll the list."""
         grid = self.query_one("#layers", Grid)
         if name in ROWS:
             rows = ROWS[name]
@@ -65,4 +65,8 @@ class LayersScreen(CommandScreen):
         if name in ENDS:
             grid.see_from(0 if name == "first" else grid.length)
             return True
-        return name in ELEMENTS or BY_ID[name].recorded
+        return False
+
+    def means(self, name: str) -> bool:
+        """Nothing that moves the debugger, or is about the element under its cursor."""
+        return name in ROWS or name in ENDS or not (name in ELEMENTS or BY_ID[name].recorded)
