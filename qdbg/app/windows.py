@@ -145,10 +145,8 @@ class Windows(Touring):
         self.notify(words, markup=False)
 
     def _do_diagnose(self) -> None:
-        from qdbg.app.diagnosis import (  # noqa: PLC0415 - loaded with the recording
-            DiagnosisScreen,
-            question,
-        )
+        from qdbg.app.diagnosis import DiagnosisScreen  # noqa: PLC0415 - loaded with the recording
+        from qdbg.app.proofs import question  # noqa: PLC0415 - as above
 
         trace = self.debugger.trace
         if trace.original is not None:

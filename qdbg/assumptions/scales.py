@@ -59,6 +59,7 @@ OF = {
     "-of-input": ("x_scale",),
     "-of-weight": ("w_scale",),
     "-of-result": ("y_scale",),
+    "-of-input-and-result": ("x_scale", "y_scale"),
 }
 
 

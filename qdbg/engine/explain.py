@@ -203,7 +203,10 @@ def _value(
 def _in_window(
     array: Array, of_channel: bool, place: int, made: Simulation, index: tuple[int, ...]
 ) -> str:
-    """Of the inputs that the element sums, or of its channel's weights, the one at the place."""
+    """Of the inputs that the element sums, or of its channel's weights, the one at the place; of
+    numbers that all elements share, the same."""
+    if array.ndim == 1 and not of_channel:
+        return number(array[place])
     x, w = window({**made.values, "x_q": array}, index)
     return number((w if of_channel else x)[place])
 

@@ -12,6 +12,7 @@ from tests.assumptions.trials import (
     golden,
     named,
     possible,
+    proofs,
     run,
     trials,
 )
@@ -37,6 +38,8 @@ def test_the_true_cause_is_always_in_the_answer(mistake):
         seed += 1
         if result is not None:
             found, causes = result
+            if not differed:
+                assert all(proofs(own[(seed - 1) % len(own)], seed - 1))
             differed += 1
             assert (IDS[mistake],) in named(found.causes), (own[seed % len(own)], seed)
             assert (IDS[mistake],) in named(causes), (own[seed % len(own)], seed)

@@ -13,6 +13,7 @@ import numpy as np
 from qdbg.core.program import INPUT, Environment, Layer, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
 from qdbg.engine.diagnose import diagnose, still_fit
+from qdbg.engine.evidence import evidence
 from qdbg.engine.trace import Trace, arithmetic_for
 from tests.assumptions.golden import IDS, add, layer, quantize
 
@@ -225,6 +226,15 @@ def possible(trial):
         or (trial.mistake == "wraps" and trial.relu)
         or (trial.mistake in {"half-away", "half-up"} and engine == "onednn")
     )  # fmt: skip
+
+
+def proofs(trial, seed):
+    """The evidence for each cause of a trial's difference."""
+    p = numbers(np.random.default_rng(seed), trial)
+    made = recording(p, trial)
+    trace = Trace(made, arithmetic_for(made))
+    found = diagnose(trace, 0, golden(p, trial, trial.mistake))
+    return [evidence(trace, 0, cause) for cause in found.causes]
 
 
 def run(trial, seed, target=None):
