@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-import qdbg.capture
+from qdbg import capture
 from qdbg.capture import Request
 from qdbg.cli import main
 from qdbg.core.container import read, write
@@ -101,7 +101,7 @@ def qdbg(capsys):
 def real_session(tmp_path_factory):
     """The mystery: versicolor at AVX2, where pairs saturate."""
     asked = Request(MODEL, None, False, "fbgemm", "avx2", named_sample("versicolor"))
-    made = qdbg.capture.capture(asked, lambda words: None, lambda: False)
+    made = capture.capture(asked, lambda words: None, lambda: False)
     path = tmp_path_factory.mktemp("sessions") / "versicolor.qdbg"
     save(Session.of(explored(made, ("continue", "next", "arithmetic auto", "end"))), path)
     return path
