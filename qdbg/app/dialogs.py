@@ -19,6 +19,7 @@ from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
 from qdbg.app.grid import Grid, GridColumn, GridRow
+from qdbg.app.uncovering import Uncovering
 from qdbg.app.widgets import Part, join, title
 from qdbg.commands import BY_ID, COMMANDS, GROUPS, Command, key_sign
 
@@ -63,7 +64,7 @@ class Choices:
         return self.choices[index].row
 
 
-class Dialog(ModalScreen[T]):
+class Dialog(Uncovering[T], ModalScreen[T]):
     """A window that gives one answer."""
 
     ABOUT = ""

@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
-from textual.screen import Screen
 
+from qdbg.app.uncovering import Uncovering
 from qdbg.commands import COMMANDS, Command
 
 if TYPE_CHECKING:
@@ -33,7 +33,7 @@ def _binding(command: Command) -> Binding:
     )
 
 
-class CommandScreen(Screen[None]):
+class CommandScreen(Uncovering[None]):
     """A screen on which every command of the table can be given."""
 
     BINDINGS = bindings()
