@@ -21,14 +21,3 @@ def test_an_app_whose_terminal_is_gone_keeps_the_session_and_ends(tmp_path):
         assert terminal.hang_up() == 0
     with Terminal(session, "--arith", "textbook", cwd=tmp_path) as terminal:
         terminal.until("go on where you were: fc1:linear.clamp")
-
-
-def test_messages_leave_nothing_on_the_screen(tmp_path):
-    session = SESSIONS / "mystery.qdbg"
-    with Terminal(session, "--arith", "textbook", cwd=tmp_path) as terminal:
-        terminal.until("d: why")
-        for key in ("V", "right_square_bracket", "n", "V", "j", "i", "N", "x", "V", "n", "x"):
-            terminal.press(key)
-            terminal.read(0.05)
-        terminal.until("The table shows")
-        terminal.until(lambda text: "The table shows" not in text)
