@@ -64,7 +64,7 @@ class Choices:
         return self.choices[index].row
 
 
-class Dialog(Uncovering[T], ModalScreen[T]):
+class Dialog(ModalScreen[T], Uncovering[T]):  # Textual takes the styles of the first base alone
     """A window that gives one answer."""
 
     ABOUT = ""
