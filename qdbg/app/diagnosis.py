@@ -132,15 +132,18 @@ class DiagnosisScreen(Dialog[str | None]):
         self.query_one("#hint", Static).update(
             "⏎ simulate with it   ↓ ↑ the others   J K scroll the proof   esc leave"
         )
-        choices = Choices(
-            _columns(self.app.size.width), tuple(_choice(v, found) for v in self.rows)
-        )
-        self.call_after_refresh(grid.show, choices, 0)
+        self.call_after_refresh(grid.show, self._choices(found, self.app.size), 0)
         self.call_after_refresh(self._prove)
 
+    def _choices(self, found: Diagnosis, size: Size) -> Choices:
+        return Choices(_columns(size.width), tuple(_choice(v, found) for v in self.rows))
+
     def on_resize(self, event: Resize) -> None:
-        """The list leaves room for the proof."""
+        """The list leaves room for the proof, and has the columns that there is room for."""
         self._size_list(event.size)
+        if self.found is not None:
+            grid = self.query_one("#choices", Grid)
+            grid.show(self._choices(self.found, event.size), self.at)
 
     def _size_list(self, size: Size) -> None:
         if self.rows:
