@@ -150,13 +150,18 @@ class DiagnosisScreen(Dialog[str | None]):
             height = min(len(self.rows) + 1, max(3, size.height // 2 - 5))
             self.query_one("#choices", Grid).styles.height = height
 
+    @property
+    def proved(self) -> bool:
+        """Whether the selected row is shown with its proof."""
+        return bool(self.rows) and self.rows[self.at].names in self._evidence
+
     def _prove(self) -> None:
         """Show the row's proof; of a large layer it takes a while, in a thread of its own."""
         verdict = self.rows[self.at]
         found = self._evidence.get(verdict.names)
         name = self.trace.nodes[self.call].name
         self.query_one("#proof", Panel).show(proof(verdict, found, name))
-        if found is None:
+        if not self.proved:
             self.run_worker(lambda: self._find_evidence(verdict), thread=True, exclusive=True)
 
     def _find_evidence(self, verdict: Verdict) -> None:

@@ -10,12 +10,10 @@ SIZES = [(120, 40), (80, 24), (60, 16), (200, 60)]
 
 async def diagnosed(pilot):
     await pilot.press("d")
-    for _ in range(200):
+    for _ in range(2000):
         await pilot.pause()
         screen = pilot.app.screen
-        if isinstance(screen, DiagnosisScreen) and screen.rows:
-            await pilot.pause()
-            await pilot.app.workers.wait_for_complete()
+        if isinstance(screen, DiagnosisScreen) and screen.proved:
             await pilot.pause()
             return screen
     raise AssertionError("no diagnosis was shown")

@@ -35,6 +35,7 @@ async def seen(pilot, name, sizes=SIZES):
 async def resized(pilot, width, height):
     await pilot.resize_terminal(width, height)
     await pilot.pause()
+    await pilot.pause()  # for what a list's new height moves
 
 
 async def scenes(pilot, signs="", sizes=SIZES):
@@ -72,10 +73,8 @@ async def themes_say_the_same(pilot):
 
 async def diagnosed(pilot):
     """Wait until the causes and the proof of the first are found."""
-    while not (isinstance(pilot.app.screen, DiagnosisScreen) and pilot.app.screen.rows):
+    while not (isinstance(pilot.app.screen, DiagnosisScreen) and pilot.app.screen.proved):
         await pilot.pause()
-    await pilot.pause()
-    await pilot.app.workers.wait_for_complete()
     await pilot.pause()
 
 
