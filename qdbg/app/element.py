@@ -8,12 +8,12 @@ from textual.content import Content
 from textual.events import Resize
 
 from qdbg.app import texts
+from qdbg.app.framed import title
 from qdbg.app.grid import Grid
 from qdbg.app.keyline import KeyLine
 from qdbg.app.products import TermTable
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sights import sight_hint, sight_panel, sight_title
-from qdbg.app.widgets import title
 from qdbg.app.words import Panel, Words
 from qdbg.engine.sight import Sight, sight
 from qdbg.engine.table import Table

@@ -14,6 +14,7 @@ from textual.worker import get_current_worker
 from qdbg.app import texts
 from qdbg.app.around import spread_lines, way_lines
 from qdbg.app.changed import CAPTURED
+from qdbg.app.framed import title
 from qdbg.app.grid import Grid
 from qdbg.app.keyline import KeyLine
 from qdbg.app.picture import FeatureMap
@@ -21,7 +22,6 @@ from qdbg.app.pictured import Pictured, part_title, views_line
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import Rail, StepTable
 from qdbg.app.watching import LEAST_WATCHES, MOST_WATCHES, watch_lines
-from qdbg.app.widgets import title
 from qdbg.app.words import Panel, Words
 from qdbg.core.work import Cancelled, heard_by
 from qdbg.engine.survey import Fare
