@@ -15,6 +15,7 @@ from typing import Self
 from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
+from textual.containers import Horizontal, Vertical
 from textual.filter import LineFilter
 from textual.geometry import Region, Size
 from textual.markup import escape
@@ -159,6 +160,18 @@ class Framed(Widget):
         self._naming = False
         if changed:
             self.refresh(*map(self._line_at, changed))
+
+
+class Row(Horizontal):
+    """Widgets side by side, with nothing to be seen between them."""
+
+    BLANK = True
+
+
+class Stack(Vertical):
+    """Widgets one below the other, with nothing to be seen between them."""
+
+    BLANK = True
 
 
 def title(widget: Widget, text: str, below: str = "") -> None:

@@ -44,7 +44,7 @@ class Pen:
         if self._wraps:
             parts = content.wrap(width, overflow=self._overflow)
         elif self._overflow == "fold":
-            parts = content.fold(width)
+            parts = content.divide(list(range(width, content.cell_length, width)))
         else:
             parts = [content.truncate(width, ellipsis=self._overflow == "ellipsis")]
         return [part for each in parts for part in pieces(each)]
