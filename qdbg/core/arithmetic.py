@@ -32,8 +32,9 @@ def f32(x: Array | float) -> Array:
     given = np.asarray(x)
     if given.dtype == np.float32:
         return given
-    if given.dtype.kind in "iu" and given.dtype.itemsize > WORD:
-        given = given.astype(np.float64)
+    if given.dtype.kind in "iu":
+        wide = given.astype(np.float64) if given.dtype.itemsize > WORD else given
+        return wide.astype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         return given.astype(np.float32)
 
