@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Iterator
 from typing import Any
 
 import torch
 
-from qdbg.capture.following import FollowingTape, tensors_in
+from qdbg.capture.chain import Chain, Unfit
+from qdbg.capture.linking import RunTape
 from qdbg.capture.request import Request
 from qdbg.capture.run import (
+    Prepared,
     Progress,
     choose_kernels,
     environment_of,
@@ -17,7 +20,7 @@ from qdbg.capture.run import (
     recording_of,
     watch,
 )
-from qdbg.core.program import FIRST_CONSTANT, INPUT, Model, Recording
+from qdbg.core.program import Model, Recording
 from qdbg.core.quantity import readonly
 from qdbg.core.runs import Links, Runs, same_calls, stacked
 from qdbg.errors import CaptureError
@@ -27,54 +30,6 @@ PORTION = 2**26
 """Bytes of values after which the runs so far are sent."""
 MOST = 2**32
 """Bytes of values that all runs together may have: the parent keeps them."""
-EXACT = frozenset(
-    (
-        *("abs", "add", "clamp", "div", "maximum", "minimum", "mul", "neg", "relu", "sub"),
-        *("threshold", "where", "masked_fill", "full_like", "ones_like", "zeros_like", "fill"),
-        *("alias", "as_strided", "cat", "chunk", "clone", "constant_pad_nd", "contiguous", "copy"),
-        *("detach", "dropout", "expand", "flatten", "flip", "index", "index_select", "lift_fresh"),
-        *("narrow", "permute", "repeat", "reshape", "roll", "select", "slice", "split"),
-        *("split_with_sizes", "squeeze", "stack", "t", "to", "_to_copy", "transpose", "unbind"),
-        *("unfold", "unsqueeze", "view", "_unsafe_view"),
-    )
-)
-"""aten's operations that give the same float32 numbers on every CPU: moves, and those that IEEE 754
-rounds once for each element."""
-
-
-class RunTape(FollowingTape):  # type: ignore[no-untyped-call]  # as Tape itself
-    """A tape that also knows which numbers another CPU would compute otherwise."""
-
-    def __init__(self, *arguments: Any) -> None:
-        super().__init__(*arguments)
-        self.computed: set[int] = set()
-        """As `Links.computed`."""
-        self._computed: dict[int, torch.Tensor] = {}
-
-    def follow(self, func: Any, given: list[torch.Tensor], result: Any) -> None:
-        """Also which of them another CPU would make otherwise."""
-        super().follow(func, given, result)
-        if any(id(t) in self._computed for t in given) or _rounds(func.name(), given):
-            self._computed |= {id(t): t for t in self.unrecorded(func, result)}
-
-    def composed(self, tensor: torch.Tensor, origins: list[torch.Tensor], calls: range) -> None:
-        """Gates of another CPU may make other numbers."""
-        super().composed(tensor, origins, calls)
-        if calls or any(id(t) in self._computed for t in origins):
-            self._computed[id(tensor)] = tensor
-
-    def _source(self, tensor: torch.Tensor) -> int:
-        source = super()._source(tensor)
-        if source <= FIRST_CONSTANT and id(tensor) in self._computed:
-            self.computed.add(FIRST_CONSTANT - source)
-        return source
-
-
-def _rounds(name: str, given: list[torch.Tensor]) -> bool:
-    """Whether an operation on float32 numbers may give others on another CPU."""
-    floating = any(t.is_floating_point() and not t.is_quantized for t in given)
-    base = name.partition("::")[2].partition(".")[0].rstrip("_")
-    return floating and base not in EXACT
 
 
 class Portion:
@@ -127,25 +82,52 @@ def record_many(request: Request, model: Model, forward: Any, progress: Progress
     """Run after run, in portions. Raises CaptureError, with the sample that PyTorch refused."""
     engine, kernel = choose_kernels(request, progress)
     progress("rebuilding the layers")
-    backend, modules, run, line_of = prepare(model, forward)
+    recorder = Recorder(request, model, prepare(model, forward), (engine, kernel))
     portion, total = Portion(), len(request.sample.values)
     for start in range(0, total, request.batch):
         progress(f"running sample {start + 1} of {total}")
-        sample = lot(request.sample, start, request.batch)
-        fed = torch.from_numpy(sample.values.copy())
-        kept: list[Any] = []
         with torch.no_grad():
-            tape = RunTape(modules, fed, _silent, line_of, model.layers)
-            same = watch(_keeping(run, tape, kept), backend, tape, fed, _silent)
-        recording = recording_of(tape, model, sample, environment_of(request, engine, kernel, same))
+            recording, links = recorder.record(lot(request.sample, start, request.batch))
         if start == 0:
             _refuse_too_much(size_of(recording) * -(-total // request.batch))
-        links = _links(tape, kept)
         if portion.size > PORTION or not portion.takes(recording, links):
             yield from portion.flushed()
             portion = Portion()
         portion.add(recording, start, links)
     yield from portion.flushed()
+
+
+class Recorder:
+    """Records one sample after the other: on tape, or by the calls that a tape saw."""
+
+    def __init__(
+        self, request: Request, model: Model, prepared: Prepared, kernels: tuple[str, str]
+    ) -> None:
+        self._request, self._model, self._kernels = request, model, kernels
+        self._backend, self._modules, self._run, self._line_of = prepared
+        self._chain: Chain | None = None
+        self._links: Links | None = None
+        self._chained = self._line_of is None
+        """Whether the calls may do: what a trusted source decides by, nobody knows."""
+
+    def record(self, sample: Sample) -> tuple[Recording, Links]:
+        """One run, as if it were the only one. Raises CaptureError."""
+        if self._chain is not None and self._links is not None:
+            try:
+                return self._chain.recording(self._run, sample), self._links
+            except Unfit:
+                self._chain, self._chained = None, False
+        fed = torch.from_numpy(sample.values.copy())
+        kept: list[Any] = []
+        tape = RunTape(self._modules, fed, _silent, self._line_of, self._model.layers)
+        same = watch(_keeping(self._run, tape, kept), self._backend, tape, fed, _silent)
+        environment = environment_of(self._request, *self._kernels, same)
+        recording, links = recording_of(tape, self._model, sample, environment), tape.links(kept)
+        if same and self._chained:
+            self._chained = False  # one trial is enough
+            with contextlib.suppress(Unfit):
+                self._chain, self._links = Chain(tape, fed, kept, recording), links
+        return recording, links
 
 
 def lot(samples: Sample, start: int, size: int) -> Sample:
@@ -169,18 +151,6 @@ def _keeping(run: Any, tape: RunTape, kept: list[Any]) -> Any:
         return result
 
     return runs
-
-
-def _links(tape: RunTape, kept: list[Any]) -> Links:
-    made = [tape.made(tensor) for tensor in tensors_in(kept)]
-    decided = [call for call, behind in tape.decided if behind - {INPUT}]
-    return Links(
-        derived=frozenset(n for n, behind in tape.derived.items() if behind - {INPUT}),
-        computed=frozenset(tape.computed),
-        decided=min(decided, default=None),
-        outputs=tuple(m for m in made if m is not None),
-        whole=None not in made,
-    )
 
 
 def _refuse_too_much(size: int) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import importlib
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import torch
 from torch.utils._pytree import tree_leaves
@@ -26,6 +26,11 @@ from qdbg.samples import Sample
 
 Progress = Callable[[str], None]
 Run = Callable[[torch.Tensor], Any]
+Prepared: TypeAlias = tuple[
+    Backend, dict[str, torch.nn.Module], Run, Callable[[], str | None] | None
+]
+"""What computes with the rebuilt modules, those of them that need hooks, what runs them on an
+input, and what tells the source line of a trusted source."""
 
 
 def record(request: Request, model: Model, forward: Any, progress: Progress) -> Recording:
@@ -106,11 +111,8 @@ def choose_engine(wanted: str | None) -> str:
     return engine
 
 
-def prepare(
-    model: Model, forward: Any
-) -> tuple[Backend, dict[str, torch.nn.Module], Run, Callable[[], str | None] | None]:
-    """What computes with the rebuilt modules, those of them that need hooks, what runs them on an
-    input, and what tells the source line."""
+def prepare(model: Model, forward: Any) -> Prepared:
+    """The model, ready to run. Raises CaptureError."""
     if not forward.trusted:
         modules = rebuild(model)
         backend = Backend(modules)

@@ -7,6 +7,7 @@ import torch.ao.quantization as tq
 from torch import nn
 
 from qdbg.capture import Request, capture, capture_many, many, parent
+from qdbg.capture.chain import Unfit
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.container import decode, encode
 from qdbg.core.quantity import readonly
@@ -33,8 +34,9 @@ def asked(values, batch=1, **changes):
 
 
 def test_each_run_is_what_it_is_alone():
-    """Batches of 3 leave one of 1 at the end, which makes calls of its own shape."""
-    rows, batch = 4, 3
+    """Batches of 3 leave one of 1 at the end, which makes calls of its own shape; the second batch
+    is recorded by the calls of the first one."""
+    rows, batch = 7, 3
     values = sample_set("iris").values[48 : 48 + rows]
     portions = list(capture_many(asked(values, batch), silent, lambda: False))
     starts = [s for runs in portions for s in runs.samples.tolist()]
@@ -188,6 +190,75 @@ def test_a_decision_by_numbers_is_told(monkeypatch, tmp_path):
     portions = recorded(converted(Decides(), (4,)), monkeypatch, tmp_path, VALUES)
     names = [node.name for node in portions[0].nodes]
     assert all(runs.links.decided == names.index("d1:dequantize") + 1 for runs in portions)
+
+
+class Secretly(Net):
+    def between(self, x):
+        return x if x.tolist()[0][0] > 0 else -x
+
+
+class Scaled(Net):
+    """The scale follows from the numbers, through operations that give tensors alone."""
+
+    def between(self, x):
+        y = torch.quantize_per_tensor_dynamic(x, torch.quint8, False)
+        return y.dequantize()
+
+
+class Random(Net):
+    def between(self, x):
+        return torch.dropout(x, 0.5, train=True)
+
+
+def tapes_of(net, monkeypatch, tmp_path):
+    """How many of the samples were recorded on tape, and what was recorded."""
+    taped = []
+    watch = many.watch
+    with monkeypatch.context() as patch:
+        patch.setattr(many, "watch", lambda *given: taped.append(given) or watch(*given))
+        portions = recorded(net, patch, tmp_path, VALUES)
+    return len(taped), portions
+
+
+@pytest.mark.parametrize(
+    ("kind", "tapes"),
+    [
+        *((Net, 1), (Moved, 1), (Rounded, 1), (Early, 1), (Reshaped, 1), (Late, 1)),
+        *((Decides, 6), (WrittenOver, 6), (InputWrittenOver, 6), (Random, 6), (Scaled, 6)),
+    ],
+)
+def test_what_a_forward_computes_without_a_decision_takes_one_tape(
+    kind, tapes, monkeypatch, tmp_path
+):
+    """And gives the same recordings as a tape for each sample."""
+    torch.manual_seed(2)
+    net = converted(kind(), (4,))
+    count, portions = tapes_of(net, monkeypatch, tmp_path)
+    assert count == tapes
+    if kind is Random:
+        assert not any(runs.first.environment.unperturbed for runs in portions)
+        return
+    monkeypatch.setattr(many, "Chain", refusing)
+    wanted = recorded(net, monkeypatch, tmp_path, VALUES)
+    assert [content(runs) for runs in portions] == [content(runs) for runs in wanted]
+
+
+def test_a_decision_that_nobody_saw_is_found_in_the_result(monkeypatch, tmp_path):
+    torch.manual_seed(2)
+    net = converted(Secretly(), (4,))
+    count, portions = tapes_of(net, monkeypatch, tmp_path)
+    assert count > 1
+    monkeypatch.setattr(many, "Chain", refusing)
+    wanted = recorded(net, monkeypatch, tmp_path, VALUES)
+    assert [content(runs) for runs in portions] == [content(runs) for runs in wanted]
+
+
+def refusing(*_):
+    raise Unfit
+
+
+def content(runs):
+    return encode(*pack_runs(runs))
 
 
 def test_runs_are_sent_in_portions(monkeypatch, tmp_path):
