@@ -6,9 +6,18 @@ import pytest
 
 import qdbg.capture
 import qdbg.headless.fleet
+from qdbg.capture import prefork
 from qdbg.capture.level import forced_level
 from qdbg.capture.request import request_line
 from qdbg.errors import QdbgError
+
+
+@contextmanager
+def each_child_started_for_itself():
+    """As long as this lasts, none is forked."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(prefork._Current, "servers", None)
+        yield
 
 
 @contextmanager

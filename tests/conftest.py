@@ -2,8 +2,12 @@
 
 import gc
 import os
+import sys
 
 import pytest
+
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
+sys.dont_write_bytecode = False  # else each of some hundred processes compiles every module anew
 
 LONG = ("tests/oracle/", "tests/fleet/test_against", "tests/test_models", "tests/capture/")
 """Beginnings of the files that run PyTorch most: begun last, one of them would run alone."""
@@ -17,6 +21,14 @@ def state_of_its_own(tmp_path_factory):
     os.environ.pop("XDG_STATE_HOME")
     if before is not None:
         os.environ["XDG_STATE_HOME"] = before
+
+
+@pytest.fixture(scope="session", autouse=True)
+def torch_imported_once():
+    from qdbg.capture import importing_torch_once  # noqa: PLC0415 - only in the workers
+
+    with importing_torch_once():
+        yield
 
 
 def pytest_collection_modifyitems(items):

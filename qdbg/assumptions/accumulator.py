@@ -17,10 +17,11 @@ from qdbg.core.arithmetic import (
     wrap32,
 )
 from qdbg.core.op import Kernel, NotSimulated
+from qdbg.core.pairs import pair_members, saturating_pair_sums
 from qdbg.core.quantity import Array
 from qdbg.core.roundings import wrap
 from qdbg.core.stage import Stage, stage
-from qdbg.core.sums import exact_sums, pair_members, saturating_pair_sums
+from qdbg.core.sums import exact_sums
 
 PAIRING = ("fbgemm-avx2", "onednn-avx512", "onednn-avx2")
 """Arithmetics whose kernels add in saturating pairs, each in its own layout."""

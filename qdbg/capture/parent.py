@@ -15,6 +15,7 @@ from collections.abc import Callable, Iterator, Mapping
 from typing import IO, Any
 
 from qdbg.capture.level import VARIABLES, forced_level
+from qdbg.capture.prefork import Forked, current
 from qdbg.capture.request import Request, error_from, request_line
 from qdbg.core.container import decode, unpack
 from qdbg.core.program import Recording
@@ -113,7 +114,7 @@ def _runs(data: bytes) -> Runs:
 class Child:
     """One running child: its answers come through a queue, its noise stays here."""
 
-    def __init__(self, process: subprocess.Popen[bytes]) -> None:
+    def __init__(self, process: subprocess.Popen[bytes] | Forked) -> None:
         self._process = process
         self._messages: queue.SimpleQueue[Mapping[str, Any] | bytes | None] = queue.SimpleQueue()
         self._noise: deque[str] = deque(maxlen=LAST_LINES)
@@ -191,6 +192,21 @@ class Child:
                 self._noise.append("".join(c for c in text if c.isprintable())[:200])
 
 
+def _started(module: str, level: str, threads: int) -> subprocess.Popen[bytes] | Forked:
+    command, env = (*PYTHON, module), child_environment(level, threads)
+    servers = current()
+    if servers is not None:
+        return servers.start(command, env, (level, threads))
+    return subprocess.Popen(  # noqa: S603 - this Python and this package, no shell
+        command,
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        env=env,
+        start_new_session=True,  # ctrl+c is the parent's to handle
+    )
+
+
 @contextlib.contextmanager
 def child_process(level: str, module: str, threads: int = 1) -> Iterator[Child]:
     """A Python that runs `module` with torch kept to the level, killed at the end.
@@ -198,14 +214,7 @@ def child_process(level: str, module: str, threads: int = 1) -> Iterator[Child]:
     Raises CaptureError where it cannot be started.
     """
     try:
-        process = subprocess.Popen(  # noqa: S603 - this Python and this package, no shell
-            (*PYTHON, module),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            env=child_environment(level, threads),
-            start_new_session=True,  # ctrl+c is the parent's to handle
-        )
+        process = _started(module, level, threads)
     except OSError as error:
         raise CaptureError(f"Python cannot be started for the capture: {error}") from error
     child = Child(process)

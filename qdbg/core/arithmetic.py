@@ -32,8 +32,9 @@ def f32(x: Array | float) -> Array:
     given = np.asarray(x)
     if given.dtype == np.float32:
         return given
-    if given.dtype.kind in "iu" and given.dtype.itemsize > WORD:
-        given = given.astype(np.float64)
+    if given.dtype.kind in "iu":
+        wide = given.astype(np.float64) if given.dtype.itemsize > WORD else given
+        return wide.astype(np.float32)
     with np.errstate(over="ignore", invalid="ignore"):
         return given.astype(np.float32)
 
@@ -218,7 +219,7 @@ def fma32(x: Array, y: Array | float, z: Array | float) -> Array:
         total: Array = np.asarray(product + addend)
         made = f32(total)
     doubtful = (total.view(np.int64) & BELOW_TIE) == TIE
-    doubtful |= np.abs(total) < NORMAL32
+    doubtful |= (np.abs(total) < NORMAL32) & (total != 0)  # a sum is 0 only where it is exact
     if doubtful.any():
         parts = np.broadcast_arrays(product, addend, total)
         made[doubtful] = f32(_rounded_to_odd(*(each[doubtful] for each in parts)))
@@ -231,6 +232,8 @@ def _rounded_to_odd(product: Array, addend: Array, total: Array) -> Array:
     with np.errstate(over="ignore", invalid="ignore"):
         back = total - product
         lost = (product - (total - back)) + (addend - back)
+        if not lost.any():
+            return total
         even: Array = (total.view(np.int64) & 1) == 0
         nudge = np.isfinite(total) & np.isfinite(lost) & (lost != 0) & even
         toward = np.where(lost > 0, np.inf, -np.inf)

@@ -13,6 +13,8 @@ import numpy as np
 from qdbg.core.quantity import Array
 from qdbg.core.ties import ties_in
 
+FEW = 4
+"""Up to one element in so many is computed apart from the others."""
 Values: TypeAlias = Mapping[str, Any]
 """Operands and results by the names that the formulas use: `x_q`, `w_scale`, `acc` …"""
 
@@ -124,8 +126,21 @@ def split(where: str, yes: Stage, no: Stage) -> Stage:
 
     def compute(*operands: Any) -> Array:
         values = dict(zip((*parameters, where), operands, strict=True))
-        if np.all(values[where]):
+        chosen = np.asarray(values.pop(where))
+        if np.all(chosen):
             return yes.run(values)
-        return np.where(values[where], yes.run(values), no.run(values))
+        others = ~chosen
+        if not _each_alone(values, chosen) or FEW * np.count_nonzero(others) > chosen.size:
+            return np.where(chosen, yes.run(values), no.run(values))
+        apart = {name: value[others] if np.ndim(value) else value for name, value in values.items()}
+        rest, most = no.run(apart), yes.run(values)
+        made: Array = most.astype(np.result_type(most, rest))
+        made[others] = rest
+        return made
 
     return replace(yes, parameters=(*parameters, where), compute=compute, variants=(yes, no))
+
+
+def _each_alone(values: Values, chosen: Array) -> bool:
+    """Whether each operand is one number or has an element for each one of the result."""
+    return all(np.ndim(value) == 0 or np.shape(value) == chosen.shape for value in values.values())

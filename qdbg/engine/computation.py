@@ -13,9 +13,9 @@ import numpy as np
 
 from qdbg.core import scalars
 from qdbg.core.op import NotSimulated
+from qdbg.core.pairs import pair_members
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage
-from qdbg.core.sums import pair_members
 from qdbg.engine.explain import element_of
 from qdbg.engine.formula import (
     FUNCTIONS,

@@ -9,9 +9,9 @@ from types import MappingProxyType
 
 import numpy as np
 
+from qdbg.core.pairs import pair_members
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage
-from qdbg.core.sums import pair_members
 from qdbg.engine.simulate import Simulation, window
 from qdbg.engine.trace import OF_INPUTS, Step
 

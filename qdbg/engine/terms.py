@@ -10,9 +10,9 @@ import numpy as np
 
 from qdbg.core.arithmetic import INT32, Arithmetic, i32, i64, sat16
 from qdbg.core.op import Kernel
+from qdbg.core.pairs import pair_members
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
-from qdbg.core.sums import pair_members
 from qdbg.engine.positions import NO_PIXEL, PADDING, outside, positions
 from qdbg.engine.simulate import group_of, kernel_of, window
 from qdbg.engine.trace import Step

@@ -8,10 +8,11 @@ import numpy as np
 
 from qdbg.core.arithmetic import INT16, i32
 from qdbg.core.op import Call, Kernel, NotSimulated, laid_out
+from qdbg.core.pairs import pair_members
 from qdbg.core.program import INPUT, Node, Recording
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
-from qdbg.core.sums import in_groups, pair_members
+from qdbg.core.sums import in_groups
 from qdbg.engine.simulate import UNREPEATABLE
 from qdbg.fleet.feed import Machine
 from qdbg.fleet.ranges import Range, ends

@@ -9,9 +9,10 @@ import numpy as np
 
 from qdbg.core.arithmetic import INT16, Arithmetic, i32
 from qdbg.core.op import Kernel, NotSimulated, laid_out
+from qdbg.core.pairs import PORTION, pair_members
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
-from qdbg.core.sums import PORTION, in_groups, pair_members
+from qdbg.core.sums import in_groups
 from qdbg.fleet.stack import Job
 
 Key = tuple[int, int]

@@ -7,7 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from qdbg.capture import Request, capture_many, machine_level
+from qdbg.capture import Request, capture_many, importing_torch_once, machine_level
 from qdbg.core.runs import Runs
 from qdbg.errors import QdbgError
 from qdbg.fleet.feed import Machine, Result
@@ -32,6 +32,11 @@ if TYPE_CHECKING:
 
 def predict(options: argparse.Namespace) -> int:
     """Print the prediction; the exit status says whether anything changes."""
+    with importing_torch_once():
+        return _predicted(options)
+
+
+def _predicted(options: argparse.Namespace) -> int:
     samples, request = open_samples(options)
     progress = Progress()
     try:

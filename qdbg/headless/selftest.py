@@ -15,7 +15,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from qdbg.capture import child_process, machine_level
+from qdbg.capture import child_process, importing_torch_once, machine_level
 from qdbg.capture.request import error_from
 from qdbg.core.container import decode, unpack
 from qdbg.debugger import Debugger
@@ -45,7 +45,7 @@ def selftest(options: argparse.Namespace) -> int:
     ops = tuple(options.op or ())
     share = Shares(seconds(options.budget), len(cells), workers)
     tasks = [Task(engine, level, ops, seed, share.first) for engine, level in cells]
-    with _progress(tasks) as tell, ThreadPoolExecutor(workers) as pool:
+    with _progress(tasks) as tell, importing_torch_once(), ThreadPoolExecutor(workers) as pool:
         found = list(pool.map(lambda task: run_task(task, tell, share), tasks))
     saved = [path for each in found for path in save_differences(each, seed)]
     data = coverage_data(found, seed, options.budget, ops)

@@ -8,16 +8,10 @@ import numpy as np
 
 from qdbg.core.arithmetic import INT16, centred, i32, wrap32, wrapped_sum
 from qdbg.core.op import Kernel
+from qdbg.core.pairs import PORTION, cut_pairs, saturating_pair_sums
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, stage
-from qdbg.core.sums import (
-    PORTION,
-    cut_pairs,
-    exact_sums,
-    in_groups,
-    largest,
-    saturating_pair_sums,
-)
+from qdbg.core.sums import exact_sums, in_groups, largest, row_sums
 
 
 @stage("centre", output="x_c int16 [K]", formula="x_c[k] = x_q[k] − x_zp")
@@ -95,8 +89,7 @@ def mac_pairs_blocked(x_q: Array, w_q: Array, block: int) -> Array:
 )
 def weight_sum(w_q: Array) -> Array:
     """The sum of the weights of one output channel, known before any input is."""
-    total: Array = exact_sums(np.ones((1, w_q.shape[1]), np.bool_), w_q)[0]
-    return total
+    return row_sums(w_q)
 
 
 def _cut_inside(x_q: Array, inside: Array, w_q: Array, block: int) -> Array:

@@ -1,4 +1,4 @@
-"""Captures that several tests share: each one imports torch in a child of its own."""
+"""Captures that several tests share: each of these imports torch in a child of its own."""
 
 from concurrent.futures import ThreadPoolExecutor
 
@@ -7,6 +7,7 @@ import pytest
 from qdbg.capture import machine_level
 from qdbg.names import ENGINES, LEVELS
 from tests.capture.helpers import request_for, run
+from tests.captures import each_child_started_for_itself
 
 
 @pytest.fixture(scope="session")
@@ -18,6 +19,6 @@ def reachable():
 def recordings(reachable):
     """The versicolor sample on every engine and every level of this machine."""
     asked = [(engine, level) for engine in ENGINES for level in reachable]
-    with ThreadPoolExecutor(2) as pool:
+    with each_child_started_for_itself(), ThreadPoolExecutor(2) as pool:
         made = pool.map(lambda pair: run(request_for(*pair)), asked)
         return dict(zip(asked, made, strict=True))

@@ -13,8 +13,15 @@ import pytest
 from qdbg.capture import Cancelled, parent
 from qdbg.errors import CaptureError
 from tests.capture.helpers import MODELS, request_for, run
+from tests.captures import each_child_started_for_itself
 
 READ = "import sys, os; sys.stdin.buffer.readline(); "
+
+
+@pytest.fixture(scope="module", autouse=True)
+def started():
+    with each_child_started_for_itself():
+        yield
 
 
 def child(monkeypatch, code):

@@ -5,6 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from qdbg.core import pairs as saturating
 from qdbg.core import sums
 from qdbg.ops._kernel import onednn_block
 
@@ -30,7 +31,7 @@ def blocks_of(size, block):
 def test_saturating_pairs_equal_the_loop_that_an_engineer_would_write(products):
     x = np.array([[p[0] for p in products]], np.uint8)
     w = np.array([[p[1] for p in products]], np.int8)
-    found = sums.saturating_pair_sums(x, w, 0)[0, 0]
+    found = saturating.saturating_pair_sums(x, w, 0)[0, 0]
     assert found == naive_pairs(x[0], w[0], [(0, len(products))])
 
 
@@ -40,7 +41,7 @@ def test_blocked_pairs_start_anew_in_each_block(size):
     x = random.integers(128, 256, (3, size)).astype(np.uint8)
     w = random.choice(np.array([127, -128], np.int8), (5, size))
     block = onednn_block(size) or size
-    found = sums.saturating_pair_sums(x, w, block)
+    found = saturating.saturating_pair_sums(x, w, block)
     expected = [[naive_pairs(row, channel, blocks_of(size, block)) for channel in w] for row in x]
     assert found.tolist() == expected
 
@@ -53,14 +54,14 @@ def test_portions_groups_blocks_and_types_make_no_difference(
     seed, portion, crowd, rare, monkeypatch
 ):
     for name, value in (("PORTION", portion), ("CROWD", crowd), ("RARE", rare)):
-        monkeypatch.setattr(sums, name, value)
+        monkeypatch.setattr(saturating, name, value)
     random = np.random.default_rng(seed)
     groups, each, size, rows = random.integers((1, 1, 1, 1), (4, 4, 20, 9))
     x = random.integers(0, 256, (size, rows, groups)).astype(random.choice([np.uint8, np.int32]))
     x = np.moveaxis(x, 0, -1)  # k is the slowest in memory, as in windows of single channels
     w = random.choice(np.array([127, -128, 60], np.int8), (groups * each, size))
     block = int(random.choice([0, 1, 2, 3, 4]))
-    pairs, cuts = sums.saturating_pair_sums(x, w, block), sums.cut_pairs(x, w, block)
+    pairs, cuts = saturating.saturating_pair_sums(x, w, block), saturating.cut_pairs(x, w, block)
     whole = sums.exact_sums(x, w)
     for c in range(groups * each):
         own = x[:, c // each]
@@ -76,13 +77,13 @@ def test_portions_groups_blocks_and_types_make_no_difference(
     ids=["beside large bytes", "few of all pairs", "in all rows"],
 )
 def test_exactly_the_pairs_that_leave_int16_are_found(crowd, rare, monkeypatch):
-    monkeypatch.setattr(sums, "CROWD", crowd)
-    monkeypatch.setattr(sums, "RARE", rare)
+    monkeypatch.setattr(saturating, "CROWD", crowd)
+    monkeypatch.setattr(saturating, "RARE", rare)
     a, b = (each.ravel().astype(np.uint8) for each in np.mgrid[0:256, 0:256])
     w = np.array([[127, 127], [-128, -128], [1, 127], [127, -128], [64, 65], [-1, -127]], np.int8)
     exact = np.stack([a, b], axis=1).astype(int) @ w.T.astype(int)
     outside = (exact > 32767) | (exact < -32768)
-    found = list(sums.leaving_pairs(np.stack([a, b], axis=1), w, 0))
+    found = list(saturating.leaving_pairs(np.stack([a, b], axis=1), w, 0))
     places = np.concatenate([places for places, _ in found])
     assert sorted(places.tolist()) == np.flatnonzero(outside).tolist()
     pairs = np.concatenate([pairs for _, pairs in found])
@@ -100,8 +101,8 @@ def test_with_groups_each_channel_meets_the_inputs_of_its_group():
     random = np.random.default_rng(3)
     x = random.integers(0, 256, (2, 5, 3, 7)).astype(np.uint8)
     w = random.choice(np.array([127, -128, 5], np.int8), (6, 7))
-    whole, pairs = sums.exact_sums(x, w), sums.saturating_pair_sums(x, w, 0)
-    cuts = sums.cut_pairs(x, w, 0)
+    whole, pairs = sums.exact_sums(x, w), saturating.saturating_pair_sums(x, w, 0)
+    cuts = saturating.cut_pairs(x, w, 0)
     assert whole.shape == pairs.shape == cuts.shape == (2, 5, 6)
     for c in range(6):
         own = x[:, :, c // 2].reshape(10, 7)
@@ -124,12 +125,12 @@ def test_sums_stay_exact_beyond_what_float32_holds(size):
 @pytest.mark.parametrize("groups", [1, 3])
 def test_an_empty_batch_has_empty_sums(groups):
     x, w = np.zeros((0, 5, groups, 4), np.uint8), np.full((6, 4), 127, np.int8)
-    for found in (sums.exact_sums(x, w), sums.saturating_pair_sums(x, w, 0)):
+    for found in (sums.exact_sums(x, w), saturating.saturating_pair_sums(x, w, 0)):
         assert found.shape == (0, 5, 6)
-    assert sums.cut_pairs(x, w, 0).shape == (0, 5, 6)
+    assert saturating.cut_pairs(x, w, 0).shape == (0, 5, 6)
 
 
 def test_the_sides_of_saturation_are_told_apart():
     x = np.full((1, 4), 255, np.uint8)
     w = np.array([[127, 127, 1, 1], [-128, -128, 1, 1], [127, 127, -128, -128], [1, 1, 1, 1]])
-    assert sums.cut_pairs(x, w.astype(np.int8), 0).tolist() == [[1, -1, 2, 0]]
+    assert saturating.cut_pairs(x, w.astype(np.int8), 0).tolist() == [[1, -1, 2, 0]]

@@ -7,9 +7,10 @@ import pytest
 
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import Call, laid_out
+from qdbg.core.pairs import saturating_pair_sums
 from qdbg.core.program import INPUT, Environment, Layer, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
-from qdbg.core.sums import exact_sums, saturating_pair_sums
+from qdbg.core.sums import exact_sums
 from qdbg.fleet.bounds import EXACT, POSSIBLE, PROVED, REACHED, UNKNOWN, bounds
 from qdbg.fleet.feed import Machine
 from qdbg.fleet.ranges import ranges

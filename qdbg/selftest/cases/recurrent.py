@@ -32,7 +32,8 @@ def _state(draw: Draw, *shape: int) -> torch.Tensor:
 def recurrent_cell(draw: Draw) -> Case | None:
     """One step, and a second one from the state that it leaves."""
     kind = str(draw.choice(list(GATES)))
-    width, hidden, batch = draw.integer(1, 70), draw.integer(1, 40), draw.integer(1, 5)
+    width, hidden = draw.integer(1, 70), draw.integer(1, 40)
+    batch, _ = draw.lengthened((draw.integer(1, 5), hidden), axes=(0,))
     first, first_bias = _packed(draw, GATES[kind] * hidden, width)
     second, second_bias = _packed(draw, GATES[kind] * hidden, hidden)
     x = torch.from_numpy(inputs(draw, batch, width))

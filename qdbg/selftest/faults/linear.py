@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qdbg.core import sums
+from qdbg.core import pairs
 from qdbg.core.arithmetic import Arithmetic, f32, f64
 from qdbg.core.op import Kernel
 from qdbg.core.quantity import Array
@@ -81,7 +81,7 @@ FAULTS = (
     ),
     fault(
         "linear starts pairs at the second input",
-        sums,
+        pairs,
         "pair_members",
         shifted_pairs,
         engines=(*FBGEMM, *ONEDNN),
