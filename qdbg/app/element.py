@@ -15,9 +15,9 @@ from qdbg.app.screen import CommandScreen
 from qdbg.app.sights import sight_hint, sight_panel, sight_title
 from qdbg.app.words import Panel, Words
 from qdbg.engine.sight import Sight, sight
+from qdbg.engine.step import Step
 from qdbg.engine.table import Table
 from qdbg.engine.terms import Terms, terms
-from qdbg.engine.trace import Step
 from qdbg.places import find_place
 
 WIDE, FRAME = 84, 4

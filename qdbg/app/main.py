@@ -23,9 +23,9 @@ from qdbg.app.sources import Rail, StepTable
 from qdbg.app.watching import LEAST_WATCHES, MOST_WATCHES, watch_lines
 from qdbg.app.words import Panel, Words
 from qdbg.core.work import Cancelled, heard_by
+from qdbg.engine.step import Step
 from qdbg.engine.survey import Fare
 from qdbg.engine.table import Table
-from qdbg.engine.trace import Step
 
 TINY, HIGH, HUGE = 16, 38, 160
 """Below these heights there is one pane, from these on two more; from this width on wider ones."""
