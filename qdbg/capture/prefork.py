@@ -90,7 +90,7 @@ class Server:
                       os.fdopen(stderr, "rb"))  # fmt: skip
 
     def stop(self) -> None:
-        """Kill it. Children that it forked end with their parent's pipes."""
+        """Kill it, and with it what it forked."""
         self._process.kill()
         self._process.wait()
         self._control.close()
