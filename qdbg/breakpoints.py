@@ -11,7 +11,8 @@ import numpy as np
 from qdbg.core.quantity import Array
 from qdbg.engine.expression import Expression, parse
 from qdbg.engine.scope import check_names, satisfying
-from qdbg.engine.trace import Step, Trace
+from qdbg.engine.step import Step
+from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
 from qdbg.places import find_place
 from qdbg.stops import Flags, Mark, Stop, arrival, first_flagged

@@ -13,9 +13,11 @@ from qdbg.commands import BY_ID
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.origin import Origin, origins
+from qdbg.engine.step import Step
 from qdbg.engine.table import signed
-from qdbg.engine.trace import Step, Trace, arithmetic_for
+from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
 from qdbg.names import FEEDS
 from qdbg.places import Place, find_place

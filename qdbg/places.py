@@ -11,7 +11,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from qdbg.engine.browse import Axes, axes_of
-from qdbg.engine.trace import Step, Trace
+from qdbg.engine.step import Step
+from qdbg.engine.trace import Trace
 
 _PLACE = re.compile(r"(?P<spot>[^\[\]]+?)(\[(?P<element>[\w=,\s]+)\])?")
 _NUMBERS = re.compile(

@@ -15,7 +15,8 @@ import numpy as np
 
 from qdbg.core.program import INPUT, Node, Recording
 from qdbg.core.quantity import Array
-from qdbg.engine.trace import Step, Trace
+from qdbg.engine.step import Step
+from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
 from qdbg.places import find_call, find_place
 

@@ -10,7 +10,8 @@ import numpy as np
 
 from qdbg.core.quantity import Array
 from qdbg.engine.explain import number
-from qdbg.engine.trace import Step, Trace
+from qdbg.engine.step import Step
+from qdbg.engine.trace import Trace
 
 Flags: TypeAlias = Callable[[Step], Array | None]
 """Which elements of a step are looked for: bool or codes, None for none."""

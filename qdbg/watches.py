@@ -11,8 +11,9 @@ from qdbg.engine.compare import delta
 from qdbg.engine.explain import number
 from qdbg.engine.expression import Expression, parse
 from qdbg.engine.scope import value_at
+from qdbg.engine.step import Step
 from qdbg.engine.table import signed
-from qdbg.engine.trace import Step, Trace
+from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
 from qdbg.places import find_place
 from qdbg.stops import Mark

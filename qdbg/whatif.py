@@ -11,9 +11,10 @@ import numpy as np
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import INPUT, Layer, Node, Program, Recording
 from qdbg.core.quantity import RANGES, Array, QParams, readonly
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.changed import ChangedTrace, Replaced
 from qdbg.engine.explain import number
-from qdbg.engine.trace import Trace, arithmetic_for
+from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
 from qdbg.spots import OF_LAYERS, Spot, numbers_of, passed_on
 

@@ -8,15 +8,12 @@ product in Python compute one convolution.
 """
 
 import importlib.util
-import os
 import statistics
-import subprocess
 import sys
-import warnings
 
 import numpy as np
 
-from tests.benchmark_nets import ROOT, THREADS, Net, timed
+from tests.benchmark_nets import Net, table, timed
 
 RUNS = 5
 LAYER = {"inputs": 64, "outputs": 64, "size": 28}
@@ -24,8 +21,8 @@ SMALL = {"inputs": 16, "outputs": 16, "size": 14}
 
 
 def median(work, runs=RUNS):
-    """Seconds of the processor."""
-    return statistics.median(timed(work)[0] for _ in range(runs))
+    """Milliseconds of the processor."""
+    return statistics.median(timed(work)[0] for _ in range(runs)) * 1000
 
 
 def numeric_suite(net):
@@ -90,7 +87,7 @@ class Layer:
 
 
 def rows():
-    """Name, seconds, seconds of what it is compared with."""
+    """Name, milliseconds, and those of what it is compared with."""
     net = Net("resnet18", "fbgemm", "avx2")
     with net.torch.inference_mode():
         plain = median(net.plain)
@@ -105,16 +102,7 @@ def rows():
 
 def main(arguments):
     """Print the table."""
-    if not arguments:
-        subprocess.run(
-            [sys.executable, "-m", "tests.benchmark_peers", "--child"],
-            env=os.environ | THREADS | {"PYTHONWARNINGS": "ignore"}, cwd=ROOT, check=True,
-        )  # fmt: skip
-        return
-    warnings.simplefilter("ignore")
-    for name, took, other in rows():
-        sys.stdout.write(f"{name:<52}{took * 1000:10.1f} ms{took / other:12.2f} ×\n")
-        sys.stdout.flush()
+    table("tests.benchmark_peers", arguments, rows)
 
 
 if __name__ == "__main__":

@@ -13,12 +13,11 @@ import subprocess
 import sys
 import tempfile
 import time
-import warnings
 from dataclasses import replace
 from pathlib import Path
 
 from tests.benchmark import EMPTY, QDBG, RUNS, opening, pressing
-from tests.benchmark_nets import ROOT, THREADS, Net, resident
+from tests.benchmark_nets import ROOT, Net, resident, table
 
 MOVES = [b"j", b"k", b"l", b")", b"(", b"\x04", b"\x15", b"G", b"g"]
 """Keys that move in the table of a result: elements, channels, pages, ends."""
@@ -45,18 +44,29 @@ def session_of(net):
     return Session.of(Debugger(replace(recording, environment=ran)))
 
 
+def put(data, path):
+    """Replace a file of the same bytes, safe from a power failure: what the disk takes for it."""
+    fresh = path.with_suffix(".tmp")
+    with fresh.open("wb") as stream:
+        stream.write(data)
+        stream.flush()
+        os.fsync(stream.fileno())
+    fresh.replace(path)
+
+
 def saved(net, folder):
-    """Rows on the session file of ResNet-18; saves and forwards take turns."""
+    """Rows on the session file of ResNet-18; saves, forwards and bare writes take turns."""
     from qdbg.session import load, save  # noqa: PLC0415 - only in the child
 
     session, path = session_of(net), folder / "resnet18.qdbg"
-    plain, took = [], []
+    save(session, path)
+    data, other = path.read_bytes(), folder / "bytes"
+    work = [net.plain, lambda: save(session, path), lambda: put(data, other)]
     with net.torch.inference_mode():
-        for _ in range(RUNS):
-            plain += clocked(net.plain, 1)
-            took += clocked(lambda: save(session, path), 1)
-    forward = statistics.median(plain)
-    yield "saving the session of ResNet-18", statistics.median(took), forward
+        took = [[each for one in work for each in clocked(one, 1)] for _ in range(RUNS)]
+    forward, whole, disk = map(statistics.median, zip(*took, strict=True))
+    yield "saving the session of ResNet-18", whole, forward
+    yield "… its bytes alone: write, fsync, replace", disk, forward
     before = resident("VmRSS")
     kept = load(path)
     grown = (resident("VmRSS") - before) / 1e6
@@ -106,27 +116,19 @@ def sweep():
         sys.stdout.write(f"{name}: {count / whole * 1000:.0f} samples a second\n")
 
 
-def rows(net, folder):
+def rows():
     """Name, milliseconds, milliseconds of what it is compared with."""
-    yield from saved(net, folder)
-    yield from shown(folder)
-    yield from sweep()
+    net = Net("resnet18", "fbgemm", "avx2")
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        yield from saved(net, folder)
+        yield from shown(folder)
+        yield from sweep()
 
 
 def main(arguments):
     """Print the table."""
-    if not arguments:
-        subprocess.run(
-            [sys.executable, "-m", "tests.benchmark_sessions", "--child"],
-            env=os.environ | THREADS | {"PYTHONWARNINGS": "ignore"}, cwd=ROOT, check=True,
-        )  # fmt: skip
-        return
-    warnings.simplefilter("ignore")
-    net = Net("resnet18", "fbgemm", "avx2")
-    with tempfile.TemporaryDirectory() as folder:
-        for name, took, other in rows(net, Path(folder)):
-            sys.stdout.write(f"{name:<52}{took:10.1f} ms{took / other:12.2f} × {other:.1f} ms\n")
-            sys.stdout.flush()
+    table("tests.benchmark_sessions", arguments, rows)
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import pytest
 
 import qdbg.capture
 import qdbg.headless.fleet
+import qdbg.headless.recording
 from qdbg.capture import prefork
 from qdbg.capture.level import forced_level
 from qdbg.capture.request import request_line
@@ -29,7 +30,7 @@ def each_request_runs_once():
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(qdbg.capture, "capture", once)
         patch.setattr(qdbg.headless.fleet, "capture", once)
-        patch.setattr(qdbg.headless.fleet, "capture_many", all_at_once)
+        patch.setattr(qdbg.headless.recording, "capture_many", all_at_once)
         yield
 
 

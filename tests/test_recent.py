@@ -103,7 +103,7 @@ def test_a_folder_that_cannot_be_written_is_told_and_the_file_before_stays(state
     def full(*_):
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr("qdbg.core.container.os.fsync", full)
+    monkeypatch.setattr("qdbg.core.replacing.os.fsync", full)
     with pytest.raises(SessionError, match="No space left on device"):
         left("continue", name=first.name)
     assert first.path.read_bytes() == before

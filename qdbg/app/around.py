@@ -8,9 +8,9 @@ from qdbg.app.widgets import Part, join
 from qdbg.engine.explain import number
 from qdbg.engine.passage import passage
 from qdbg.engine.spread import Spread, spread
+from qdbg.engine.step import Step
 from qdbg.engine.summary import extremes
 from qdbg.engine.table import NOTHING, signed
-from qdbg.engine.trace import Step
 
 BLOCKS = " ▁▂▃▄▅▆▇█"
 EIGHTHS = 8

@@ -10,7 +10,7 @@ from qdbg.app.sources import CHANGED
 from qdbg.app.widgets import join
 from qdbg.debugger import Debugger
 from qdbg.engine.explain import number
-from qdbg.engine.trace import Step
+from qdbg.engine.step import Step
 from qdbg.spots import find_spot, spots_here
 from qdbg.whatif import allowed, effect, held, listed, not_known, shown
 

@@ -8,8 +8,8 @@ from qdbg.app.dialogs import Choice, Choices, Choose
 from qdbg.app.grid import GridColumn, GridRow
 from qdbg.app.widgets import fitted
 from qdbg.debugger import Debugger
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.survey import Fare
-from qdbg.engine.trace import arithmetic_for
 
 ROOM = 80
 """From this width on the library has a column."""

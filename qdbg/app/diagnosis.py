@@ -16,9 +16,9 @@ from textual.worker import Worker, get_current_worker
 
 from qdbg.app import dialogs
 from qdbg.app.dialogs import Choice, Choices, Dialog
+from qdbg.app.framed import title
 from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.proofs import Question, headline, proof
-from qdbg.app.widgets import title
 from qdbg.app.words import Panel
 from qdbg.core.work import Cancelled, Tell, heard_by
 from qdbg.engine.diagnose import diagnose

@@ -18,9 +18,10 @@ from textual.screen import ModalScreen
 from textual.suggester import SuggestFromList
 from textual.widgets import Input, Static
 
+from qdbg.app.framed import title
 from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.uncovering import Uncovering
-from qdbg.app.widgets import Part, join, title
+from qdbg.app.widgets import Part, join
 from qdbg.commands import BY_ID, COMMANDS, GROUPS, Command, key_sign
 
 T = TypeVar("T")

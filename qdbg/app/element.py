@@ -3,22 +3,21 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Container, Vertical
 from textual.content import Content
 from textual.events import Resize
 
 from qdbg.app import texts
+from qdbg.app.framed import Row, Stack, title
 from qdbg.app.grid import Grid
 from qdbg.app.keyline import KeyLine
 from qdbg.app.products import TermTable
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sights import sight_hint, sight_panel, sight_title
-from qdbg.app.widgets import title
 from qdbg.app.words import Panel, Words
 from qdbg.engine.sight import Sight, sight
+from qdbg.engine.step import Step
 from qdbg.engine.table import Table
 from qdbg.engine.terms import Terms, terms
-from qdbg.engine.trace import Step
 from qdbg.places import find_place
 
 WIDE, FRAME = 84, 4
@@ -33,7 +32,7 @@ class ElementScreen(CommandScreen):
     #stop { background: $surface; }
     #about { height: auto; max-height: 3; padding: 0 1; }
     ElementScreen.alone #about { display: none; }
-    #both { height: 1fr; layout: horizontal; }
+    #both { height: 1fr; }
     #left { width: 72; height: 1fr; }
     #terms { height: 1fr; border: round $border; border-title-color: $foreground;
              border-subtitle-color: $secondary; }
@@ -78,8 +77,8 @@ class ElementScreen(CommandScreen):
         yield Words(id="title")
         yield Words(id="stop")
         yield Words(id="about")
-        with Container(id="both"):
-            with Vertical(id="left"):
+        with Row(id="both"):
+            with Stack(id="left"):
                 yield Grid(id="terms", selectable=False)
                 yield Words(id="window")
             yield Panel(id="way")

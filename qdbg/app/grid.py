@@ -5,14 +5,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
-from rich.cells import cell_len
+from rich.cells import cell_len, set_cell_size
 from rich.segment import Segment
 from rich.style import Style
 from textual.events import Click, Resize
-from textual.geometry import Region
 from textual.message import Message
-from textual.strip import Strip
 
+from qdbg.app.framed import Segments
 from qdbg.app.scrolling import Scrolled
 
 GAP = 2
@@ -127,8 +126,7 @@ class Grid(Scrolled, can_focus=False):
         self._layout_columns()
         self.select(selected)
         if width == self._width:
-            rows = max(before, self.length) + self.head
-            self.refresh(Region(0, 0, self.size.width, min(rows, self.size.height)))
+            self.refresh(*self.lines_at(range(max(before, self.length) + self.head)))
         else:
             self.refresh()
 
@@ -139,8 +137,7 @@ class Grid(Scrolled, can_focus=False):
             return
         self.see_from(min(max(top, index - self.room + 1), index))
         if before != index and top == self.top:
-            for row in (before, index):
-                self.refresh(Region(0, row - top + self.head, self.size.width, 1))
+            self.refresh(*self.lines_at(row - top + self.head for row in (before, index)))
 
     def on_resize(self, event: Resize) -> None:
         """Choose the columns that fit."""
@@ -175,13 +172,13 @@ class Grid(Scrolled, can_focus=False):
             self._looks[name] = self.get_component_rich_style(f"grid--{name}")
         return self._looks[name]
 
-    def render_line(self, y: int) -> Strip:
-        """One line of the screen: the header, or a row."""
+    def draw_line(self, y: int) -> Segments:
+        """The header, or a row."""
         if self.source is not None and y < self.head:
-            return self._strip(self._header(), self._look("header"))
+            return self._line(self._header(), self._look("header"))
         index = self.top + y - self.head
         if self.source is None or index >= self.length:
-            return Strip.blank(self.size.width, self.visual_style.rich_style)
+            return []
         row = self.source.row(index)
         cursor = "▌" if self.selectable and index == self.selected else " "
         text = f"{cursor}{row.mark} " + self._cells(row.cells) + f" {row.side}"
@@ -191,7 +188,7 @@ class Grid(Scrolled, can_focus=False):
         if cursor == "▌":
             chosen = self._look("selected")
             style += Style(bgcolor=chosen.bgcolor, reverse=chosen.reverse)
-        return self.beside_bar(self._strip(text, style), y)
+        return self.beside_bar(self._line(text, style), y)
 
     def _header(self) -> str:
         assert self.source is not None  # noqa: S101 - callers look first
@@ -222,8 +219,8 @@ class Grid(Scrolled, can_focus=False):
             parts.append(text + blanks if column.left else blanks + text)
         return (" " * GAP).join(parts)
 
-    def _strip(self, text: str, style: Style) -> Strip:
-        return Strip([Segment(text, style)]).adjust_cell_length(self._width, style)
+    def _line(self, text: str, style: Style) -> Segments:
+        return [Segment(set_cell_size(text, self._width), style)]
 
     def on_click(self, event: Click) -> None:
         """Select the row that was clicked."""

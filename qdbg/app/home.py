@@ -11,11 +11,12 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
+from qdbg.app.framed import title
 from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.keyline import KeyLine
 from qdbg.app.plan import Plan, plan_of_recent, plan_of_tour, plan_of_words
 from qdbg.app.screen import CommandScreen
-from qdbg.app.widgets import fitted, fitting, join, title
+from qdbg.app.widgets import fitted, fitting, join
 from qdbg.examples import Example, examples
 from qdbg.recent import Recent, recents
 

@@ -2,18 +2,17 @@
 
 from __future__ import annotations
 
-from textual.content import Content
 from textual.events import Click
-from textual.widget import Widget
 
+from qdbg.app.framed import Framed, Segments
+from qdbg.app.pen import Pen, Piece
 from qdbg.app.screen import CommandScreen
-from qdbg.app.widgets import Part, join
 from qdbg.commands import COMMANDS, Command, key_sign
 
 GAP = "  "
 
 
-class KeyLine(Widget, can_focus=False):
+class KeyLine(Framed, can_focus=False):
     """Keys and what they do, the most important first."""
 
     DEFAULT_CSS = """
@@ -36,12 +35,13 @@ class KeyLine(Widget, can_focus=False):
     def _allowed(self, command: Command) -> bool:
         return not isinstance(self.screen, CommandScreen) or self.screen.means(command.id)
 
-    def render(self) -> Content:
+    def draw_line(self, y: int) -> Segments:
         """The line."""
-        parts: list[Part] = [" "]
+        del y
+        line: list[Piece] = [(" ", "")]
         for _, key, command in self.fitting(self.size.width):
-            parts += [(key, "bold $footer-key-foreground"), f" {command.label}{GAP}"]
-        return join(*parts)
+            line += [(key, "bold $footer-key-foreground"), (f" {command.label}{GAP}", "")]
+        return Pen(self).draw(tuple(line))
 
     async def on_click(self, event: Click) -> None:
         """Give the command whose key was clicked."""

@@ -7,11 +7,11 @@ from textual.events import Resize
 from textual.widgets import Static
 
 from qdbg.app import texts
+from qdbg.app.framed import title
 from qdbg.app.grid import Grid
 from qdbg.app.keyline import KeyLine
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import LayerTable
-from qdbg.app.widgets import title
 from qdbg.commands import BY_ID
 
 ROWS = {"down": 1, "up": -1, "scroll-down": 10, "scroll-up": -10, "page-down": 10, "page-up": -10}

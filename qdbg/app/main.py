@@ -5,7 +5,6 @@ from __future__ import annotations
 from contextlib import suppress
 
 from textual.app import ComposeResult
-from textual.containers import Horizontal, Vertical
 from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Size
@@ -14,6 +13,7 @@ from textual.worker import get_current_worker
 from qdbg.app import texts
 from qdbg.app.around import spread_lines, way_lines
 from qdbg.app.changed import CAPTURED
+from qdbg.app.framed import Row, Stack, title
 from qdbg.app.grid import Grid
 from qdbg.app.keyline import KeyLine
 from qdbg.app.picture import FeatureMap
@@ -21,12 +21,11 @@ from qdbg.app.pictured import Pictured, part_title, views_line
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import Rail, StepTable
 from qdbg.app.watching import LEAST_WATCHES, MOST_WATCHES, watch_lines
-from qdbg.app.widgets import title
 from qdbg.app.words import Panel, Words
 from qdbg.core.work import Cancelled, heard_by
+from qdbg.engine.step import Step
 from qdbg.engine.survey import Fare
 from qdbg.engine.table import Table
-from qdbg.engine.trace import Step
 
 TINY, HIGH, HUGE = 16, 38, 160
 """Below these heights there is one pane, from these on two more; from this width on wider ones."""
@@ -119,9 +118,9 @@ class MainScreen(CommandScreen):
         """Two header lines, three panels, three lines below, and the footer."""
         yield Words(id="title")
         yield Words(id="stop")
-        with Horizontal(id="body"):
+        with Row(id="body"):
             yield Grid(id="rail", header=False)
-            with Vertical(id="middle"):
+            with Stack(id="middle"):
                 yield Grid(id="table")
                 yield Pictured(id="map")
                 yield Words(id="passage")

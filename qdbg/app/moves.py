@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from qdbg.debugger import Debugger
     from qdbg.engine.browse import Axes
     from qdbg.engine.reading import Reading
-    from qdbg.engine.trace import Step
+    from qdbg.engine.step import Step
 
 
 class Moves(Looks):

@@ -9,10 +9,11 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.widgets import Static
 
+from qdbg.app.framed import title
 from qdbg.app.grid import Grid
 from qdbg.app.keyline import KeyLine
 from qdbg.app.screen import CommandScreen
-from qdbg.app.widgets import Part, join, title
+from qdbg.app.widgets import Part, join
 from qdbg.app.words import Panel, Words
 from qdbg.commands import BY_ID, key_sign
 

@@ -11,10 +11,7 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
-from textual.geometry import Region
 from textual.message import Message
-from textual.strip import Strip
-from textual.widget import Widget
 
 from qdbg.app.brush import (
     PARTS,
@@ -31,6 +28,7 @@ from qdbg.app.brush import (
     numbers,
     square,
 )
+from qdbg.app.framed import Framed, Segments
 from qdbg.app.looks import few_colors
 from qdbg.engine.picture import Picture
 
@@ -40,7 +38,7 @@ WHEEL = 4
 """How many lines the mouse wheel moves."""
 
 
-class FeatureMap(Widget, can_focus=True):
+class FeatureMap(Framed, can_focus=True):
     """One channel's image; it draws only what is on the screen."""
 
     DEFAULT_CSS = """
@@ -96,7 +94,7 @@ class FeatureMap(Widget, can_focus=True):
             self.refresh()
             return
         lines = {0, *(1 + (row - self.top) // self.scale.high for row in (before, self.row))}
-        self.refresh(*(Region(0, line, self.size.width, 1) for line in lines))
+        self.refresh(*self.lines_at(lines))
 
     def _fitting(self, picture: Picture) -> Scale:
         """The largest pixels with which the whole picture fits; else the smallest there are."""
@@ -167,16 +165,13 @@ class FeatureMap(Widget, can_focus=True):
         self._palette = None
         self.refresh()
 
-    def render_line(self, y: int) -> Strip:
+    def draw_line(self, y: int) -> Segments:
         """The column numbers, or one line of pixels."""
         if self.picture is None:
-            return Strip.blank(self.size.width, self.rich_style)
+            return []
         row = self.top + (y - 1) * self.scale.high
         drawn = self._pixels(self.picture, row) if y else self._ruler(self.picture)
-        segments = [
-            Segment("".join([text for text, _ in run]), style) for style, run in _runs(drawn)
-        ]
-        return Strip(segments).adjust_cell_length(self.size.width, self.palette.nothing)
+        return [Segment("".join([text for text, _ in run]), style) for style, run in _runs(drawn)]
 
     def _ruler(self, picture: Picture) -> list[Drawn]:
         """Every fifth column's number, and the cursor's."""

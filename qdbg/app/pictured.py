@@ -15,8 +15,8 @@ from qdbg.app.words import Words
 from qdbg.engine.browse import Axes, axes_of
 from qdbg.engine.explain import number
 from qdbg.engine.picture import Picture
+from qdbg.engine.step import Step
 from qdbg.engine.table import NOTHING, SIDES, signed
-from qdbg.engine.trace import Step
 from qdbg.names import VIEWS
 
 Parts = list[Part]

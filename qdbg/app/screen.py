@@ -36,6 +36,7 @@ def _binding(command: Command) -> Binding:
 class CommandScreen(Uncovering[None]):
     """A screen on which every command of the table can be given."""
 
+    BLANK = True  # its widgets cover all of it
     BINDINGS = bindings()
     COMMAND_PALETTE_BINDING = ""
     ALLOWED: ClassVar[frozenset[str] | None] = None

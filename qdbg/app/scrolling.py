@@ -11,9 +11,8 @@ from typing import ClassVar
 
 from rich.segment import Segment
 from textual.events import MouseDown, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp
-from textual.strip import Strip
 
-from qdbg.app.widgets import Framed
+from qdbg.app.framed import Framed, Segments
 
 WHEEL = 3
 """How many lines the mouse wheel moves."""
@@ -56,14 +55,14 @@ class Scrolled(Framed):
             self.top = top
             self.refresh()
 
-    def beside_bar(self, strip: Strip, y: int) -> Strip:
+    def beside_bar(self, line: Segments, y: int) -> Segments:
         """A line of the widget with its part of the bar, where there is one."""
         if not self.overflows:
-            return strip
+            return line
         sign = THUMB if y - self.head in self._thumb() else TRACK
         style = self.get_component_rich_style("scrolled--bar")
-        before = strip.adjust_cell_length(self.size.width - 1, self.visual_style.rich_style)
-        return Strip.join([before, Strip([Segment(sign, style)], 1)])
+        room, blank = self.size.width - 1, self.visual_style.rich_style
+        return [*Segment.adjust_line_length(line, room, blank), Segment(sign, style)]
 
     def _thumb(self) -> range:
         high = max(1, self.room * self.room // self.length)

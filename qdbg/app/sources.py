@@ -16,8 +16,9 @@ from qdbg.core.program import Layer
 from qdbg.core.quantity import Array
 from qdbg.engine.browse import axes_of
 from qdbg.engine.reading import PLAIN, Reading
+from qdbg.engine.step import Step
 from qdbg.engine.table import NOTHING, Measure, Table
-from qdbg.engine.trace import Step, Trace
+from qdbg.engine.trace import Trace
 from qdbg.ops import registry
 
 PART = re.compile(r"([ih]h(?:_l\d+(?:_reverse)?)?)(?:#\d+)?")

@@ -11,11 +11,11 @@ from qdbg.app.sources import CHANGED, layer_title
 from qdbg.app.widgets import Part, fitting, join
 from qdbg.debugger import Debugger
 from qdbg.engine.explain import Line, explain, number, way
+from qdbg.engine.step import Step
 from qdbg.engine.summary import Range, extremes, parameters, value_range
 from qdbg.engine.survey import Fare
 from qdbg.engine.table import signed
 from qdbg.engine.terms import Terms, lost_outputs
-from qdbg.engine.trace import Step
 from qdbg.headless.output import bar
 from qdbg.names import LEVELS
 

@@ -12,7 +12,7 @@ from textual.containers import Vertical
 from textual.widgets import Static
 
 from qdbg.app.dialogs import CSS, Dialog
-from qdbg.app.widgets import title
+from qdbg.app.framed import title
 from qdbg.core.work import Cancelled, heard_by
 from qdbg.headless.output import bar
 

@@ -11,7 +11,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from qdbg.capture.arguments import Arguments, integers
-from qdbg.capture.tape import Tape, overwrites
+from qdbg.capture.called import overwrites
+from qdbg.capture.tape import Tape
 
 
 class Again(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves it untyped

@@ -44,7 +44,8 @@ class Backend:
             return
         shape = list(args[0].shape)
         if not shape or shape[-1] != wanted:
-            line = f"{self.tape.line}: " if self.tape is not None and self.tape.line else ""
+            at = None if self.tape is None else self.tape.where.line
+            line = f"{at}: " if at else ""
             raise CaptureError(
                 f"{line}layer {path} is given a value of shape {shape}",
                 expected=f"[N, {wanted}]",
@@ -116,7 +117,7 @@ class Backend:
     def enter_line(self, line: str) -> None:
         """The user's own source line that the next calls belong to."""
         if self.tape is not None:
-            self.tape.line = line
+            self.tape.where.line = line
 
     def enter_layer(self, path: str) -> None:
         """The interpreter follows the forward of the user's own module at `path`."""
@@ -126,7 +127,7 @@ class Backend:
     def leave_layer(self) -> None:
         """It is through with it."""
         if self.tape is not None:
-            self.tape.leave()
+            self.tape.where.leave()
 
 
 def _inside_torchs(modules: Mapping[str, torch.nn.Module]) -> dict[str, torch.nn.Module]:

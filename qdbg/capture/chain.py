@@ -15,10 +15,10 @@ import numpy as np
 import torch
 from torch.utils._pytree import tree_leaves
 
+from qdbg.capture.called import overwrites
 from qdbg.capture.following import tensors_in
 from qdbg.capture.linking import Made, RunTape
 from qdbg.capture.run import fingerprint
-from qdbg.capture.tape import overwrites
 from qdbg.core.op import Operand
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array, QTensor, readonly

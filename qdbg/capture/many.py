@@ -84,11 +84,12 @@ def record_many(request: Request, model: Model, forward: Any, progress: Progress
     progress("rebuilding the layers")
     recorder = Recorder(request, model, prepare(model, forward), (engine, kernel))
     portion, total = Portion(), len(request.sample.values)
-    for start in range(0, total, request.batch):
+    first, last = request.share or (0, total)
+    for start in range(first, last, request.batch):
         progress(f"running sample {start + 1} of {total}")
         with torch.no_grad():
             recording, links = recorder.record(lot(request.sample, start, request.batch))
-        if start == 0:
+        if start == first:
             _refuse_too_much(size_of(recording) * -(-total // request.batch))
         if portion.size > PORTION or not portion.takes(recording, links):
             yield from portion.flushed()

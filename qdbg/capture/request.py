@@ -35,6 +35,8 @@ class Request:
     """How many threads PyTorch may use for one op."""
     batch: int = 0
     """How many samples are run at a time, each lot in a run of its own; 0: one run of them all."""
+    share: tuple[int, int] | None = None
+    """From which sample to which, where other children run the other ones; None: all."""
 
 
 def request_line(request: Request, level: str) -> bytes:
@@ -48,6 +50,7 @@ def request_line(request: Request, level: str) -> bytes:
         "cpu": level,
         "threads": request.threads,
         "batch": request.batch,
+        "share": request.share,
         "name": sample.name,
         "note": sample.note,
         "shape": list(sample.values.shape),
@@ -68,6 +71,7 @@ def parse_request(line: bytes) -> Request:
         cpu=fields["cpu"],
         threads=fields["threads"],
         batch=fields["batch"],
+        share=None if fields["share"] is None else tuple(fields["share"]),
         sample=Sample(fields["name"], readonly(values.astype(np.float32)), fields["note"]),
     )
 

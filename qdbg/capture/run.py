@@ -170,5 +170,5 @@ def fingerprint(output: Any) -> list[object]:
 
 def _refused(error: Exception, tape: Tape) -> CaptureError:
     words = str(error).strip().partition("\n")[0].partition(". ")[0][:300]
-    where = f" at {line}" if (line := tape.source()) else ""
+    where = f" at {line}" if (line := tape.where.source()) else ""
     return CaptureError(f"PyTorch could not run {tape.now or 'the model'}{where}: {words}")

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 from types import MappingProxyType, TracebackType
 from typing import Any, Self, TypeVar
 
@@ -14,55 +13,22 @@ from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils._pytree import tree_leaves
 
 from qdbg.capture.arguments import Arguments, copied, strides_of
+from qdbg.capture.called import Called
 from qdbg.capture.level import machine_has
 from qdbg.capture.recurrent import Unlike, parts_inside
+from qdbg.capture.whereabouts import Whereabouts
 from qdbg.core.op import Operand
 from qdbg.core.program import FIRST_CONSTANT, INPUT, UNKNOWN, VBMI, Layer, Node
 from qdbg.core.quantity import Array, QTensor
 from qdbg.errors import CaptureError
-from qdbg.ops import names_of_calls, recurrent
+from qdbg.ops import recurrent
 
 PASSED_ON = "identity"
 """The op of a call that gives back its very operand."""
 PASSING = {"Identity", "Dropout"}
 """Modules that hand on their input at inference, some of them unseen by the dispatcher."""
-ROOT = "forward"
 NO_LAYERS: Mapping[str, Layer] = MappingProxyType({})
-CHOOSING = "quantized::conv"
-"""Calls whose kernel depends on more than the CPU level."""
-OVERWRITES = "quantized::conv2d_add"
-"""Calls that write over an operand where its memory is in the order that suits them, though their
-schema does not say so."""
 T = TypeVar("T")
-
-
-@dataclass(frozen=True, slots=True)
-class Called:
-    """What is known of an op of the dispatcher whatever it is called with."""
-
-    name: str
-    """`quantized::conv2d.new`."""
-    op: str
-    quantizes: bool
-    chooses: bool
-    """Its kernel depends on more than the CPU level."""
-    writes: bool
-
-    @classmethod
-    @cache
-    def of(cls, func: Any) -> Called:
-        """Asked once: torch makes the names anew each time."""
-        name, known = func.name(), names_of_calls()
-        schema = name.partition(".")[0]
-        op = known.get(name) or known.get(schema, schema.replace("::", "."))
-        quantizes = op.startswith("quantize")
-        return cls(name, op, quantizes, schema.startswith(CHOOSING), overwrites(func))
-
-
-@cache
-def overwrites(func: Any) -> bool:
-    """Whether the op writes over one of its operands."""
-    return bool(func._schema.is_mutable) or func.name().startswith(OVERWRITES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,7 +59,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         self.values: list[Array] = []
         self.now = ""
         """The name of the call that runs, or the path of the module: for error messages."""
-        self.line: str | None = None
+        self.where = Whereabouts(line_of)
         self.constants: list[Operand] = []
         self.repeats: list[tuple[int, str]] = []
         """The calls with a quantized result of their own, by the dispatcher's names: a later run
@@ -101,7 +67,6 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         self._modules = modules
         self._layers = layers
         self._progress = progress
-        self._line_of = line_of
         vbmi = machine_has(VBMI)
         self._circumstances = {} if vbmi is None else {VBMI: vbmi}
         self._reading = False
@@ -109,9 +74,6 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         self._made_by: dict[int, int] = {id(fed): INPUT}
         self._alive: list[torch.Tensor] = [fed]
         self._fed = np.array(fed.detach().numpy())
-        self._calls: dict[str, int] = {}
-        self._names: set[str] = set()
-        self._stack: list[tuple[str, int, str | None]] = [("", 1, None)]
         self._before: list[int] = []
         self._handles: list[Any] = []
 
@@ -140,20 +102,8 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
 
     def enter(self, path: str) -> None:
         """The calls that follow are made by the layer at `path`."""
-        self.source()
-        count = self._calls[path] = self._calls.get(path, 0) + 1
-        self._stack.append((path, count, self.line))
+        self.where.enter(path)
         self.now = path
-
-    def leave(self) -> None:
-        """Back to the layer that called it, and to its line."""
-        self.line = self._stack.pop()[2]
-
-    def source(self) -> str | None:
-        """The line of the user's forward that runs."""
-        if self._line_of is not None:
-            self.line = self._line_of()
-        return self.line
 
     def __torch_dispatch__(
         self, func: Any, types: Any, args: tuple[Any, ...] = (), kwargs: Any = None
@@ -168,7 +118,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         quantized = bool(given.packed) or any(operand.is_quantized for operand in operands)
         concerned = quantized or called.quantizes
         if concerned:
-            self.now = self._name(called.op)
+            self.now = self.where.name(called.op)
             self._progress(f"running {self.now}")
         sources = self._sources(given) if concerned else ()
         result = func(*args, **kwargs)
@@ -204,7 +154,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         for part, each in enumerate(results):
             settings = given.settings | ({"part": part} if len(results) > 1 else {})
             settings |= self._circumstances if called.chooses else {}
-            self._write(self._name(op), op, Given(sources, names, settings), each)
+            self._write(self.where.name(op), op, Given(sources, names, settings), each)
 
     def composed(self, tensor: torch.Tensor, origins: list[torch.Tensor], calls: range) -> None:
         """A tensor was made beside the model, of other tensors and of the results of calls."""
@@ -226,7 +176,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
             sources = tuple(self._source(tensor) for _, tensor in operands)
             names = tuple(name for name, _ in operands)
             own = Given(sources, names, {"reduce_range": part.reduce_range})
-            self._write(self._name(part.linear.name), recurrent.LINEAR, own, part.y)
+            self._write(self.where.name(part.linear.name), recurrent.LINEAR, own, part.y)
         return {recurrent.PARTS: len(parts)}
 
     def through(
@@ -250,11 +200,11 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         silent = len(self.nodes) == self._before.pop()
         if passed and silent and type(module).__name__ in PASSING:
             self._write_passed(output)
-        self.leave()
+        self.where.leave()
 
     def _sources(self, given: Arguments) -> tuple[int, ...]:
         """Where the operands come from; those that no call made become constants."""
-        layer = self._layers.get(self._stack[-1][0])
+        layer = self._layers.get(self.where.path)
         if layer is None or layer.weight is None:
             self._quietly(given.unpack)
         return tuple(self._source(tensor) for _, tensor in (*given.tensors, *given.unpacked))
@@ -293,7 +243,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
             value, output = self.values[source], self.nodes[source].output
             kept = value if output is None else QTensor(value, output)
         given = Given((source,), ("input",), {})
-        self._write(self._name(PASSED_ON), PASSED_ON, given, result, kept)
+        self._write(self.where.name(PASSED_ON), PASSED_ON, given, result, kept)
 
     def _quietly(self, read: Callable[[], T]) -> T:
         """Read a value off the record: hooks run on tape too, and reading is no call of the
@@ -302,15 +252,6 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         found = read()
         self._reading = before
         return found
-
-    def _name(self, op: str) -> str:
-        path, count, _ = self._stack[-1]
-        base = f"{path or ROOT}{f'#{count}' if count > 1 else ''}:{op}"
-        name, again = base, 1
-        while name in self._names:
-            again += 1
-            name = f"{base}#{again}"
-        return name
 
     def _write(
         self,
@@ -327,15 +268,15 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
             raise CaptureError(f"{name} gives {dtype} numbers", expected="quint8, qint8 or float32")
         output = operand.qparams if isinstance(operand, QTensor) else None
         value = operand.q if isinstance(operand, QTensor) else operand
-        self._names.add(name)
+        self.where.take(name)
         self._made_by[id(result)] = len(self.nodes)
         self._alive.append(result)  # an id stays unique only while its tensor lives
         self.nodes.append(
             Node(
                 name=name,
                 op=op,
-                layer=self._stack[-1][0],
-                source=self.source(),
+                layer=self.where.path,
+                source=self.where.source(),
                 inputs=given.sources,
                 shape=tuple(value.shape),
                 dtype=output.dtype if output else str(value.dtype),

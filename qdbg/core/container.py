@@ -6,14 +6,11 @@ under a single key, because several keys would be written in a random order.
 
 from __future__ import annotations
 
-import contextlib
 import hashlib
 import importlib
 import json
 import mmap
-import os
 import stat
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -23,6 +20,7 @@ import numpy as np
 from qdbg.core.checks import describe
 from qdbg.core.packing import pack, unpack
 from qdbg.core.quantity import Array, readonly
+from qdbg.core.replacing import replacing
 from qdbg.errors import SessionError
 
 __all__ = ["decode", "encode", "pack", "read", "unpack", "write"]
@@ -36,33 +34,31 @@ MAPPED = 2**22
 place that is mapped ends the process that looks at it."""
 HEADER_BYTES = 8
 SAVE_AGAIN = "save the session again, or take the file from where it was made"
-DTYPES = {"U8": "u1", "I8": "i1", "I32": "<i4", "I64": "<i8", "F32": "<f4", "F64": "<f8"}
+DTYPES = {"U8": "u1", "I8": "i1", "I32": "<i4", "F32": "<f4", "F64": "<f8", "I64": "<i8"}
+"""In the order in which safetensors sorts the types."""
+KINDS = tuple(DTYPES)
+TYPES = {np.dtype(spelled): kind for kind, spelled in DTYPES.items()}
+DIGEST = 64
+"""Characters of a SHA-256 in hexadecimal."""
 
 
 def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> None:
     """Replace the file in one step: a kill or a power failure at any moment leaves the old one or
-    the new one."""
-    arrays, note = _content_of(tensors, metadata)
-    library = importlib.import_module("safetensors.numpy")
-    temporary: Path | None = None
+    the new one. Raises SessionError."""
+    arrays, described = _in_order(tensors), _canonical(metadata)
+    blank = _head(arrays, dict.fromkeys(arrays, "0" * DIGEST), described)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
-        temporary = Path(name)
-        os.close(handle)
-        library.save_file(arrays, temporary, metadata=note)
-        _sync(temporary)
-        temporary.chmod(_mode(path))
-        temporary.replace(path)
-    except (OSError, importlib.import_module("safetensors").SafetensorError) as error:
-        why = getattr(error, "strerror", None) or str(error).partition("\n")[0]
+        with replacing(path, len(blank)) as file:
+            digests = {}
+            for name, array in arrays.items():
+                file.add(_bytes_of(array))
+                digests[name] = _digest(array)
+            file.finish(_head(arrays, digests, described))
+    except OSError as error:
         raise SessionError(
-            f"{path} cannot be written: {why}",
+            f"{path} cannot be written: {error.strerror or error}",
             remedy="choose another folder, or make room on the disk",
         ) from error
-    finally:
-        if temporary is not None:
-            temporary.unlink(missing_ok=True)
 
 
 def read(path: Path) -> tuple[dict[str, Array], dict[str, object]]:
@@ -88,22 +84,39 @@ def _mapped(path: Path) -> mmap.mmap:
 
 
 def encode(tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> bytes:
-    """The bytes of the file, the same for equal content."""
-    arrays, note = _content_of(tensors, metadata)
-    saved: bytes = importlib.import_module("safetensors.numpy").save(arrays, metadata=note)
-    return saved
+    """The bytes of the file, the same for equal content. Raises SessionError."""
+    arrays = _in_order(tensors)
+    digests = {name: _digest(array) for name, array in arrays.items()}
+    return b"".join(
+        [_head(arrays, digests, _canonical(metadata)), *map(_bytes_of, arrays.values())]
+    )
 
 
-def _content_of(
-    tensors: Mapping[str, Array], metadata: Mapping[str, object]
-) -> tuple[dict[str, Array], dict[str, str]]:
-    """What the file holds: the arrays, and the text in its metadata."""
-    digests = {name: _digest(tensors[name]) for name in sorted(tensors)}
-    content = {"format": FORMAT, "version": VERSION, "digests": digests, "content": metadata}
-    text = _canonical(content)
+def _in_order(tensors: Mapping[str, Array]) -> dict[str, Array]:
+    """As safetensors puts them: the types with the widest numbers first. Raises SessionError."""
+    wrong = next((name for name, held in tensors.items() if held.dtype not in TYPES), None)
+    if wrong is not None:
+        raise SessionError(f"{describe(wrong)}: {tensors[wrong].dtype} numbers cannot be saved")
+    order = sorted(tensors, key=lambda name: (-KINDS.index(TYPES[tensors[name].dtype]), name))
+    return {name: np.asarray(tensors[name], order="C") for name in order}
+
+
+def _head(arrays: Mapping[str, Array], digests: Mapping[str, str], described: str) -> bytes:
+    """What stands before the numbers, in as many bytes for any digests; `described` is the
+    metadata as `_canonical` spells it."""
+    rest = _canonical({"digests": digests, "format": FORMAT, "version": VERSION})
+    text = f'{{"content": {described}, {rest[1:]}'  # as _canonical spells the whole
     last = json.dumps({"digest": _hash(text)})
-    note = {KEY: f"{text[:-1]}, {last[1:]}"}  # one more entry of the same object
-    return {name: np.asarray(tensors[name], order="C") for name in sorted(tensors)}, note
+    note = f"{text[:-1]}, {last[1:]}"  # one more entry of the same object
+    entries: dict[str, object] = {"__metadata__": {KEY: note}}
+    end = 0
+    for name, array in arrays.items():
+        start, end = end, end + array.nbytes
+        shape, kind = list(array.shape), TYPES[array.dtype]
+        entries[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
+    body = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
+    body += b" " * (-len(body) % HEADER_BYTES)
+    return len(body).to_bytes(HEADER_BYTES, "little") + body
 
 
 def decode(data: bytes | mmap.mmap, name: str) -> tuple[dict[str, Array], dict[str, object]]:
@@ -213,8 +226,12 @@ def _digest(array: Array) -> str:
     """Over dtype, shape and bytes, so that none of them can change unseen."""
     head = f"{array.dtype.str}{list(array.shape)}".encode()
     found = hashlib.sha256(head)
-    found.update(np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+    found.update(_bytes_of(array))
     return found.hexdigest()
+
+
+def _bytes_of(array: Array) -> memoryview:
+    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
 
 
 def _text_digest(content: Mapping[str, object]) -> str:
@@ -227,21 +244,3 @@ def _canonical(content: Mapping[str, object]) -> str:
 
 def _hash(text: str) -> str:
     return hashlib.sha256(text.encode()).hexdigest()
-
-
-def _mode(path: Path) -> int:
-    """The permissions of the file that is replaced, or those of any new file."""
-    with contextlib.suppress(OSError):
-        return stat.S_IMODE(path.stat().st_mode)
-    mask = os.umask(0)
-    os.umask(mask)
-    return 0o666 & ~mask
-
-
-def _sync(path: Path) -> None:
-    """Wait until the file's bytes are on the disk: its name may only then be given to it."""
-    handle = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(handle)
-    finally:
-        os.close(handle)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from qdbg.ops import registry
 
 if TYPE_CHECKING:
-    from qdbg.engine.trace import Step
+    from qdbg.engine.step import Step
 
 PLAIN = {2: "ni", 3: "ncl", 4: "nchw", 5: "ncdhw"}
 """The letters of a tensor's axes, by their number: sample, channel, depth, height, width."""

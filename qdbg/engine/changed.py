@@ -14,7 +14,8 @@ from qdbg.core.program import Recording
 from qdbg.core.quantity import Array, readonly
 from qdbg.engine.compare import differs
 from qdbg.engine.simulate import Simulation
-from qdbg.engine.trace import Step, Trace
+from qdbg.engine.step import Step
+from qdbg.engine.trace import Trace
 from qdbg.engine.unseen import behind
 
 DYNAMIC = frozenset({"quantize_dynamic"})

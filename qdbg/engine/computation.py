@@ -33,7 +33,8 @@ from qdbg.engine.formula import (
     read,
 )
 from qdbg.engine.simulate import Simulation, window
-from qdbg.engine.trace import Step, Trace
+from qdbg.engine.step import Step
+from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
 
 Value: TypeAlias = float | list[float]

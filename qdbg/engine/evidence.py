@@ -7,9 +7,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.explain import Line, way
+from qdbg.engine.step import Step
 from qdbg.engine.terms import Terms, lost_outputs, terms
-from qdbg.engine.trace import Step, Trace, arithmetic_for
+from qdbg.engine.trace import Trace
 from qdbg.engine.verdict import Verdict
 
 

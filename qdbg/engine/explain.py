@@ -13,7 +13,7 @@ from qdbg.core.pairs import pair_members
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage
 from qdbg.engine.simulate import Simulation, window
-from qdbg.engine.trace import OF_INPUTS, Step
+from qdbg.engine.step import OF_INPUTS, Step
 
 SHOWN_TERMS = 4
 """How many terms of a sum stand in a formula; the drill-down shows them all."""

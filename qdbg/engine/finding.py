@@ -10,7 +10,8 @@ import numpy as np
 from qdbg.core.quantity import Array
 from qdbg.engine.expression import parse
 from qdbg.engine.scope import check_names, satisfying
-from qdbg.engine.trace import Step, Trace
+from qdbg.engine.step import Step
+from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
 
 SHORT = {"!=": "≠", "diff": "≠", "saturation": "sat", "ties": "tie"}

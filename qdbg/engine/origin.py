@@ -14,7 +14,8 @@ from qdbg.core.stage import Stage
 from qdbg.engine.carried import Carried, carried
 from qdbg.engine.explain import number
 from qdbg.engine.simulate import Simulation, group_of, window
-from qdbg.engine.trace import OF_INPUTS, Step, Trace
+from qdbg.engine.step import OF_INPUTS, Step
+from qdbg.engine.trace import Trace
 from qdbg.ops import registry
 
 _SOURCE = re.compile(r"\[(\w+)\[\w\]\]")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from qdbg.engine.explain import element_of, number
-from qdbg.engine.trace import Step
+from qdbg.engine.step import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,7 @@ import numpy as np
 from qdbg.core.arithmetic import f64, i64
 from qdbg.core.quantity import Array
 from qdbg.engine.browse import Axes, axes_of
-from qdbg.engine.trace import Step
+from qdbg.engine.step import Step
 
 
 @dataclass(frozen=True, slots=True)

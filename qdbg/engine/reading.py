@@ -8,7 +8,7 @@ import numpy as np
 
 from qdbg.core.quantity import Array, QTensor
 from qdbg.engine.explain import number
-from qdbg.engine.trace import Step
+from qdbg.engine.step import Step
 
 BASES = ("decimal", "hex", "binary", "two's complement")
 """The last shows what a register holds: a byte's 8 bits, the 8 hex digits of an int32."""

@@ -15,7 +15,8 @@ from qdbg.engine.browse import OUTER, SPATIAL, UNKNOWN, axes_of
 from qdbg.engine.compare import delta
 from qdbg.engine.expression import TEXTS, Expression, Value
 from qdbg.engine.simulate import planned
-from qdbg.engine.trace import Step, Trace
+from qdbg.engine.step import Step
+from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
 
 PORTION = 2**18

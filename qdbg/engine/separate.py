@@ -11,10 +11,11 @@ import numpy as np
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import FIRST_CONSTANT, INPUT, Recording
 from qdbg.core.quantity import Array, QParams, QTensor, readonly
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.diagnose import results
 from qdbg.engine.simulate import Simulation
 from qdbg.engine.telling import doubt
-from qdbg.engine.trace import Trace, arithmetic_for
+from qdbg.engine.trace import Trace
 from qdbg.engine.verdict import Verdict
 from qdbg.names import TEXTBOOK
 

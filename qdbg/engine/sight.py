@@ -10,8 +10,8 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
 from qdbg.engine.positions import Line, outside, positions
 from qdbg.engine.simulate import group_of, window
+from qdbg.engine.step import Step
 from qdbg.engine.terms import Terms
-from qdbg.engine.trace import Step
 
 SHADES = 8
 """How many shades the inputs have."""

@@ -9,8 +9,8 @@ import numpy as np
 
 from qdbg.core.quantity import Array
 from qdbg.engine.explain import number
+from qdbg.engine.step import Step
 from qdbg.engine.summary import value_range
-from qdbg.engine.trace import Step
 
 MOST = 65536
 """Values that are counted; counting more would be felt at each key."""

@@ -8,7 +8,7 @@ import numpy as np
 
 from qdbg.core.quantity import QParams
 from qdbg.engine.explain import number
-from qdbg.engine.trace import Step
+from qdbg.engine.step import Step
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,8 +10,9 @@ from qdbg.core.op import NotSimulated
 from qdbg.core.program import Node, Recording
 from qdbg.core.stage import Values
 from qdbg.core.work import doing, part
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.simulate import planned
-from qdbg.engine.trace import Trace, arithmetic_for
+from qdbg.engine.trace import Trace
 from qdbg.names import TEXTBOOK
 from qdbg.ops import registry
 

@@ -13,7 +13,7 @@ from qdbg.engine.browse import axes_of
 from qdbg.engine.compare import delta
 from qdbg.engine.explain import element_of, number
 from qdbg.engine.reading import PLAIN, VALUES, WORD, Reading, bits_of, real_of
-from qdbg.engine.trace import Step
+from qdbg.engine.step import Step
 
 NOTHING = "·"
 """Stands where PyTorch exposes no value, or where nothing is simulated."""

@@ -15,7 +15,7 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
 from qdbg.engine.positions import NO_PIXEL, PADDING, outside, positions
 from qdbg.engine.simulate import group_of, kernel_of, window
-from qdbg.engine.trace import Step
+from qdbg.engine.step import Step
 
 LEFT_OUT = "left out"
 

@@ -11,6 +11,7 @@ from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.diagnose import Changes, diagnose
 from qdbg.engine.evidence import with_changes
 from qdbg.engine.patterns import patterns
@@ -22,7 +23,7 @@ from qdbg.engine.together import (
     settled,
     smallest_unions,
 )
-from qdbg.engine.trace import Trace, arithmetic_for
+from qdbg.engine.trace import Trace
 from qdbg.engine.verdict import Diagnosis, Verdict
 from qdbg.names import TEXTBOOK
 

@@ -9,6 +9,8 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import time
+from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -19,8 +21,11 @@ from qdbg.names import DASK
 
 PART = 64
 """Runs of a part: the same for any number of workers, and so is every count."""
-WORTH = 2**22
-"""Unless a number is asked for, fewer values than these are not worth starting processes."""
+WORTH = 3.0
+"""Unless a number is asked for, less work than this many seconds of one core is not worth starting
+processes: each imports numpy and the simulation first …"""
+IMPORTS = 1.0
+"""… which takes no longer than this."""
 SAFE = "PYTHONSAFEPATH"
 T = TypeVar("T")
 
@@ -36,24 +41,32 @@ class Workers:
 
     def each(self, job: Callable[[Runs], T], parts: Sequence[Runs]) -> Iterator[T]:
         """What the job gives for each part. Raises QdbgError where the backend cannot be used."""
-        jobs = self._jobs(parts)
-        if self.backend == "loky" and (jobs == 1 or len(parts) == 1):
-            yield from map(job, parts)
+        left = deque(parts)
+        if self.jobs is None and self.backend == "loky":
+            took = 0.0
+            while left and took * len(left) <= WORTH:
+                began = time.process_time()
+                found = job(left.popleft())
+                first = len(left) == len(parts) - 1  # it also imports the ops
+                took = time.process_time() - began - (IMPORTS if first else 0)
+                yield found
+        jobs = self._jobs(len(left))
+        if self.backend == "loky" and jobs <= 1:
+            yield from map(job, left)
             return
         joblib = importlib.import_module("joblib")
         with _own_modules_only(), self._cluster(jobs), joblib.parallel_config(self._name):
             workers = joblib.Parallel(jobs, return_as="generator", pre_dispatch="2*n_jobs")
-            yield from workers(joblib.delayed(job)(part) for part in parts)
+            yield from workers(joblib.delayed(job)(part) for part in left)
 
     @property
     def _name(self) -> str:
         return self.backend.partition("=")[0]
 
-    def _jobs(self, parts: Sequence[Runs]) -> int:
-        if self.jobs is None and sum(v.size for part in parts for v in part.values) < WORTH:
+    def _jobs(self, parts: int) -> int:
+        if parts <= 1:
             return 1
-        cores = int(importlib.import_module("joblib").cpu_count())
-        return max(1, min(self.jobs or cores, len(parts)))
+        return min(self.jobs or int(importlib.import_module("joblib").cpu_count()), parts)
 
     @contextlib.contextmanager
     def _cluster(self, jobs: int) -> Iterator[Any]:

@@ -12,8 +12,8 @@ import numpy as np
 from qdbg.core.op import Call, NotSimulated, Operand
 from qdbg.core.program import Node, Recording
 from qdbg.core.quantity import STORAGE, Array
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.simulate import simulate
-from qdbg.engine.trace import arithmetic_for
 from qdbg.errors import GoldenError
 from qdbg.golden.columns import Column, Golden, as_result
 from qdbg.golden.names import calls_named, identifier, listed, names_of, unknown

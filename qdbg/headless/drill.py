@@ -8,8 +8,9 @@ import numpy as np
 
 from qdbg.core.op import NotSimulated
 from qdbg.engine.explain import way
+from qdbg.engine.step import Step
 from qdbg.engine.terms import Term, Terms, lost_outputs, terms
-from qdbg.engine.trace import Step, Trace
+from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
 from qdbg.headless.differences import call_differences, plain, signed
 from qdbg.headless.show import aligned, call_title

@@ -1,4 +1,4 @@
-"""What `predict` and `sweep` share: the samples, the runs of them by PyTorch, and other engines."""
+"""What `predict` and `sweep` share: the samples and what PyTorch is to run, and other engines."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdbg.capture import Request, capture, capture_many
+from qdbg.capture import Request, capture
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Node, Recording
 from qdbg.core.quantity import readonly
@@ -20,6 +20,7 @@ from qdbg.errors import CaptureError, ForwardError
 from qdbg.fleet.feed import Machine, Place
 from qdbg.fleet.workers import Workers
 from qdbg.headless.opening import missing_order
+from qdbg.headless.recording import CHILDREN
 from qdbg.names import BACKENDS, ENGINES, LEVELS
 from qdbg.reader import read_model
 from qdbg.samples import Sample
@@ -30,8 +31,6 @@ if TYPE_CHECKING:
 
 PLAIN = frozenset({"quantize", "linear", "linear_relu", "relu", "dequantize", "identity"})
 """Ops of which every engine makes the same calls, with results that lie in memory in one way."""
-CHILDREN = 2
-"""How many processes run PyTorch at a time: each needs hundreds of megabytes."""
 
 
 def open_samples(options: argparse.Namespace) -> tuple[SampleSet, Request]:
@@ -55,11 +54,6 @@ def open_samples(options: argparse.Namespace) -> tuple[SampleSet, Request]:
 def workers_for(options: argparse.Namespace) -> Workers:
     """Those that the options ask for."""
     return Workers(options.jobs, options.backend or BACKENDS[0])
-
-
-def recorded(request: Request, progress: Callable[[str], None]) -> list[Runs]:
-    """All runs by PyTorch. Raises CaptureError and its kin."""
-    return list(capture_many(request, progress, lambda: False))
 
 
 def command_for(options: argparse.Namespace, sample: int, *more: str) -> str:

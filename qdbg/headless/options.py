@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from typing import NoReturn
+from typing import Any, NoReturn
 
 from qdbg.errors import QdbgError
 from qdbg.names import BACKENDS, CPUS, ENGINES, FEEDS, THEME_NAMES
@@ -57,25 +57,15 @@ def add_looks(parser: argparse.ArgumentParser) -> None:
     group.add_argument(
         "--theme", choices=THEME_NAMES, default=THEME_NAMES[0], help="t shows the next one"
     )
-    group.add_argument(
-        "--ascii",
-        action="store_true",
-        help="draw with ASCII only (as where the locale is not UTF-8)",
-    )
+    _flag(group, "--ascii", "draw with ASCII only (as where the locale is not UTF-8)")
 
 
 def add_golden(parser: argparse.ArgumentParser) -> None:
     """The user's own numbers as a third column."""
     group = parser.add_argument_group("your own golden model")
-    group.add_argument(
-        "--golden",
-        metavar="FILE",
-        help="arrays named by layer (.npz, .json, .csv, .npy, .hex, a folder), or a .py file of "
-        "functions: def fc1(x_q, x_zp, w_q, …), def layer(…)",
-    )
-    group.add_argument(
-        "--golden-timeout", metavar="SECONDS", type=float, help="how long its code may take (10)"
-    )
+    files = "arrays named by layer (.npz, .json, .csv, .npy, .hex, a folder), or a .py file of "
+    _value(group, "--golden", "FILE", f"{files}functions: def fc1(x_q, x_zp, w_q, …), def layer(…)")
+    _value(group, "--golden-timeout", "SECONDS", "how long its code may take (10)", type=float)
 
 
 def add_run(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
@@ -87,87 +77,65 @@ def add_run(parser: argparse.ArgumentParser, *, optional: bool = False) -> None:
         help="a file of torch.save, or a saved session",
     )
     what = parser.add_argument_group("the input")
-    what.add_argument(
-        "--sample",
-        metavar="NAME",
-        help="setosa, versicolor, virginica, iris:N (standardized), digits:N or FILE:N",
-    )
-    what.add_argument(
-        "--input", metavar="VALUE", help="a .npy, .npz, .csv or .json file, or numbers"
-    )
+    names = "setosa, versicolor, virginica, iris:N (standardized), digits:N or FILE:N"
+    _value(what, "--sample", "NAME", names)
+    _value(what, "--input", "VALUE", "a .npy, .npz, .csv or .json file, or numbers")
     scaling = what.add_mutually_exclusive_group()
-    scaling.add_argument(
-        "--standardize", action="store_true", help="the numbers are Iris's centimetres: scale them"
-    )
-    scaling.add_argument(
-        "--scaled", action="store_true", help="the numbers are scaled already (the default)"
-    )
-    run = parser.add_argument_group("what PyTorch runs")
-    run.add_argument("--engine", metavar="ENGINE", help=f"{', '.join(ENGINES)} (PyTorch's choice)")
-    run.add_argument("--cpu", metavar="LEVEL", help=f"{', '.join(CPUS)} (native)")
-    run.add_argument(
-        "--threads", metavar="N", type=int, help="how many PyTorch may use for one op (1)"
-    )
+    _flag(scaling, "--standardize", "the numbers are Iris's centimetres: scale them")
+    _flag(scaling, "--scaled", "the numbers are scaled already (the default)")
+    run = _add_pytorch(parser)
+    _value(run, "--threads", "N", "how many PyTorch may use for one op (1)", type=int)
     add_source(run)
     simulated = parser.add_argument_group("what is simulated")
-    simulated.add_argument(
-        "--arith", metavar="NAME", help="auto, textbook, or ENGINE-LEVEL such as fbgemm-avx2 (auto)"
-    )
-    simulated.add_argument("--feed", metavar="FEED", help=f"{' or '.join(FEEDS)} (captured)")
+    arithmetics = "auto, textbook, or ENGINE-LEVEL such as fbgemm-avx2 (auto)"
+    _value(simulated, "--arith", "NAME", arithmetics)
+    _value(simulated, "--feed", "FEED", f"{' or '.join(FEEDS)} (captured)")
 
 
 def add_source(group: argparse._ArgumentGroup) -> None:
     """Where forward comes from."""
-    group.add_argument(
-        "--source", metavar="FILE", help="the Python file with forward (NAME.py beside the model)"
-    )
-    group.add_argument(
-        "--trust-source", action="store_true", help="run that file as ordinary Python"
-    )
+    _value(group, "--source", "FILE", "the Python file with forward (NAME.py beside the model)")
+    _flag(group, "--trust-source", "run that file as ordinary Python")
 
 
 def add_script(parser: argparse.ArgumentParser) -> None:
     """Commands, breakpoints and watches."""
     group = parser.add_argument_group("where to go")
-    group.add_argument(
-        "--run",
-        metavar="COMMANDS",
-        help="run commands by their ids or keys: 'continue; next; save out.qdbg'",
-    )
-    group.add_argument(
-        "--break",
-        dest="break_at",
-        metavar="PLACE",
-        action="append",
-        help="set a breakpoint: fc1.mac[8], difference, saturation, tie, 'abs(delta) > 1'",
-    )
-    group.add_argument(
-        "--watch",
-        metavar="EXPRESSION",
-        action="append",
-        help="watch an element (fc1[8]) or an expression (y_q - y_zp)",
-    )
+    commands = "run commands by their ids or keys: 'continue; next; save out.qdbg'"
+    _value(group, "--run", "COMMANDS", commands)
+    places = "set a breakpoint: fc1.mac[8], difference, saturation, tie, 'abs(delta) > 1'"
+    _value(group, "--break", "PLACE", places, dest="break_at", action="append")
+    watched = "watch an element (fc1[8]) or an expression (y_q - y_zp)"
+    _value(group, "--watch", "EXPRESSION", watched, action="append")
 
 
 def add_fleet(parser: argparse.ArgumentParser) -> None:
     """A set of samples, and who works on them."""
     workers = parser.add_argument_group("who simulates")
-    workers.add_argument(
-        "--jobs", metavar="N", type=int, help="how many processes (the cores, where it is worth it)"
-    )
-    workers.add_argument(
-        "--backend", metavar="NAME",
-        help=f"joblib's: {', '.join(BACKENDS)}, or dask=ADDRESS of a running scheduler (loky)",
-    )  # fmt: skip
+    _value(workers, "--jobs", "N", "how many processes (the cores, where it is worth it)", type=int)
+    backends = f"joblib's: {', '.join(BACKENDS)}, or dask=ADDRESS of a running scheduler (loky)"
+    _value(workers, "--backend", "NAME", backends)
     parser.add_argument("target", metavar="MODEL", help="a file of torch.save")
-    parser.add_argument(
-        "--samples", metavar="SET", required=True,
-        help="iris, digits, or a .npz, .npy, .csv or .json file: its first axis counts the samples",
-    )  # fmt: skip
-    parser.add_argument(
-        "--batch", metavar="N", type=int, help="how many samples PyTorch runs at a time (1)"
-    )
-    run = parser.add_argument_group("what PyTorch runs")
-    run.add_argument("--engine", metavar="ENGINE", help=f"{', '.join(ENGINES)} (PyTorch's choice)")
-    run.add_argument("--cpu", metavar="LEVEL", help=f"{', '.join(CPUS)} (native)")
-    add_source(run)
+    sets = "iris, digits, or a .npz, .npy, .csv or .json file: its first axis counts the samples"
+    _value(parser, "--samples", "SET", sets, required=True)
+    _value(parser, "--batch", "N", "how many samples PyTorch runs at a time (1)", type=int)
+    add_source(_add_pytorch(parser))
+
+
+def _add_pytorch(parser: argparse.ArgumentParser) -> argparse._ArgumentGroup:
+    group = parser.add_argument_group("what PyTorch runs")
+    _value(group, "--engine", "ENGINE", f"{', '.join(ENGINES)} (PyTorch's choice)")
+    _value(group, "--cpu", "LEVEL", f"{', '.join(CPUS)} (native)")
+    return group
+
+
+def _value(
+    group: argparse._ActionsContainer, name: str, metavar: str, words: str, **more: Any
+) -> None:
+    """An option with a value."""
+    group.add_argument(name, metavar=metavar, help=words, **more)
+
+
+def _flag(group: argparse._ActionsContainer, name: str, words: str) -> None:
+    """An option without one."""
+    group.add_argument(name, action="store_true", help=words)

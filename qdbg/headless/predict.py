@@ -14,16 +14,15 @@ from qdbg.fleet.feed import Machine, Result
 from qdbg.fleet.predict import Forecast, Predictor
 from qdbg.fleet.verify import Predicted, Verdict
 from qdbg.headless.fleet import (
-    CHILDREN,
     command_for,
     machines_for,
     open_samples,
-    recorded,
     workers_for,
 )
 from qdbg.headless.forecast import Report, report_data
 from qdbg.headless.forecast_text import report_text
 from qdbg.headless.output import Progress, json_text, write
+from qdbg.headless.recording import CHILDREN, recorded
 from qdbg.names import LEVELS
 
 if TYPE_CHECKING:
@@ -40,7 +39,7 @@ def _predicted(options: argparse.Namespace) -> int:
     samples, request = open_samples(options)
     progress = Progress()
     try:
-        portions = recorded(request, progress)
+        portions = recorded(request, progress, options.jobs)
         named = machines_for(request, portions, progress)
         progress("simulating the other machines")
         predictor = Predictor([m for _, m in named if isinstance(m, Machine)], samples.labels)

@@ -11,11 +11,12 @@ import numpy as np
 
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array, readonly
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.diagnose import left_by
 from qdbg.engine.separate import UNCHANGED, Found, separating_inputs
 from qdbg.engine.telling import doubt
 from qdbg.engine.together import CallWhy
-from qdbg.engine.trace import Trace, arithmetic_for
+from qdbg.engine.trace import Trace
 from qdbg.engine.verdict import Verdict
 from qdbg.engine.why import Why
 from qdbg.headless.options import UsageError

@@ -11,10 +11,11 @@ from qdbg import __version__
 from qdbg.core.runs import Runs
 from qdbg.fleet import sweep as fleet
 from qdbg.fleet.tally import Tally
-from qdbg.headless.fleet import command_for, open_samples, recorded, workers_for
+from qdbg.headless.fleet import command_for, open_samples, workers_for
 from qdbg.headless.forecast import tally_data
 from qdbg.headless.forecast_text import reasons
 from qdbg.headless.output import json_text, write
+from qdbg.headless.recording import recorded
 from qdbg.headless.show import MARKS, aligned
 from qdbg.names import ARITHMETIC_NAMES
 from qdbg.sets import SampleSet
@@ -51,7 +52,7 @@ def sweep(options: argparse.Namespace) -> int:
     """Print the counts; the exit status says whether anything differs."""
     samples, request = open_samples(options)
     with _bar(len(samples)) as (captured, simulated):
-        portions = recorded(request, captured)
+        portions = recorded(request, captured, options.jobs)
         names = _arithmetics(options.arith or ["auto"], portions[0])
         feed = options.feed or "captured"
         found = fleet.sweep(portions, names, feed, workers_for(options), simulated)

@@ -311,8 +311,8 @@ async def test_only_the_lines_that_change_are_drawn_again(stage):
         app = pilot.app
         await opened(pilot, "conv1.clamp[0,4,4,0]", views=3)
         drawn, asked = app.screen.query_one(FeatureMap), []
-        draw = drawn.render_line
-        drawn.render_line = lambda y: asked.append(y) or draw(y)
+        draw = drawn.draw_line
+        drawn.draw_line = lambda y: asked.append(y) or draw(y)
         await pilot.press("right")
         await pilot.pause()
         assert set(asked) == {0, 3}

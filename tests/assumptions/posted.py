@@ -7,7 +7,8 @@ import numpy as np
 
 from qdbg.core.program import INPUT, Environment, Layer, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
-from qdbg.engine.trace import Trace, arithmetic_for
+from qdbg.engine.arithmetics import arithmetic_for
+from qdbg.engine.trace import Trace
 
 FIRST, SECOND = -3, -4
 """The numbers of the first two constants of a recording."""

@@ -7,8 +7,9 @@ import pytest
 
 from qdbg.core.program import Environment, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.diagnose import diagnose
-from qdbg.engine.trace import Trace, arithmetic_for
+from qdbg.engine.trace import Trace
 
 OUTPUT = QParams.per_tensor(0.05, 100)
 

@@ -12,9 +12,10 @@ import numpy as np
 
 from qdbg.core.program import INPUT, Environment, Layer, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.diagnose import diagnose, still_fit
 from qdbg.engine.evidence import evidence
-from qdbg.engine.trace import Trace, arithmetic_for
+from qdbg.engine.trace import Trace
 from tests.assumptions.golden import IDS, add, layer, quantize
 
 ENGINES = {"fbgemm-avx2": ("fbgemm", True), "fbgemm-vnni": ("fbgemm", False),

@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 import safetensors.numpy
 
-from qdbg.core import container
+from qdbg.core import container, replacing
 from qdbg.core.container import decode, encode, pack, read, unpack, write
 from qdbg.core.program import Program
 from qdbg.core.quantity import QParams
@@ -58,6 +58,42 @@ def test_equal_content_gives_equal_bytes(recording, data):
 def test_the_file_is_plain_safetensors(recording, data):
     tensors = safetensors.numpy.load(data)
     assert np.array_equal(tensors["value/fc1:linear"], recording.values[1])
+    note = json.loads(data[8 : 8 + int.from_bytes(data[:8], "little")])["__metadata__"]
+    assert safetensors.numpy.save(tensors, metadata=note) == data
+
+
+def test_numbers_of_a_type_that_no_recording_has_are_refused(tmp_path):
+    with pytest.raises(SessionError, match="float16 numbers cannot be saved"):
+        write(tmp_path / "s.qdbg", {"x": np.zeros(3, np.float16)}, {})
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_file_is_the_same_in_any_pieces(tmp_path, monkeypatch):
+    held = {
+        f"{kind}{n}": np.arange(n, dtype=kind) for kind in ("u1", "f4", "i8") for n in (0, 5, 99)
+    }
+    path = tmp_path / "s.qdbg"
+    for piece in (1, 100, 2**20):  # with 1 a thread lets go of the file before
+        monkeypatch.setattr(replacing, "PIECE", piece)
+        write(path, held, {"a": "1"})
+        assert path.read_bytes() == encode(held, {"a": "1"})
+
+
+def test_a_disk_that_fails_while_numbers_are_still_computed_leaves_the_old_file(
+    tmp_path, monkeypatch
+):
+    path = tmp_path / "s.qdbg"
+    path.write_bytes(b"old")
+
+    def full(handle, data, at):
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(replacing, "PIECE", 1)
+    monkeypatch.setattr(os, "pwrite", full)
+    with pytest.raises(SessionError, match="cannot be written: No space left"):
+        write(path, {"x": np.arange(9)}, {})
+    assert path.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [path]
 
 
 def test_a_sessions_own_parts_travel_along(recording):

@@ -12,7 +12,7 @@ from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import Call, NotSimulated
 from qdbg.core.program import Layer, Node
 from qdbg.core.quantity import QParams, QTensor
-from qdbg.engine import trace as traces
+from qdbg.engine import calls
 from qdbg.engine.simulate import parts, planned, result_of, simulate
 from qdbg.engine.trace import Trace
 from tests.synthetic import recording
@@ -138,7 +138,7 @@ def test_the_inside_of_few_calls_is_kept(monkeypatch):
     every = [trace.simulation(call) for call in range(len(trace.nodes))]
     assert trace.kept_bytes == sum(simulation.bytes for simulation in every)
     assert trace.simulation(1) is every[1]
-    monkeypatch.setattr(traces, "KEPT_BYTES", every[1].bytes)
+    monkeypatch.setattr(calls, "KEPT_BYTES", every[1].bytes)
     fresh = Trace(made, ARITHMETICS["fbgemm-avx2"])
     for call in range(len(fresh.nodes)):
         fresh.simulation(call)

@@ -8,10 +8,11 @@ import pytest
 
 from qdbg.assumptions import registry
 from qdbg.debugger import Debugger
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.evidence import evidence, with_changes
 from qdbg.engine.separate import LEAST, separating_inputs
 from qdbg.engine.together import CallWhy, for_all, settled, smallest_unions
-from qdbg.engine.trace import Trace, arithmetic_for
+from qdbg.engine.trace import Trace
 from qdbg.engine.verdict import Change, Diagnosis, Verdict
 from qdbg.engine.why import why_golden, why_simulated
 from qdbg.errors import CommandError
