@@ -7,7 +7,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
-from qdbg.app.pauses import search_rarely
+from qdbg.app.pauses import draw_at_once, search_rarely
 from qdbg.names import THEME_NAMES
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ def run(plan: Plan | None, theme: str = THEME_NAMES[0], *, ascii: bool = False) 
     What was wrong with the input stands on the screen, and on stderr after the app.
     """
     search_rarely()
+    draw_at_once()
     from qdbg.app.app import QdbgApp  # noqa: PLC0415 - textual only when the app opens
 
     app = QdbgApp(plan, theme, ascii=ascii)

@@ -63,7 +63,6 @@ class QdbgApp(Windows):
 
     def on_mount(self) -> None:
         """Paint the first screen, then load in a thread."""
-        self.wear_theme()
         self.end_with_the_terminal()
         if self.plan is None:
             self._do_home()

@@ -28,7 +28,10 @@ class Looks(App[int]):
     def __init__(self, theme: str = "dark", *, ascii: bool = False) -> None:
         # Under NO_COLOR Textual turns a truecolor theme into greys, an ANSI theme into none at all.
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
-        self._first_theme = theme
+        for known in THEMES.values():
+            self.register_theme(known)
+        self.set_reactive(App.theme, THEMES[theme].name)
+        self.stylesheet.set_variables(self.get_css_variables())
         self._signs: tuple[LineFilter, ...] = ()
         if ascii or needs_ascii():
             self._signs = (Ascii(),)
@@ -47,12 +50,6 @@ class Looks(App[int]):
     def current_theme(self) -> Theme:
         """The theme that is worn; Textual asks for it at each line that it draws."""
         return WORN.get(self.theme) or super().current_theme
-
-    def wear_theme(self) -> None:
-        """Make the themes known and take the first one."""
-        for theme in THEMES.values():
-            self.register_theme(theme)
-        self.theme = THEMES[self._first_theme].name
 
     def next_theme(self) -> str:
         """Take the theme after this one, and give its name."""

@@ -11,6 +11,7 @@ from pathlib import Path
 from qdbg.app.app import QdbgApp
 from qdbg.app.main import MainScreen
 from qdbg.app.plan import Plan
+from qdbg.app.theme import DARK
 from qdbg.debugger import Debugger
 from qdbg.session import Session
 from tests.synthetic import recording
@@ -76,7 +77,7 @@ class Stage:
             for name in OWN:
                 vars(app).pop(name, None)
             app.clear_notifications()
-            app.wear_theme()
+            app.theme = DARK.name
             app.screen.remove_class(*FOLDED)
             if app.size != size:
                 await self._pilot.resize_terminal(*size)
