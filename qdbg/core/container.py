@@ -38,6 +38,8 @@ MAPPED = 2**22
 """Files of so many bytes are mapped into memory. Smaller ones are read: whoever cuts off a file in
 place that is mapped ends the process that looks at it."""
 HEADER_BYTES = 8
+WORD = 8
+"""Bytes that are compared at a time."""
 SAVE_AGAIN = "save the session again, or take the file from where it was made"
 DTYPES = {"U8": "u1", "I8": "i1", "I32": "<i4", "F32": "<f4", "F64": "<f8", "I64": "<i8"}
 """In the order in which safetensors sorts the types."""
@@ -106,11 +108,12 @@ def _in_order(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str,
     order = sorted(tensors, key=lambda name: (-KINDS.index(TYPES[tensors[name].dtype]), name))
     arrays = {name: np.asarray(tensors[name], order="C") for name in order}
     same: dict[str, str] = {}
-    alike: dict[tuple[str, tuple[int, ...]], list[str]] = {}
+    alike: dict[object, list[str]] = {}
     for name, array in arrays.items():
         if array.nbytes < REPEATED:
             continue
-        others = alike.setdefault((array.dtype.str, array.shape), [])
+        start = bytes(_bytes_of(array)[:REPEATED])  # most arrays differ there
+        others = alike.setdefault((array.dtype.str, array.shape, start), [])
         first = next((other for other in others if _equal(arrays[other], array)), None)
         if first is None:
             others.append(name)
@@ -120,9 +123,11 @@ def _in_order(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str,
 
 
 def _equal(one: Array, other: Array) -> bool:
+    """Bit for bit, of arrays of the same type and shape."""
     ours, theirs = (np.asarray(_bytes_of(array)) for array in (one, other))
-    start = slice(None, REPEATED)  # most arrays differ there
-    return np.array_equal(ours[start], theirs[start]) and np.array_equal(ours, theirs)
+    whole = len(ours) // WORD * WORD
+    first, second = (each[:whole].view(np.uint64) for each in (ours, theirs))
+    return np.array_equal(first, second) and np.array_equal(ours[whole:], theirs[whole:])
 
 
 def _head(
