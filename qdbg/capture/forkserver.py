@@ -8,6 +8,7 @@ gets the child's status at its end; closed for writing by the parent, it asks fo
 from __future__ import annotations
 
 import contextlib
+import ctypes
 import gc
 import importlib
 import json
@@ -24,6 +25,8 @@ MOST = 2**16
 """Bytes of a message."""
 STATUS = 16
 """Bytes of a status in decimal, at most."""
+PR_SET_PDEATHSIG = 1
+"""Linux's number for the request of a signal at the parent's death."""
 GONE = -1
 """What a closed socket gives as its descriptor."""
 
@@ -50,13 +53,14 @@ class Server:
         if not message:
             return False
         *streams, own = descriptors
+        server = os.getpid()
         pid = os.fork()
         if pid == 0:
             for key in self._events.get_map().values():
                 os.close(key.fd)
             self._events.close()
             os.close(own)
-            _become(streams, **json.loads(message))
+            _become(server, streams, **json.loads(message))
         for stream in streams:
             os.close(stream)
         Watch(self._events, pid, socket.socket(fileno=own))
@@ -87,11 +91,14 @@ class Watch:
             self._own.send(str(os.waitstatus_to_exitcode(status)).encode("ascii"))
 
 
-def _become(streams: list[int], module: str, folder: str) -> None:
+def _become(server: int, streams: list[int], module: str, folder: str) -> None:
     """The forked child: as if Python had been started with `-m module`, and never returns."""
     status = 1
     try:
         os.setsid()
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != server:
+            return  # it died before
         for number, stream in enumerate(streams):
             os.dup2(stream, number)
             os.close(stream)

@@ -79,19 +79,21 @@ class Server:
         (to, stdin), (stdout, out), (stderr, err) = pipes
         given = [to, out, err, theirs.fileno()]
         message = json.dumps({"module": module, "folder": str(Path.cwd())}).encode()
-        with contextlib.suppress(OSError):  # one that is dead already speaks by its exit
+        try:
             socket.send_fds(self._control, [message], given)
+        except OSError:
+            self.stop()  # the child speaks by the server's exit
         theirs.close()
         for descriptor in given[:3]:
             os.close(descriptor)
         return Forked(self, own, os.fdopen(stdin, "wb"), os.fdopen(stdout, "rb"),
                       os.fdopen(stderr, "rb"))  # fmt: skip
 
-    def stop(self) -> int:
-        """Kill it; its status. Children that it forked end with their parent's pipes."""
+    def stop(self) -> None:
+        """Kill it, and with it what it forked."""
         self._process.kill()
+        self._process.wait()
         self._control.close()
-        return self._process.wait()
 
     def status(self) -> int:
         """How it ended."""

@@ -8,12 +8,13 @@ import numpy as np
 import pytest
 import torch
 
-from qdbg.capture import isa, parent
+from qdbg.capture import isa, parent, prefork
 from qdbg.capture import level as level_module
 from qdbg.capture.isa import probe
 from qdbg.capture.level import VARIABLES, forced_level, machine_level
 from qdbg.capture.rebuild import rebuild
 from qdbg.capture.run import choose_engine
+from qdbg.core.container import encode, pack
 from qdbg.errors import CaptureError
 from qdbg.names import ENGINES, LEVELS
 from qdbg.reader import read_model
@@ -34,6 +35,16 @@ def test_the_kernels_of_the_level_ran(recordings, reachable, engine, level):
     assert (environment.engine, environment.cpu) == (engine, level)
     assert environment.kernel == ("exact sums" if exact else "saturating pairs")
     assert environment.unperturbed
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("engine", ENGINES)
+def test_a_forked_child_records_what_a_started_one_does(recordings, reachable, engine, level):
+    if level not in reachable:
+        pytest.skip(f"this machine is {reachable[-1]}")
+    assert prefork.current() is not None
+    forked = run(request_for(engine, level))
+    assert encode(*pack(forked)) == encode(*pack(recordings[engine, level]))
 
 
 def test_pairs_saturate_in_eight_channels_below_vnni_and_never_on_qnnpack(recordings, reachable):

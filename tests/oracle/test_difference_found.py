@@ -11,6 +11,7 @@ from qdbg.headless.coverage import DIFFERS, coverage_text, status_of
 from qdbg.names import LEVELS
 from qdbg.selftest.cell import Task
 from qdbg.session import load
+from tests.captures import each_child_started_for_itself
 from tests.oracle import faulty
 
 ROOT = Path(__file__).parents[2]
@@ -33,7 +34,8 @@ def test_it_is_shrunk_and_saved_and_the_session_shows_it(name, tmp_path, monkeyp
     monkeypatch.setenv(faulty.NAME, name)
     monkeypatch.setattr(selftest, "MODULE", faulty.MODULE)
     task = Task(engine, level, (case,), SEED, 3.0, faults=())
-    found = selftest.run_task(task, lambda *_: None)
+    with each_child_started_for_itself():  # it looks at the environment
+        found = selftest.run_task(task, lambda *_: None)
     assert found.ended == ""
     assert status_of([found]) == DIFFERS
     assert "≠" in coverage_text([found], SEED)
