@@ -43,6 +43,12 @@ def pytest_collection_finish():
 
 
 @pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One more than there are cores: the app's tests wait for its timers and threads at times."""
+    return len(os.sched_getaffinity(0)) + 1
+
+
+@pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config, log):
     """Whole files: what a module's fixture has captured or trained is not made by each worker."""
     from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415 - only where xdist runs
