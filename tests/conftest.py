@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,9 +26,11 @@ def state_of_its_own(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def torch_imported_once():
+    """By processes that find the tests' own scripts too."""
     from qdbg.capture import importing_torch_once  # noqa: PLC0415 - only in the workers
 
-    with importing_torch_once():
+    with pytest.MonkeyPatch.context() as patch, importing_torch_once():
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
         yield
 
 
