@@ -30,8 +30,7 @@ class Looks(App[int]):
         super().__init__(ansi_color=True if "NO_COLOR" in os.environ else None)
         for known in THEMES.values():
             self.register_theme(known)
-        self.set_reactive(App.theme, THEMES[theme].name)
-        self.stylesheet.set_variables(self.get_css_variables())
+        self._begin_in(THEMES[theme])
         self._signs: tuple[LineFilter, ...] = ()
         if ascii or needs_ascii():
             self._signs = (Ascii(),)
@@ -50,6 +49,14 @@ class Looks(App[int]):
     def current_theme(self) -> Theme:
         """The theme that is worn; Textual asks for it at each line that it draws."""
         return WORN.get(self.theme) or super().current_theme
+
+    def _begin_in(self, theme: Theme) -> None:
+        """Wear a theme from the start: to change into it would read all styles once more."""
+        self.set_reactive(App.theme, theme.name)
+        self.add_class(f"-theme-{theme.name}", update=False)
+        self.set_class(theme.dark, "-dark-mode", update=False)
+        self.set_class(not theme.dark, "-light-mode", update=False)
+        self.stylesheet.set_variables(self.get_css_variables())
 
     def next_theme(self) -> str:
         """Take the theme after this one, and give its name."""

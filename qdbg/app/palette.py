@@ -5,7 +5,8 @@ from __future__ import annotations
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from textual.command import CommandPalette, DiscoveryHit, Hit, Hits, Provider
+from textual.app import ComposeResult
+from textual.command import CommandList, CommandPalette, DiscoveryHit, Hit, Hits, Provider
 from textual.errors import NoWidget
 from textual.events import Click
 from textual.worker import Worker
@@ -17,8 +18,23 @@ if TYPE_CHECKING:
     from qdbg.app.app import QdbgApp
 
 
+class Rows(CommandList):
+    """Textual's own, which survives a click on a command that is not there any more: a search has
+    ended meanwhile, or the first of two clicks has given its command."""
+
+    async def _on_click(self, event: Click) -> None:
+        event.prevent_default()
+        if event.style.meta.get("option", 0) < self.option_count:
+            await super()._on_click(event)
+
+
 class Palette(CommandPalette, Dialog[None]):
     """Textual's own, which gives one command."""
+
+    def compose(self) -> ComposeResult:
+        """The same, with another list."""
+        for part in super().compose():
+            yield Rows() if isinstance(part, CommandList) else part
 
     def run_worker(self, *arguments: Any, **options: Any) -> Worker[Any]:
         """A search that its closing ends fails unseen."""

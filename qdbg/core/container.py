@@ -28,11 +28,18 @@ __all__ = ["decode", "encode", "pack", "read", "unpack", "write"]
 KEY = "qdbg"
 FORMAT = "qdbg session"
 VERSION = 1
+SHARING = 2
+"""The version of files that leave out what they hold already."""
+REPEATED = 2**12
+"""Bytes of an array from which on it is left out where another one has the same numbers: a layer
+that passes its operand on gives nothing new."""
 MAX_BYTES = 2**32
 MAPPED = 2**22
 """Files of so many bytes are mapped into memory. Smaller ones are read: whoever cuts off a file in
 place that is mapped ends the process that looks at it."""
 HEADER_BYTES = 8
+WORD = 8
+"""Bytes that are compared at a time."""
 SAVE_AGAIN = "save the session again, or take the file from where it was made"
 DTYPES = {"U8": "u1", "I8": "i1", "I32": "<i4", "F32": "<f4", "F64": "<f8", "I64": "<i8"}
 """In the order in which safetensors sorts the types."""
@@ -45,15 +52,16 @@ DIGEST = 64
 def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> None:
     """Replace the file in one step: a kill or a power failure at any moment leaves the old one or
     the new one. Raises SessionError."""
-    arrays, described = _in_order(tensors), _canonical(metadata)
-    blank = _head(arrays, dict.fromkeys(arrays, "0" * DIGEST), described)
+    arrays, same = _in_order(tensors)
+    described = _canonical(metadata)
+    blank = _head(arrays, same, dict.fromkeys(arrays, "0" * DIGEST), described)
     try:
         with replacing(path, len(blank)) as file:
             digests = {}
             for name, array in arrays.items():
                 file.add(_bytes_of(array))
                 digests[name] = _digest(array)
-            file.finish(_head(arrays, digests, described))
+            file.finish(_head(arrays, same, digests, described))
     except OSError as error:
         raise SessionError(
             f"{path} cannot be written: {error.strerror or error}",
@@ -85,26 +93,55 @@ def _mapped(path: Path) -> mmap.mmap:
 
 def encode(tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> bytes:
     """The bytes of the file, the same for equal content. Raises SessionError."""
-    arrays = _in_order(tensors)
+    arrays, same = _in_order(tensors)
     digests = {name: _digest(array) for name, array in arrays.items()}
-    return b"".join(
-        [_head(arrays, digests, _canonical(metadata)), *map(_bytes_of, arrays.values())]
-    )
+    head = _head(arrays, same, digests, _canonical(metadata))
+    return b"".join([head, *map(_bytes_of, arrays.values())])
 
 
-def _in_order(tensors: Mapping[str, Array]) -> dict[str, Array]:
-    """As safetensors puts them: the types with the widest numbers first. Raises SessionError."""
+def _in_order(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, str]]:
+    """What the file holds as safetensors sorts it, the types with the widest numbers first; and of
+    what it does not hold which other array is the same. Raises SessionError."""
     wrong = next((name for name, held in tensors.items() if held.dtype not in TYPES), None)
     if wrong is not None:
         raise SessionError(f"{describe(wrong)}: {tensors[wrong].dtype} numbers cannot be saved")
     order = sorted(tensors, key=lambda name: (-KINDS.index(TYPES[tensors[name].dtype]), name))
-    return {name: np.asarray(tensors[name], order="C") for name in order}
+    arrays = {name: np.asarray(tensors[name], order="C") for name in order}
+    same: dict[str, str] = {}
+    alike: dict[object, list[str]] = {}
+    for name, array in arrays.items():
+        if array.nbytes < REPEATED:
+            continue
+        start = bytes(_bytes_of(array)[:REPEATED])  # most arrays differ there
+        others = alike.setdefault((array.dtype.str, array.shape, start), [])
+        first = next((other for other in others if _equal(arrays[other], array)), None)
+        if first is None:
+            others.append(name)
+        else:
+            same[name] = first
+    return {name: array for name, array in arrays.items() if name not in same}, same
 
 
-def _head(arrays: Mapping[str, Array], digests: Mapping[str, str], described: str) -> bytes:
+def _equal(one: Array, other: Array) -> bool:
+    """Bit for bit, of arrays of the same type and shape."""
+    ours, theirs = (np.asarray(_bytes_of(array)) for array in (one, other))
+    whole = len(ours) // WORD * WORD
+    first, second = (each[:whole].view(np.uint64) for each in (ours, theirs))
+    return np.array_equal(first, second) and np.array_equal(ours[whole:], theirs[whole:])
+
+
+def _head(
+    arrays: Mapping[str, Array],
+    same: Mapping[str, str],
+    digests: Mapping[str, str],
+    described: str,
+) -> bytes:
     """What stands before the numbers, in as many bytes for any digests; `described` is the
     metadata as `_canonical` spells it."""
-    rest = _canonical({"digests": digests, "format": FORMAT, "version": VERSION})
+    version: dict[str, object] = (
+        {"version": SHARING, "same": same} if same else {"version": VERSION}
+    )
+    rest = _canonical({"digests": digests, "format": FORMAT} | version)
     text = f'{{"content": {described}, {rest[1:]}'  # as _canonical spells the whole
     last = json.dumps({"digest": _hash(text)})
     note = f"{text[:-1]}, {last[1:]}"  # one more entry of the same object
@@ -134,7 +171,20 @@ def decode(data: bytes | mmap.mmap, name: str) -> tuple[dict[str, Array], dict[s
             raise _damaged(name, f"{describe(key)} changed since they were written")
     if isinstance(data, mmap.mmap):
         data.madvise(mmap.MADV_DONTNEED)  # the digests went over all of it: give the memory back
-    return tensors, metadata
+    return tensors | _shared(tensors, content, name), metadata
+
+
+def _shared(
+    tensors: Mapping[str, Array], content: Mapping[str, object], name: str
+) -> dict[str, Array]:
+    """The arrays that were left out."""
+    same = content.get("same", {})
+    if not isinstance(same, dict) or any(
+        key in tensors or not isinstance(first, str) or first not in tensors
+        for key, first in same.items()
+    ):
+        raise _damaged(name, "what it leaves out is not in it")
+    return {key: tensors[first] for key, first in same.items()}
 
 
 def _content(data: bytes | mmap.mmap, name: str) -> dict[str, Any]:
@@ -151,10 +201,10 @@ def _content(data: bytes | mmap.mmap, name: str) -> dict[str, Any]:
     if content.get("format") != FORMAT:
         raise SessionError(f"{name} is not a session that qdbg saved")
     version = content.get("version")
-    if version != VERSION:
+    if version not in (VERSION, SHARING):
         raise SessionError(
             f"{name} has format version {str(version)[:20]}",
-            expected=f"version {VERSION}",
+            expected=f"version {VERSION} or {SHARING}",
             remedy="open it with the qdbg that wrote it, or record the session again",
         )
     stated = content.pop("digest", None)

@@ -115,6 +115,18 @@ def luminance(color):
     return sum(weight * n for weight, n in zip((0.2126, 0.7152, 0.0722), parts, strict=True))
 
 
+async def test_a_theme_is_the_same_from_the_start_and_after_another():
+    looks = []
+    for first in ("light", "dark"):
+        app = QdbgApp(None, first)
+        async with app.run_test() as pilot:
+            await pilot.press(*("t" if first == "dark" else ""))
+            await pilot.pause()
+            strips = app.screen._compositor.render_strips()
+            looks.append((app.theme, sorted(app.classes), [list(strip) for strip in strips]))
+    assert looks[0] == looks[1]
+
+
 async def test_without_colour_the_screens_say_the_same(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     app = app_on_file("mystery.qdbg", "textbook")

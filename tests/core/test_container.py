@@ -168,8 +168,53 @@ def test_another_version_is_refused_with_both_numbers(monkeypatch, recording):
     monkeypatch.setattr(container, "VERSION", 9)
     newer = encode(*pack(recording))
     monkeypatch.undo()
-    with pytest.raises(SessionError, match=r"format version 9 .expected version 1"):
+    with pytest.raises(SessionError, match=r"format version 9 .expected version 1 or 2"):
         decode(newer, "x")
+
+
+REPEATING = {
+    "a": np.arange(5000, dtype=np.uint8).reshape(50, 100),
+    "b": np.zeros(5000, np.uint8).reshape(50, 100),
+    "c": np.arange(5000, dtype=np.uint8).reshape(50, 100),
+    "d": np.arange(5000, dtype=np.uint8).reshape(100, 50),
+    "e": np.arange(5000, dtype=np.uint8).view(np.int8).reshape(50, 100),
+    "f": np.arange(5000, dtype=np.uint8).reshape(50, 100),
+    "small": np.zeros(3, np.uint8),
+    "small too": np.zeros(3, np.uint8),
+}
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_large_numbers_that_occur_twice_are_held_once(tmp_path, monkeypatch, mapped):
+    """Only those of the same type and shape."""
+    monkeypatch.setattr(container, "MAPPED", 0 if mapped else 2**30)
+    path = tmp_path / "s.qdbg"
+    write(path, REPEATING, {"a": 1})
+    assert path.read_bytes() == encode(REPEATING, {"a": 1})
+    assert set(safetensors.numpy.load_file(path)) == set(REPEATING) - {"c", "f"}
+    tensors, metadata = read(path)
+    assert metadata == {"a": 1}
+    assert set(tensors) == set(REPEATING)
+    for name, held in REPEATING.items():
+        found = tensors[name]
+        assert (found.dtype, found.shape) == (held.dtype, held.shape)
+        assert found.tobytes() == held.tobytes()
+        assert not found.flags.writeable
+
+
+def test_only_a_file_that_leaves_out_something_has_the_newer_version(recording, data):
+    assert b'\\"version\\": 1' in data
+    assert b'\\"version\\": 2' in encode(REPEATING, {})
+
+
+@pytest.mark.parametrize("same", [["c"], {"c": "z"}, {"a": "b"}, {"c": 3}, {"c": "c"}])
+def test_a_description_that_leaves_out_what_is_not_there_is_refused(monkeypatch, same):
+    held = {name: REPEATING[name] for name in "ab"}
+    monkeypatch.setattr(container, "_in_order", lambda tensors: (tensors, same))
+    wrong = encode(held, {})
+    monkeypatch.undo()
+    with pytest.raises(SessionError, match="what it leaves out is not in it"):
+        decode(wrong, "x")
 
 
 @pytest.mark.parametrize("name", ["missing.qdbg", "."])
