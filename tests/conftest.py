@@ -3,6 +3,7 @@
 import gc
 import os
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -25,9 +26,11 @@ def state_of_its_own(tmp_path_factory):
 
 @pytest.fixture(scope="session", autouse=True)
 def torch_imported_once():
+    """By processes that find the tests' own scripts too."""
     from qdbg.capture import importing_torch_once  # noqa: PLC0415 - only in the workers
 
-    with importing_torch_once():
+    with pytest.MonkeyPatch.context() as patch, importing_torch_once():
+        patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
         yield
 
 
@@ -40,6 +43,12 @@ def pytest_collection_finish():
     gc.collect()
     gc.freeze()
     gc.set_threshold(50_000, 10, 50)
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers():
+    """One more than there are cores: the app's tests wait for its timers and threads at times."""
+    return len(os.sched_getaffinity(0)) + 1
 
 
 @pytest.hookimpl(optionalhook=True)

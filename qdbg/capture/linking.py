@@ -8,8 +8,6 @@ from typing import Any, NamedTuple
 import torch
 
 from qdbg.capture.following import FollowingTape, tensors_in
-from qdbg.capture.tape import Given
-from qdbg.core.op import Operand
 from qdbg.core.program import FIRST_CONSTANT, INPUT
 from qdbg.core.runs import Links
 
@@ -46,10 +44,8 @@ class RunTape(FollowingTape):  # type: ignore[no-untyped-call]  # as Tape itself
         """As `Links.computed`."""
         self.all_made: list[Made] = []
         """Every call of the dispatcher, in order."""
-        self.results: list[torch.Tensor] = []
-        """Per node the tensor of which it keeps the numbers …"""
         self.taken: list[torch.Tensor] = []
-        """… and per constant."""
+        """Per constant the tensor of which it keeps the numbers."""
         self._computed: dict[int, torch.Tensor] = {}
 
     def __torch_dispatch__(
@@ -92,17 +88,6 @@ class RunTape(FollowingTape):  # type: ignore[no-untyped-call]  # as Tape itself
         if source <= FIRST_CONSTANT and id(tensor) in self._computed:
             self.computed.add(FIRST_CONSTANT - source)
         return source
-
-    def _write(
-        self,
-        name: str,
-        op: str,
-        given: Given,
-        result: torch.Tensor,
-        kept: Operand | None = None,
-    ) -> None:
-        super()._write(name, op, given, result, kept)
-        self.results.append(result)
 
 
 def _rounds(name: str, given: list[torch.Tensor]) -> bool:

@@ -11,7 +11,7 @@ import subprocess
 import sys
 import threading
 from collections import deque
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Iterator, Mapping
 from typing import IO, Any
 
 from qdbg.capture.level import VARIABLES, forced_level
@@ -47,21 +47,8 @@ def capture(
     `progress` gets a few words at each step. Raises CaptureError, ModelError, ForwardError, or
     Cancelled soon after `cancelled()` became true.
     """
-    level = forced_level(request.cpu)
-    with child_process(level, CAPTURE, request.threads) as child:
-        child.send(request_line(request, level))
-        while True:
-            if cancelled():
-                raise Cancelled("the capture was cancelled")
-            message = child.receive(POLL)
-            if message is None:
-                continue
-            if isinstance(message, bytes):
-                return _recording(message)
-            if "progress" in message:
-                progress(str(message["progress"]))
-            else:
-                raise error_from(message)
+    with contextlib.closing(_answers(request, progress, cancelled)) as answers:
+        return _recording(next(answers))
 
 
 def capture_many(
@@ -70,6 +57,14 @@ def capture_many(
     """Run the model on all samples in one child, `batch` at a time; the runs in the samples' order,
     those together that made the same calls. Raises as `capture`.
     """
+    with contextlib.closing(_answers(request, progress, cancelled)) as answers:
+        yield from map(_runs, answers)
+
+
+def _answers(
+    request: Request, progress: Callable[[str], None], cancelled: Callable[[], bool]
+) -> Generator[bytes]:
+    """What the child delivers, until it is done."""
     level = forced_level(request.cpu)
     with child_process(level, CAPTURE, request.threads) as child:
         child.send(request_line(request, level))
@@ -80,7 +75,7 @@ def capture_many(
             if message is None:
                 continue
             if isinstance(message, bytes):
-                yield _runs(message)
+                yield message
             elif "done" in message:
                 return
             elif "progress" in message:

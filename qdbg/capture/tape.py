@@ -57,6 +57,9 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         super().__init__()  # type: ignore[no-untyped-call]
         self.nodes: list[Node] = []
         self.values: list[Array] = []
+        self.results: list[torch.Tensor] = []
+        """Per node the tensor of which it keeps the numbers: an id stays unique only while its
+        tensor lives."""
         self.now = ""
         """The name of the call that runs, or the path of the module: for error messages."""
         self.where = Whereabouts(line_of)
@@ -270,7 +273,7 @@ class Tape(TorchDispatchMode):  # type: ignore[no-untyped-call]  # torch leaves 
         value = operand.q if isinstance(operand, QTensor) else operand
         self.where.take(name)
         self._made_by[id(result)] = len(self.nodes)
-        self._alive.append(result)  # an id stays unique only while its tensor lives
+        self.results.append(result)
         self.nodes.append(
             Node(
                 name=name,

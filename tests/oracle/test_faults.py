@@ -1,13 +1,12 @@
 """What the self-test can notice: each family of kernels has its wrong rules, each by its name."""
 
 import json
-import subprocess
-import sys
 
 import pytest
 
 from qdbg.names import ENGINES, LEVELS
 from qdbg.selftest.faults import faults
+from tests.forked import printed
 
 LEAST = 12
 FAMILIES = (
@@ -24,16 +23,12 @@ FAMILIES = (
     "quantizing",
     "resizes",
 )
-ASK = "import json; from qdbg.selftest.cases import families; print(json.dumps(families()))"
 
 
 @pytest.fixture(scope="module")
 def families():
     """By generator; in a process of its own, for the cases need torch."""
-    made = subprocess.run(  # noqa: S603 - our own words
-        [sys.executable, "-W", "ignore", "-c", ASK], capture_output=True, check=True, text=True
-    )
-    return json.loads(made.stdout)
+    return json.loads(printed("avx2", "tests.oracle.families"))
 
 
 def test_every_case_belongs_to_a_family_that_is_proved(families):

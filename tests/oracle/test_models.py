@@ -1,19 +1,15 @@
 """Whole models through reader, capture and simulation, every engine on every CPU level."""
 
 import json
-import os
 import secrets
-import subprocess
-import sys
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
-from qdbg.capture.level import VARIABLES, machine_level
+from qdbg.capture.level import machine_level
 from qdbg.names import ENGINES, LEVELS
+from tests.forked import printed
 
-ROOT = Path(__file__).parents[2]
 REACHED = LEVELS[: LEVELS.index(machine_level()) + 1]
 MODELS = 50
 """Random ones per engine and level; the self-test draws single layers by the thousand."""
@@ -22,17 +18,8 @@ MODELS = 50
 def run(level):
     """What the script prints by engine, and the seed that it was given."""
     seed = secrets.randbits(32)
-    words = ["tests.oracle.whole", level, str(seed), str(MODELS), *ENGINES]
-    done = subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, "-m", *words],
-        env=os.environ | VARIABLES[level] | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return seed, json.loads(done.stdout.splitlines()[-1])
+    said = printed(level, "tests.oracle.whole", level, seed, MODELS, *ENGINES)
+    return seed, json.loads(said)
 
 
 @pytest.fixture(scope="module")

@@ -1,20 +1,16 @@
 """Numbers posted in PyTorch's issues and forum come out of PyTorch and of qdbg alike."""
 
 import json
-import os
-import subprocess
-import sys
 from functools import cache
-from pathlib import Path
 
 import numpy as np
 import pytest
 
-from qdbg.capture.level import VARIABLES, machine_level
+from qdbg.capture.level import machine_level
 from qdbg.names import ENGINES, LEVELS
+from tests.forked import printed
 from tests.oracle.posted import CASES, zero_padding
 
-ROOT = Path(__file__).parents[2]
 REACHED = LEVELS[: LEVELS.index(machine_level()) + 1]
 ACROSS = {"44939", "50720 conv2d", "126521"}
 """The pair that is cut off lies across two positions of the kernel: oneDNN does not make it."""
@@ -25,16 +21,7 @@ ONE_CHANNEL = {"44939", "50720 conv2d"}
 @cache
 def all_found(level):
     """By engine what the script prints."""
-    done = subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, "-m", "tests.oracle.public", level, *ENGINES],
-        env=os.environ | VARIABLES[level] | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return json.loads(done.stdout.splitlines()[-1])
+    return json.loads(printed(level, "tests.oracle.public", level, *ENGINES))
 
 
 def found(engine, level):
