@@ -58,6 +58,8 @@ class Palette:
         self._below = widget.background_colors[1]
         self.ramp: list[Color] = ramp
         self._signs: dict[tuple[bool, int, bool], Style] = {}
+        self.marked: dict[tuple[int, ...], Drawn] = {}
+        """A character for two pixels of which one has a mark, by their shades and marks."""
         self._made: dict[tuple[Color, Color, bool], Style] = {}
         self.pairs = [[self._pair(upper, lower) for lower in ramp] for upper in ramp]
         """`▀` for two pixels, by the shades of the upper and of the lower."""
@@ -136,8 +138,16 @@ def halves(palette: Palette, upper: Pixels, lower: Pixels, cursor: tuple[int, in
     if lower.shades:
         both = zip(upper.shades, lower.shades, strict=True)
         found = [palette.pairs[above][below] for above, below in both]
-    for i in {*upper.marked, *lower.marked, *({cursor[0]} if cursor[0] >= 0 else ())}:
-        found[i] = _half(palette, upper, lower, i, cursor)
+    made, without = palette.marked, (-1, 0)
+    for i in {*upper.marked, *lower.marked}:
+        key: tuple[int, ...] = (upper.shades[i], upper.sides[i], upper.differs[i])
+        if lower.shades:
+            key += (lower.shades[i], lower.sides[i], lower.differs[i])
+        if key not in made:
+            made[key] = _half(palette, upper, lower, i, without)
+        found[i] = made[key]
+    if cursor[0] >= 0:
+        found[cursor[0]] = _half(palette, upper, lower, cursor[0], cursor)
     return found
 
 
