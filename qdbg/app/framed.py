@@ -179,5 +179,7 @@ def title(widget: Widget, text: str, below: str = "") -> None:
     if isinstance(widget, Framed):
         widget.name_frame(text, below)
         return
-    widget.border_title = escape(text)
-    widget.border_subtitle = escape(below)
+    if (widget.border_title or "") != escape(text):
+        widget.border_title = escape(text)
+    if (widget.border_subtitle or "") != escape(below):
+        widget.border_subtitle = escape(below)

@@ -7,6 +7,7 @@ Our texts are pieces one behind the other, their styles are few, and the mouse c
 from __future__ import annotations
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -20,6 +21,8 @@ from qdbg.app.framed import Segments
 Piece = tuple[str, str | VisualStyle]
 """A text and its style, by name."""
 Line = tuple[Piece, ...]
+KEPT = 256
+"""So many explanations stay cut into lines."""
 
 
 class Pen:
@@ -30,6 +33,7 @@ class Pen:
         self._wraps = widget.styles.text_wrap == "wrap"
         self._overflow = widget.styles.text_overflow
         self._styles: dict[str | VisualStyle, Style] = {}
+        self._cut = lru_cache(KEPT)(self._cut_line)
 
     def lines(self, content: Content, width: int) -> list[Line]:
         """The lines of a text, none wider than that; none at all without room."""
@@ -40,6 +44,10 @@ class Pen:
     def _fitted(self, line: Line, width: int) -> list[Line]:
         if sum(cell_len(text) for text, _ in line) <= width:
             return [line]
+        return self._cut(line, width)
+
+    def _cut_line(self, line: Line, width: int) -> list[Line]:
+        """A line that is too long, as the lines that it becomes."""
         content = Content.assemble(*line)
         if self._wraps:
             parts = content.wrap(width, overflow=self._overflow)

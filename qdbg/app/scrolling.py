@@ -10,6 +10,7 @@ from abc import abstractmethod
 from typing import ClassVar
 
 from rich.segment import Segment
+from rich.style import Style
 from textual.events import MouseDown, MouseMove, MouseScrollDown, MouseScrollUp, MouseUp
 
 from qdbg.app.framed import Framed, Segments
@@ -28,6 +29,8 @@ class Scrolled(Framed):
     """How many lines above do not move."""
     top = 0
     """The first line that is seen."""
+    _bar_looks: tuple[Style, Style] | None = None
+    """Of the bar, and of what is between it and a line that is shorter."""
 
     @property
     @abstractmethod
@@ -60,9 +63,16 @@ class Scrolled(Framed):
         if not self.overflows:
             return line
         sign = THUMB if y - self.head in self._thumb() else TRACK
-        style = self.get_component_rich_style("scrolled--bar")
-        room, blank = self.size.width - 1, self.visual_style.rich_style
-        return [*Segment.adjust_line_length(line, room, blank), Segment(sign, style)]
+        if self._bar_looks is None:
+            bar = self.get_component_rich_style("scrolled--bar")
+            self._bar_looks = bar, self.visual_style.rich_style
+        bar, blank = self._bar_looks
+        return [*Segment.adjust_line_length(line, self.size.width - 1, blank), Segment(sign, bar)]
+
+    def notify_style_update(self) -> None:
+        """Another theme."""
+        super().notify_style_update()
+        self._bar_looks = None
 
     def _thumb(self) -> range:
         high = max(1, self.room * self.room // self.length)

@@ -115,7 +115,7 @@ class Panel(Scrolled, Words):
         """Show another text, scrolled so that the end of its first part `upto` is in view."""
         self.say(content)
         if upto is not None and self.size:
-            line = upto.get_height({}, self.size.width - self.overflows)
+            line = len(self.pen.lines(upto, self._width))
             self.see_from(line - self.room + 1)
         else:
             self.see_from(self.top)
