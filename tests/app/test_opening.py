@@ -15,6 +15,7 @@ from qdbg.capture import Cancelled, Request, parent
 from qdbg.errors import SampleError
 from qdbg.samples import named_sample
 from tests.app.conftest import ready, region_text, screen_text
+from tests.captures import each_child_started_for_itself
 from tests.synthetic import recording
 
 MODEL = Path(__file__).parents[2] / "models" / "iris_qat.pth"
@@ -120,6 +121,11 @@ async def test_a_dying_pytorch_is_told_with_its_last_words_and_the_app_lives_on(
     monkeypatch.setattr(parent, "PYTHON", python)
     request = Request(MODEL, None, False, None, "native", named_sample("setosa"))
     app = app_for(MODEL, lambda: request)
+    with each_child_started_for_itself():
+        await dies_and_lives_on(app, name, monkeypatch)
+
+
+async def dies_and_lives_on(app, name, monkeypatch):
     async with app.run_test(size=(80, 24)) as pilot:
         await until(pilot, f"ended {name}")
         await until(pilot, "its last words")
