@@ -2,36 +2,31 @@
 
 from __future__ import annotations
 
-from contextlib import suppress
-
 from textual.app import ComposeResult
 from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Size
-from textual.worker import get_current_worker
 
 from qdbg.app import texts
 from qdbg.app.around import spread_lines, way_lines
 from qdbg.app.changed import CAPTURED
+from qdbg.app.counting import Counting
 from qdbg.app.framed import Row, Stack, title
 from qdbg.app.grid import Grid
 from qdbg.app.keyline import KeyLine
 from qdbg.app.picture import FeatureMap
 from qdbg.app.pictured import Pictured, part_title, views_line
-from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import Rail, StepTable
 from qdbg.app.watching import LEAST_WATCHES, MOST_WATCHES, watch_lines
 from qdbg.app.words import Panel, Words
-from qdbg.core.work import Cancelled, heard_by
 from qdbg.engine.step import Step
-from qdbg.engine.survey import Fare
 from qdbg.engine.table import Table
 
 TINY, HIGH, HUGE = 16, 38, 160
 """Below these heights there is one pane, from these on two more; from this width on wider ones."""
 
 
-class MainScreen(CommandScreen):
+class MainScreen(Counting):
     """The table of one stage, and everything around it."""
 
     CSS = """
@@ -104,11 +99,6 @@ class MainScreen(CommandScreen):
 
     def __init__(self) -> None:
         super().__init__()
-        self.fares: tuple[Fare, ...] = ()
-        self.feed = ""
-        """With which feed they were counted."""
-        self._counting = ("", 0, 0)
-        """What is being counted, and how far that is."""
         self._rail: Rail | None = None
         self._table: StepTable | None = None
         self._strip: tuple[Step, Size] | None = None
@@ -137,7 +127,7 @@ class MainScreen(CommandScreen):
         """Draw the state, and count the differences of every arithmetic in the background."""
         title(self.query_one("#rail"), "steps")
         title(self.query_one("#formula"), "formula")
-        self._progress = self.set_interval(0.2, self._show_survey)
+        self.tell_counting()
         self.show_state()
         self.count_fares()
         self.qdbg.offer()
@@ -154,44 +144,6 @@ class MainScreen(CommandScreen):
         self.set_class(size.height >= HIGH, "-high")
         self.set_class(size.width >= HUGE, "-huge")
 
-    def count_fares(self) -> None:
-        """Simulate every arithmetic in a thread; the line is filled when they are counted."""
-        self.fares, self._counting = (), ("", 0, 0)
-        self._progress.resume()
-        self.run_worker(self._survey, thread=True, exclusive=True, group="survey")
-
-    def _survey(self) -> None:
-        from qdbg.engine.survey import survey  # noqa: PLC0415 - not before the first paint
-
-        worker, app = get_current_worker(), self.qdbg
-        trace = app.debugger.trace
-
-        def tell(what: str, done: int, total: int) -> None:
-            if worker.is_cancelled or app.leaving:
-                raise Cancelled("nobody looks at it any more")
-            self._counting = what, done, total
-
-        with suppress(Cancelled), heard_by(tell):
-            fares = survey(trace.recording, trace.feed, trace.arithmetic)
-            if not worker.is_cancelled and not app.leaving:
-                app.call_from_thread(self._counted, fares, trace.feed)
-
-    def _counted(self, fares: tuple[Fare, ...], feed: str) -> None:
-        self.fares, self.feed = fares, feed
-        self._progress.pause()
-        self._show_survey()
-
-    def _show_survey(self) -> None:
-        """How the arithmetics fare, or how far the counting is."""
-        if not self.children:
-            return
-        if self.fares:
-            self._say(
-                "#survey", texts.survey_lines(self.qdbg.debugger, self.fares, self.size.width)
-            )
-        else:
-            self._say("#survey", texts.counting_line(*self._counting, self.size.width))
-
     def show_state(self) -> None:
         """Draw the step, the element, and everything that follows from them."""
         debugger = self.qdbg.debugger
@@ -206,7 +158,7 @@ class MainScreen(CommandScreen):
             self.query_one("#formula", Panel).show(texts.formula_panel(step, element))
         self._show_around(step, element)
         self._say("#legend", self._legend())
-        self._show_survey()
+        self.show_survey()
         self._show_watches()
 
     def _show_watches(self) -> None:
