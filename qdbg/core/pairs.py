@@ -77,7 +77,7 @@ def leaving_pairs(x: Array, w: Array, block: int) -> Iterator[tuple[Array, Array
     """
     if not x.size or not w.size:
         return
-    members = pair_members(x.shape[-1], block)
+    members = pair_members(x.shape[-1], int(block))
     if not _are_bytes(x, 0, BYTE) or not _are_bytes(w, -128, 127):
         yield from _of_any_size(*in_groups(x, w), members)
         return

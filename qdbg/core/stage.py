@@ -52,8 +52,10 @@ class Stage:
         return self.variants[0 if values[self.parameters[-1]][index] else 1]
 
     def run(self, values: Values) -> Array:
-        """Compute the result from the operands in `values`."""
-        return self.compute(*(values[name] for name in self.parameters))
+        """Compute the result from the operands in `values`: infinities and NaN come out without a
+        warning, as they do from a kernel."""
+        with np.errstate(all="ignore"):
+            return self.compute(*(values[name] for name in self.parameters))
 
     def whole(self, values: Values) -> Array | None:
         """What the result would be without saturation, or None where the stage says nothing."""

@@ -30,6 +30,19 @@ def test_every_example_comes_out_as_it_does_by_hand(op, example):
     assert tuple(values[stages[-1].output].ravel().tolist()) == example.expected
 
 
+@pytest.mark.parametrize("scale", [1e-41, 1e38], ids=["tiny", "huge"])
+@pytest.mark.parametrize("arithmetic", ARITHMETICS)
+def test_scales_beyond_float32_give_infinities_and_no_warning(arithmetic, scale):
+    """Warnings are errors here; a user would see them between the results."""
+    op = registry()["linear"]
+    values = {k: np.asarray(v) for k, v in op.examples[0].operands.items()}
+    values["y_scale"] = np.array(scale)
+    stages = op.stages(ARITHMETICS[arithmetic], values)
+    for step in stages:
+        values[step.output] = np.asarray(step.run(values))
+    assert values[stages[-1].output].dtype.kind in "iuf"
+
+
 def test_the_registry_finds_every_op_of_the_multilayer_perceptron():
     mlp = {"dequantize", "identity", "linear", "linear_relu", "quantize", "relu"}
     assert mlp <= set(registry())

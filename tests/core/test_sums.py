@@ -130,7 +130,8 @@ def test_an_empty_batch_has_empty_sums(groups):
     assert saturating.cut_pairs(x, w, 0).shape == (0, 5, 6)
 
 
-def test_the_sides_of_saturation_are_told_apart():
+@pytest.mark.parametrize("block", [0, 2, np.array(2, np.int32)])
+def test_the_sides_of_saturation_are_told_apart(block):
     x = np.full((1, 4), 255, np.uint8)
     w = np.array([[127, 127, 1, 1], [-128, -128, 1, 1], [127, 127, -128, -128], [1, 1, 1, 1]])
-    assert saturating.cut_pairs(x, w.astype(np.int8), 0).tolist() == [[1, -1, 2, 0]]
+    assert saturating.cut_pairs(x, w.astype(np.int8), block).tolist() == [[1, -1, 2, 0]]
