@@ -101,5 +101,6 @@ def _line(part: str, option: str, number: int) -> Line:
     if argument and not known.argument:
         raise ScriptError(f"{where}: {known.id} takes no argument")
     if known.id == SAVE and not argument.endswith(".qdbg"):
-        raise ScriptError(f"{where}: no file is named", expected="save NAME.qdbg")
+        what = "the file's name does not end in .qdbg" if argument else "no file is named"
+        raise ScriptError(f"{where}: {what}", expected="save NAME.qdbg")
     return Line(option, number, known.id, argument)

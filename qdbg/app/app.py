@@ -91,7 +91,7 @@ class QdbgApp(Windows):
         def tell(call: Callable[..., object], *values: object) -> None:
             """In the app's own thread, unless nobody would answer any more."""
             if not self.leaving and not worker.is_cancelled:
-                self.call_from_thread(call, *values)
+                opening.from_thread(call, *values)
 
         try:
             debugger = load(

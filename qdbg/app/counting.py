@@ -51,7 +51,7 @@ class Counting(CommandScreen):
         with suppress(Cancelled), heard_by(tell):
             fares = survey(trace.recording, trace.feed, trace.arithmetic)
             if not worker.is_cancelled and not app.leaving:
-                app.call_from_thread(self._counted, fares, trace.feed)
+                self.from_thread(self._counted, fares, trace.feed)
 
     def _counted(self, fares: tuple[Fare, ...], feed: str) -> None:
         self.fares, self.feed = fares, feed

@@ -96,18 +96,18 @@ class DiagnosisScreen(Dialog[str | None]):
         """A listener that ends the work when the worker is cancelled or the screen is left."""
 
         def tell(what: str, done: int, total: int) -> None:
-            if worker.is_cancelled or not self.is_attached:
+            if worker.is_cancelled or not self.here:
                 raise Cancelled("nobody waits for the diagnosis any more")
             self._trying = what, done, total
 
         return tell
 
     def _diagnose(self) -> None:
-        worker, app = get_current_worker(), self.app
+        worker = get_current_worker()
         with suppress(Cancelled), heard_by(self._ends_with(worker)):
             found = diagnose(self.trace, self.call, self.asked.target)
-            if not worker.is_cancelled and self.is_attached:
-                app.call_from_thread(self._shown, found)
+            if not worker.is_cancelled:
+                self.from_thread(self._shown, found)
 
     def _show_progress(self) -> None:
         what, done, total = self._trying
@@ -165,11 +165,11 @@ class DiagnosisScreen(Dialog[str | None]):
             self.run_worker(lambda: self._find_evidence(verdict), thread=True, exclusive=True)
 
     def _find_evidence(self, verdict: Verdict) -> None:
-        worker, app = get_current_worker(), self.app
+        worker = get_current_worker()
         with suppress(Cancelled), heard_by(self._ends_with(worker)):
             found = evidence(self.trace, self.call, verdict)
-            if not worker.is_cancelled and self.is_attached:
-                app.call_from_thread(self._proved, verdict, found)
+            if not worker.is_cancelled:
+                self.from_thread(self._proved, verdict, found)
 
     def _proved(self, verdict: Verdict, found: tuple[Evidence, ...]) -> None:
         self._evidence[verdict.names] = found

@@ -12,11 +12,13 @@ from typing import TypeVar
 from textual.geometry import Region
 from textual.screen import Screen
 
+from qdbg.app.leaving import Leaving
+
 T = TypeVar("T")
 MESSAGES = "Toast"
 
 
-class Uncovering(Screen[T]):
+class Uncovering(Leaving[T]):
     """A screen on which no message stays that is gone."""
 
     _covered: frozenset[Region] = frozenset()

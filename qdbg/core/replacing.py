@@ -50,7 +50,8 @@ class Growing:
 def replacing(path: Path, start: int) -> Iterator[Growing]:
     """A file that takes the place of the one at `path` at the end of the block, which calls
     `finish` with its first `start` bytes: a kill or a power failure at any moment leaves the old
-    one or the new one. Raises OSError."""
+    one or the new one. A link stays, and leads to the new one. Raises OSError."""
+    path = Path(os.path.realpath(path))
     path.parent.mkdir(parents=True, exist_ok=True)
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)

@@ -114,6 +114,8 @@ def _check_name(what: str, name: str | None, known: Iterable[str]) -> None:
 
 def _check_target(target: str) -> None:
     path = Path(target)
+    if not target:
+        raise UsageError("the file's name is empty", expected="a model or a session (.qdbg)")
     if path.is_dir():
         raise UsageError(
             f"{target} is a folder", expected="a model saved by torch.save, or a session (.qdbg)"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import math
+import os
 import sys
 from collections.abc import Mapping
 from typing import TextIO
@@ -24,8 +25,11 @@ def write(text: str) -> None:
 
 
 def write_error(text: str) -> None:
-    """Print the text and a line end on stderr."""
-    _put(sys.stderr, clean(text) + "\n")
+    """Print the text and a line end on stderr; where it finds no taker, the exit status says it."""
+    try:
+        _put(sys.stderr, clean(text) + "\n")
+    except OSError:  # nor must the interpreter fail when it flushes at its end
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())
 
 
 def clean(text: str) -> str:

@@ -197,12 +197,14 @@ def _verdict(found: Why) -> Iterator[str]:
         whose = "the captured integers" if found.side == SIMULATED else "your integers"
         yield f"Nothing differs: {name} gives all of {whose}."
         return
-    for each in _by_ids(found.together)[:SHOWN_TRIES]:
+    for each, *variants in _by_ids(found.together)[:SHOWN_TRIES]:
         names = " + ".join(each.least)
         if found.side == SIMULATED:
             yield f"{name} with {names} changed leaves 0 of {each.elements} in the whole run."
         else:
             yield f"Smallest set for all calls: {names}. It leaves 0 of {each.elements}."
+        if variants:
+            yield f"  And so does {', '.join(' + '.join(other.least) for other in variants)}."
     doubtful = [call for call in found.calls if not call.explained and found.answers(call)]
     unknown = [call.name for call in found.calls if not call.explained and call not in doubtful]
     if doubtful:
@@ -213,12 +215,12 @@ def _verdict(found: Why) -> Iterator[str]:
         yield f"{found.not_simulated} calls are not simulated."
 
 
-def _by_ids(sets: Sequence[Together]) -> list[Together]:
-    """Of sets that differ in variants only, the first."""
-    first: dict[frozenset[str], Together] = {}
+def _by_ids(sets: Sequence[Together]) -> list[list[Together]]:
+    """The sets, those together that differ in variants only."""
+    found: dict[frozenset[str], list[Together]] = {}
     for each in sets:
-        first.setdefault(ids_of(each.least), each)
-    return list(first.values())
+        found.setdefault(ids_of(each.least), []).append(each)
+    return list(found.values())
 
 
 # ----------------------------------------------------------------------------------- JSON

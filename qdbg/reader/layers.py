@@ -40,6 +40,7 @@ PACKS = tuple(
 POST, CELLS = "activation_post_process", "_all_weight_values"
 STATIC_RNN = ".quantized.modules.rnn."
 """An LSTM of ordinary layers; its weights are those of its Linear layers."""
+REFERENCE = ".quantized.reference."
 DYNAMIC = ".quantized.dynamic."
 """Layers that find the scale of their input as they run, and give floats."""
 
@@ -58,7 +59,7 @@ def layers_of(root: Any, tensors: Tensors) -> dict[str, Layer]:
     walk.visit(root, "", 0)
     if not any(layer.weight or layer.output for layer in walk.found.values()) and walk.floats:
         raise ModelError(
-            "the file holds a float model: none of its layers is quantized",
+            "the file holds a float model: none of its layers is quantized to int8",
             expected="a model after torch.ao.quantization.convert",
         )
     return walk.found
@@ -151,6 +152,11 @@ def _refuse(record: Record, where: str, state: dict[str, Any]) -> None:
 def _layer(record: Record, path: str, state: dict[str, Any], tensors: Tensors) -> Layer:
     name = record.class_name
     dynamic, packs = DYNAMIC in name, name.startswith(PACKS)
+    if REFERENCE in name:
+        raise ModelError(
+            f"{path or name} is a layer of a reference model, which computes in floats",
+            expected="a model after convert_fx, not convert_to_reference_fx",
+        )
     if packs and is_convolution(name):
         return convolution(record, path, tensors, dynamic)
     absent = {name: None for name, child in state["_modules"].items() if child is None}

@@ -306,6 +306,15 @@ def test_a_folder_that_is_missing_is_made_and_permissions_stay(tmp_path, recordi
     assert [each.name for each in path.parent.iterdir()] == ["s.qdbg"]
 
 
+def test_a_link_stays_and_its_target_is_replaced(tmp_path, recording):
+    (tmp_path / "elsewhere").mkdir()
+    target, link = tmp_path / "elsewhere" / "s.qdbg", tmp_path / "s.qdbg"
+    link.symlink_to(target)
+    write(link, *pack(recording))
+    assert link.is_symlink()
+    assert target.read_bytes() == encode(*pack(recording))
+
+
 ENDLESS = """
 import sys, itertools, numpy as np
 from pathlib import Path

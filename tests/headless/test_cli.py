@@ -2,6 +2,9 @@
 
 import io
 import os
+import shlex
+import subprocess
+import sys
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -62,6 +65,19 @@ def test_output_that_cannot_be_written_is_said_in_one_line(session_file):
         done = python("-m", "qdbg", "show", session_file, stdout=full)
     assert done.returncode == 2
     assert done.stderr.strip() == "the output cannot be written: No space left on device"
+
+
+@pytest.mark.parametrize("redirected", ["2>/dev/full", "2>&-", "1>&- 2>&-"])
+def test_bad_input_has_status_2_where_nobody_can_be_told(redirected):
+    command = f"{shlex.quote(sys.executable)} -m qdbg show no-such.qdbg {redirected}"
+    done = subprocess.run(["/bin/sh", "-c", command], check=False)  # noqa: S603 - our own command
+    assert done.returncode == 2
+
+
+def test_a_file_without_a_name_is_refused(qdbg):
+    status, _, err = qdbg("show", "")
+    assert status == 2
+    assert "the file's name is empty" in err
 
 
 @pytest.mark.parametrize("argv", [(), ("--help",), ("show", "--help"), ("replay", "--help")])

@@ -64,6 +64,7 @@ def test_a_replay_goes_on_from_the_sessions_end(qdbg, session):
         ("next; go fc9", "--run, command 2 (go fc9): there is no place 'fc9'"),
         ("next 3", "--run, command 1 (next 3): next takes no argument"),
         ("save", "no file is named"),
+        ("save /dev/full", "does not end in .qdbg"),
         ("quit", "there is no command 'quit' for scripts"),
     ],
 )

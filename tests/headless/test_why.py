@@ -11,7 +11,7 @@ from qdbg.debugger import Debugger
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.evidence import evidence, with_changes
 from qdbg.engine.separate import LEAST, separating_inputs
-from qdbg.engine.together import CallWhy, for_all, settled, smallest_unions
+from qdbg.engine.together import CallWhy, Together, for_all, settled, smallest_unions
 from qdbg.engine.trace import Trace
 from qdbg.engine.verdict import Change, Diagnosis, Verdict
 from qdbg.engine.why import why_golden, why_simulated
@@ -68,6 +68,15 @@ def test_the_evidence_is_the_element_that_differs_most(textbook):
     assert held.after == target.reshape(-1)[held.element]
     assert "sat16" in held.changed_line.symbols
     assert held.terms.saturating
+
+
+def test_the_last_line_names_all_variants_that_leave_nothing(textbook):
+    sets = [("bias-units=input-scale",), ("bias-units=output-scale",), ("bias-forgotten",)]
+    found = replace(textbook, together=tuple(Together(each, 0, 5, each) for each in sets))
+    last = why_text(found).splitlines()[-3:]
+    assert "bias-units=input-scale changed leaves 0 of 5" in last[0]
+    assert last[1] == "  And so does bias-units=output-scale."
+    assert "bias-forgotten changed leaves 0 of 5" in last[2]
 
 
 def test_what_nothing_explains_is_called_unexplained():

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch import nn
 from torch.ao.quantization import get_default_qconfig_mapping
-from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
+from torch.ao.quantization.quantize_fx import convert_fx, convert_to_reference_fx, prepare_fx
 
 from qdbg.errors import ForwardError, ModelError
 from qdbg.reader import find_forward, read_model
@@ -138,6 +138,15 @@ def honest():
     prepared = prepare_fx(Net().eval(), get_default_qconfig_mapping("x86"), (x,))
     prepared(x)
     return convert_fx(prepared)
+
+
+def test_a_reference_model_is_called_one(tmp_path):
+    x = torch.randn(1, 3, 8, 8)
+    prepared = prepare_fx(Net().eval(), get_default_qconfig_mapping("x86"), (x,))
+    prepared(x)
+    torch.save(convert_to_reference_fx(prepared), tmp_path / "m.pth")
+    with pytest.raises(ModelError, match="conv is a layer of a reference model"):
+        read_model(tmp_path / "m.pth")
 
 
 def test_packed_weights_without_a_layer_are_read_with_their_numbers(tmp_path, honest):
