@@ -3,32 +3,27 @@
 from __future__ import annotations
 
 import string
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
 from qdbg.breakpoints import KINDS, Breakpoints, checked, is_condition
-from qdbg.changing import Changing
 from qdbg.commands import BY_ID
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.origin import Origin, origins
-from qdbg.engine.step import Step
 from qdbg.engine.table import signed
 from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
+from qdbg.moving import Moving
 from qdbg.names import FEEDS
 from qdbg.places import Place, find_place
 from qdbg.stops import (
-    Flags,
     Mark,
     Stop,
     arrival,
-    first_flagged,
-    largest_difference,
-    seek,
 )
 from qdbg.travel import Spot, Travel
 from qdbg.watches import Watches
@@ -46,7 +41,7 @@ class Executed:
     reason: str
 
 
-class Debugger(Changing):
+class Debugger(Moving):
     """Step through a recording in both directions.
 
     Raises CommandError for an arithmetic that does not exist. The commands are those of the
@@ -74,21 +69,11 @@ class Debugger(Changing):
         self.stop = Stop(Mark(0, 0), arrival(self.trace.step(0), "start"))
         self.why = self.stop.reason
         """Why it stopped where the cursor is; selecting an element there does not change that."""
-        self._elements: dict[tuple[int, tuple[int, ...]], int] = {}
+        self._elements = {}
 
     def beside(self, golden: Mapping[int, Array]) -> None:
         """Show these golden integers beside the others; the cursor stays."""
         self.show(_trace(self.recording, self.arithmetic, self.unchanged.feed, golden))
-
-    @property
-    def step(self) -> Step:
-        """The step under the cursor."""
-        return self.trace.step(self.stop.mark.step)
-
-    @property
-    def element(self) -> int:
-        """The flat index of the element under the cursor."""
-        return self.stop.mark.element
 
     def execute(self, command: str) -> Stop:
         """Run one command, `break fc1.mac` say, and return where it led.
@@ -119,119 +104,6 @@ class Debugger(Changing):
     @property
     def _spot(self) -> Spot:
         return Spot(self.step.name, self.element)
-
-    # ------------------------------------------------------------------ moving the cursor
-
-    def _remember(self) -> None:
-        step = self.step
-        self._elements[step.call, step.shape] = self.stop.mark.element
-
-    def _element_at(self, step: Step) -> int:
-        """Keep the element where the shape stays; else the one last looked at there."""
-        here = self.step
-        if step.shape == here.shape:
-            return self.element
-        return self._elements.get((step.call, step.shape), 0)
-
-    def _move(self, index: int, reason: str) -> Stop:
-        step = self.trace.step(index)
-        return Stop(Mark(index, self._element_at(step)), arrival(step, reason))
-
-    def _stay(self, reason: str) -> Stop:
-        return Stop(self.stop.mark, reason)
-
-    def _next(self, _: str) -> Stop:
-        if self.stop.mark.step + 1 >= len(self.trace):
-            return self._stay("end of the run")
-        return self._move(self.stop.mark.step + 1, "next stage")
-
-    def _back(self, _: str) -> Stop:
-        if self.stop.mark.step == 0:
-            return self._stay("start of the run")
-        return self._move(self.stop.mark.step - 1, "back one stage")
-
-    def _ends(self) -> list[int]:
-        return [first - 1 for first in self.trace.first_steps[1:]]
-
-    def _finish(self, _: str) -> Stop:
-        later = [end for end in self._ends() if end > self.stop.mark.step]
-        return self._move(later[0], "end of layer") if later else self._stay("end of the run")
-
-    def _finish_back(self, _: str) -> Stop:
-        call = self.trace.call_of(self.stop.mark.step)
-        if call == 0:
-            return self._move(0, "start of the run")
-        return self._move(self._ends()[call - 1], "end of the layer before")
-
-    def _end(self, _: str) -> Stop:
-        return self._move(len(self.trace) - 1, "end of the run")
-
-    def _start(self, _: str) -> Stop:
-        return self._move(0, "start of the run")
-
-    def _element(self, argument: str) -> Stop:
-        size = self.step.size
-        if not argument.isdecimal() or int(argument) >= size:
-            raise CommandError(
-                f"{argument!r} is not an element of this stage", expected=f"0 to {size - 1}"
-            )
-        return Stop(Mark(self.stop.mark.step, int(argument)), f"element {int(argument)}")
-
-    # -------------------------------------------------------------------- running to a stop
-
-    def _continue(self, _: str) -> Stop:
-        return self._run(range(self.stop.mark.step + 1, len(self.trace)), "end of the run")
-
-    def _continue_back(self, _: str) -> Stop:
-        return self._run(range(self.stop.mark.step - 1, -1, -1), "start of the run")
-
-    def _run(self, steps: Iterable[int], otherwise: str) -> Stop:
-        last = self.stop.mark.step
-        for last in steps:
-            step = self.trace.step(last)
-            found = self.breakpoints.hit(self.trace, step, self._element_at(step))
-            if found is not None:
-                return found
-        return self._move(last, otherwise)
-
-    def _seek(self, flags: Flags, what: str, *, forward: bool) -> Stop:
-        found = seek(self.trace, self.stop.mark, flags, what, forward=forward)
-        return found or self._stay(f"no further {what} {'ahead' if forward else 'behind'}")
-
-    def _next_difference(self, _: str) -> Stop:
-        return self._seek(lambda step: step.different, "difference", forward=True)
-
-    def _previous_difference(self, _: str) -> Stop:
-        return self._seek(lambda step: step.different, "difference", forward=False)
-
-    def _next_saturation(self, _: str) -> Stop:
-        return self._seek(lambda step: step.cut, "saturation", forward=True)
-
-    def _previous_saturation(self, _: str) -> Stop:
-        return self._seek(lambda step: step.cut, "saturation", forward=False)
-
-    def _largest_difference(self, _: str) -> Stop:
-        if self.step.different is None:
-            return self._stay("nothing to compare here: PyTorch shows a layer's result only")
-        return largest_difference(self.step) or self._stay("nothing differs here")
-
-    def _layer_difference(self, calls: Iterable[int], where: str) -> Stop:
-        for call in calls:
-            if self.trace.comparisons[call].differences:
-                step = self.trace.step(self.trace.first_steps[call + 1] - 1)
-                kept = self._element_at(step)
-                return first_flagged(step, step.different, kept, "layer with a difference")
-        return self._stay(f"no further layer with a difference {where}")
-
-    def _next_layer_difference(self, _: str) -> Stop:
-        call = self.trace.call_of(self.stop.mark.step)
-        at_end = self.stop.mark.step == self._ends()[call]
-        start = call + 1 if at_end else call
-        return self._layer_difference(range(start, len(self.trace.nodes)), "ahead")
-
-    def _previous_layer_difference(self, _: str) -> Stop:
-        call = self.trace.call_of(self.stop.mark.step)
-        return self._layer_difference(range(call - 1, -1, -1), "behind")
 
     # ------------------------------------------------------------- places, marks, breakpoints
 
