@@ -6,6 +6,7 @@ from textual.app import ComposeResult
 from textual.content import Content
 from textual.events import Resize
 from textual.geometry import Size
+from textual.screen import Screen
 
 from qdbg.app import texts
 from qdbg.app.around import spread_lines, way_lines
@@ -125,6 +126,7 @@ class MainScreen(Counting):
 
     def on_mount(self) -> None:
         """Draw the state, and count the differences of every arithmetic in the background."""
+        self.screen_layout_refresh_signal.subscribe(self, self._laid_out)
         title(self.query_one("#rail"), "steps")
         title(self.query_one("#formula"), "formula")
         self.tell_counting()
@@ -202,7 +204,7 @@ class MainScreen(Counting):
 
     def _show_around(self, step: Step, element: int) -> None:
         """Show how the values lie, and the element's way: with bars where there is room."""
-        size = self.query_one("#spread").content_size if self.has_class("-high") else self.size
+        size = self._room_of_strip
         if self.has_class("-high"):
             way = self.query_one("#passage")
             title(way, f"{Table(step).name_of(element)} through its layer")
@@ -215,6 +217,17 @@ class MainScreen(Counting):
             self._say("#spread", spread_lines(step, size.width, size.height))
         else:
             self._say("#range", texts.range_strip(step, size.width))
+
+    @property
+    def _room_of_strip(self) -> Size:
+        return self.query_one("#spread").content_size if self.has_class("-high") else self.size
+
+    def _laid_out(self, screen: Screen[object]) -> None:
+        """Behind a window the layout comes later than the window's next refresh."""
+        fits = self._strip is None or self._strip[1] == self._room_of_strip
+        if screen is self and not fits and not self.qdbg.busy:
+            debugger = self.qdbg.debugger
+            self._show_around(debugger.step, debugger.element)
 
     def _set_pictured(self, pictured: bool) -> None:
         """The picture takes the arrow keys while it is there."""

@@ -1,5 +1,6 @@
 """The screens as reviewed texts, at every size, in every theme and without colour."""
 
+import os
 from dataclasses import replace
 from itertools import product
 
@@ -30,6 +31,16 @@ async def seen(pilot, name, sizes=SIZES):
     for width, height in sizes:
         await resized(pilot, width, height)
         assert_snapshot(pilot.app, f"{name}/{width}x{height}")
+        if "NO_COLOR" in os.environ:
+            assert colors(pilot.app) <= {True}
+
+
+def colors(app):
+    """Whether each colour on the screen is the terminal's own."""
+    strips = app.screen._compositor.render_strips()
+    styles = [s.style for strip in strips for s in strip if s.style]
+    used = {color for style in styles for color in (style.color, style.bgcolor) if color}
+    return {color.is_default for color in used}
 
 
 async def resized(pilot, width, height):
@@ -131,12 +142,10 @@ async def test_without_colour_the_screens_say_the_same(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     app = app_on_file("mystery.qdbg", "textbook")
     async with app.run_test(size=SIZES[0]) as pilot:
-        await ready(pilot)
-        await pilot.press("c")
-        await seen(pilot, "main", ENDS)
-        strips = app.screen._compositor.render_strips()
-        colors = {s.style.color for strip in strips for s in strip if s.style and s.style.color}
-        assert {color.is_default for color in colors} == {True}
+        await scenes(pilot)
+        await windows(pilot)
+    await start_and_tour("", ENDS)
+    await bad_input("", ENDS)
 
 
 async def test_in_ascii_the_screens_look_as_reviewed():
@@ -149,6 +158,11 @@ async def test_in_ascii_the_screens_look_as_reviewed():
 
 @pytest.mark.parametrize(("signs", "sizes"), [("", SIZES), ("-ascii", ENDS)])
 async def test_the_start_screen_and_the_tour_look_as_reviewed(signs, sizes):
+    await start_and_tour(signs, sizes)
+
+
+async def start_and_tour(signs, sizes):
+    """Open the start screen and from it the tour, and compare both."""
     app = QdbgApp(None, ascii=bool(signs))
     async with app.run_test(size=SIZES[0]) as pilot:
         await pilot.pause()
@@ -160,16 +174,22 @@ async def test_the_start_screen_and_the_tour_look_as_reviewed(signs, sizes):
         await seen(pilot, f"tour{signs}", sizes)
 
 
-@pytest.mark.parametrize("ascii", [False, True])
-async def test_the_screen_of_a_bad_input_looks_as_reviewed(ascii):
+@pytest.mark.parametrize("signs", ["", "-ascii"])
+async def test_the_screen_of_a_bad_input_looks_as_reviewed(signs):
+    await bad_input(signs, SIZES)
+
+
+async def bad_input(signs, sizes):
+    """Open what is refused, and compare the screen."""
+
     def opening():
         raise SampleError("the input has 3 numbers", expected="4", remedy="give one per feature")
 
-    app = QdbgApp(Plan("model.qdbg", opening, SESSIONS, None, None), ascii=ascii)
+    app = QdbgApp(Plan("model.qdbg", opening, SESSIONS, None, None), ascii=bool(signs))
     async with app.run_test(size=SIZES[0]) as pilot:
         while not app.problem:
             await pilot.pause()
-        await seen(pilot, "error-ascii" if ascii else "error")
+        await seen(pilot, f"error{signs}", sizes)
 
 
 async def test_names_of_wide_characters_break_neither_a_frame_nor_the_reason_of_the_stop():
