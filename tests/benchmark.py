@@ -21,6 +21,7 @@ import termios
 import time
 from pathlib import Path
 
+os.environ.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has its bytecode
 QDBG = [sys.executable, "-m", "qdbg"]
 MODEL = ["models/iris_qat.pth", "--sample", "versicolor"]
 RUNS, KEYS = 9, 60
