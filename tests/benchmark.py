@@ -191,12 +191,14 @@ def main():
     replayed = process([*QDBG, "replay", "sessions/versicolor.qdbg"])
     empty = [sys.executable, "-c", EMPTY]
     (bare,) = opening(empty, [b"step 0"])
-    paint, listed, opened = opening([*QDBG, *MODEL], [b"quit", b"layers in the file", b"step "])
+    marks = [b"starting", b"quit", b"layers in the file", b"step "]
+    words, paint, listed, opened = opening([*QDBG, *MODEL], marks)
     rows = [
         ("python -c pass", base),
         ("qdbg --help", shown),
         ("qdbg replay, one session", replayed),
         ("first paint of an empty app", bare),
+        ("first words of the app", words),
         ("first paint of the app", paint),
         ("the file's layers are listed", listed),
         ("main screen, PyTorch has run", opened),

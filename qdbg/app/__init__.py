@@ -7,6 +7,7 @@ import signal
 import sys
 from typing import TYPE_CHECKING
 
+from qdbg.app.greeting import greeting
 from qdbg.app.pauses import draw_at_once, search_rarely
 from qdbg.names import THEME_NAMES
 
@@ -21,9 +22,10 @@ def run(plan: Plan | None, theme: str = THEME_NAMES[0], *, ascii: bool = False) 
     """
     search_rarely()
     draw_at_once()
-    from qdbg.app.app import QdbgApp  # noqa: PLC0415 - textual only when the app opens
+    with greeting(plan.title if plan is not None else "start"):
+        from qdbg.app.app import QdbgApp  # noqa: PLC0415 - textual only when the app opens
 
-    app = QdbgApp(plan, theme, ascii=ascii)
+        app = QdbgApp(plan, theme, ascii=ascii)
     status = app.run() or app.return_code or 0
     rescued = app.rescue() if app.return_code else ""
     for words in (app.problem, rescued):
