@@ -140,12 +140,12 @@ async def test_a_theme_is_the_same_from_the_start_and_after_another():
 
 async def test_without_colour_the_screens_say_the_same(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
-    app = app_on_file("mystery.qdbg", "textbook")
+    app, sizes = app_on_file("mystery.qdbg", "textbook"), SIZES[:1]
     async with app.run_test(size=SIZES[0]) as pilot:
-        await scenes(pilot)
-        await windows(pilot)
-    await start_and_tour("", ENDS)
-    await bad_input("", ENDS)
+        await scenes(pilot, sizes=sizes)
+        await windows(pilot, sizes=sizes)
+    await start_and_tour("", sizes)
+    await bad_input("", sizes)
 
 
 async def test_in_ascii_the_screens_look_as_reviewed():
