@@ -129,7 +129,7 @@ def weight_sum_inside(inside: Array, w_q: Array, kernel_size: Array) -> Array:
     channels at a position of the kernel lie inside or none does."""
     taps = int(np.prod(kernel_size))
     channels = w_q.shape[1] // taps
-    of_taps = exact_sums(np.ones((1, channels), np.bool_), w_q.reshape(-1, channels))
+    of_taps = row_sums(w_q.reshape(-1, channels))
     return exact_sums(inside[..., ::channels], of_taps.reshape(len(w_q), taps))
 
 
@@ -141,8 +141,7 @@ def weight_sum_inside(inside: Array, w_q: Array, kernel_size: Array) -> Array:
 )
 def weight_sum_centred(w_q: Array, w_zp: Array) -> Array:
     """The sum of the centred weights of one output channel, known before any input is."""
-    total: Array = (i32(w_q) - i32(w_zp).reshape(-1, 1)).sum(axis=1, dtype=np.int64)
-    return total
+    return row_sums(i32(w_q) - i32(w_zp).reshape(-1, 1))
 
 
 @stage(
