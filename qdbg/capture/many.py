@@ -10,7 +10,7 @@ import torch
 
 from qdbg.capture.chain import Chain, Unfit
 from qdbg.capture.linking import RunTape
-from qdbg.capture.request import Request
+from qdbg.capture.request import Request, running
 from qdbg.capture.run import (
     Prepared,
     Progress,
@@ -86,7 +86,7 @@ def record_many(request: Request, model: Model, forward: Any, progress: Progress
     portion, total = Portion(), len(request.sample.values)
     first, last = request.share or (0, total)
     for start in range(first, last, request.batch):
-        progress(f"running sample {start + 1} of {total}")
+        progress(running(start + 1, total))
         with torch.no_grad():
             recording, links = recorder.record(lot(request.sample, start, request.batch))
         if start == first:

@@ -39,6 +39,19 @@ class Request:
     """From which sample to which, where other children run the other ones; None: all."""
 
 
+RUNNING = "running sample"
+
+
+def running(sample: int, total: int) -> str:
+    """The words of a child that runs this one of the samples, counted from 1."""
+    return f"{RUNNING} {sample} of {total}"
+
+
+def sample_in(words: str) -> int | None:
+    """The number of the sample in such words; None in others."""
+    return int(words.split()[2]) if words.startswith(f"{RUNNING} ") else None
+
+
 def request_line(request: Request, level: str) -> bytes:
     """The request as one line; `level` is what its `cpu` stands for on this machine."""
     sample = request.sample

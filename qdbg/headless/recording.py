@@ -9,13 +9,13 @@ from dataclasses import replace
 from threading import Event, Lock
 
 from qdbg.capture import Request, capture_many, importing_torch_once
+from qdbg.capture.request import running, sample_in
 from qdbg.core.runs import Runs
 
 CHILDREN = 2
 """How many processes run PyTorch at a time: each needs hundreds of megabytes."""
 WORTH = 256
 """Fewer runs than these are not worth another child."""
-RUNNING = "running sample "
 Share = tuple[int, int]
 
 
@@ -61,9 +61,10 @@ class Told:
     def hear(self, number: int, words: str) -> None:
         """What one child says: the number of its sample, or what it begins with."""
         with self._lock:
-            if not words.startswith(RUNNING):
+            sample = sample_in(words)
+            if sample is None:
                 if not any(self._done):
                     self._progress(words)
                 return
-            self._done[number] = int(words.split()[2]) - self._shares[number][0]
-            self._progress(f"{RUNNING}{sum(self._done)} of {self._shares[-1][1]}")
+            self._done[number] = sample - self._shares[number][0]
+            self._progress(running(sum(self._done), self._shares[-1][1]))

@@ -8,6 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING
 
 from qdbg import __version__
+from qdbg.capture.request import sample_in
 from qdbg.core.runs import Runs
 from qdbg.fleet import sweep as fleet
 from qdbg.fleet.tally import Tally
@@ -98,9 +99,7 @@ def _bar(total: int) -> Iterator[tuple[Callable[[str], None], Tell]]:
         simulation = bar.add_task("simulating", total=total, visible=False)
 
         def captured(words: str) -> None:
-            number = words.split()[2:3] if words.startswith("running sample") else []
-            done = int(number[0]) if number and number[0].isdigit() else None
-            bar.update(runs, description=words, completed=done)
+            bar.update(runs, description=words, completed=sample_in(words))
 
         def simulated(count: int) -> None:
             bar.update(runs, completed=total)
