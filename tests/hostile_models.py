@@ -24,6 +24,7 @@ class Case:
     name: str
     path: Path
     marker: Path
+    """Exists only if a payload ran."""
     says: str
 
 

@@ -173,7 +173,7 @@ class DiagnosisScreen(Dialog[str | None]):
 
     def _proved(self, verdict: Verdict, found: tuple[Evidence, ...]) -> None:
         self._evidence[verdict.names] = found
-        if self.is_attached and self.rows[self.at].names == verdict.names:
+        if self.rows[self.at].names == verdict.names:
             self._prove()
 
     def action_move(self, rows: int) -> None:

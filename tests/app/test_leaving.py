@@ -16,14 +16,7 @@ async def from_a_thread(screen, note):
     asyncio.get_running_loop().run_in_executor(None, screen.from_thread, note)
 
 
-async def by_a_timer(screen, note):
-    screen.set_timer(0.001, note)
-
-
-WAYS = [after_the_refresh, from_a_thread, by_a_timer]
-
-
-@pytest.mark.parametrize("put_off", WAYS)
+@pytest.mark.parametrize("put_off", [after_the_refresh, from_a_thread])
 @pytest.mark.parametrize("left", [False, True], ids=["there", "left"])
 async def test_what_a_screen_puts_off_ends_with_it(put_off, left):
     noted = []

@@ -1,23 +1,10 @@
 """A hostile file, and how one is registered by what makes it."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
+from tests.hostile_models import Case
 from tests.reader import crafted as c
-
-
-@dataclass(frozen=True)
-class Case:
-    """One file."""
-
-    name: str
-    path: Path
-    marker: Path
-    """Exists only if a payload ran."""
-    says: str
-    """A part of the message that qdbg refuses the file with."""
-
 
 Maker = Callable[[Path], bytes]
 MAKERS: dict[str, tuple[str, Maker]] = {}
