@@ -9,7 +9,16 @@ from typing import Any
 import numpy as np
 
 from qdbg.core.checks import check, describe, integers_in, list_in, mapping_in, tensor_in, text_in
-from qdbg.core.op import Operand
+from qdbg.core.packing_parts import (
+    fit_axis,
+    get_operand,
+    get_qparams,
+    get_settings,
+    get_strides,
+    put_operand,
+    put_qparams,
+    put_settings,
+)
 from qdbg.core.program import (
     FIRST_CONSTANT,
     INPUT,
@@ -21,15 +30,13 @@ from qdbg.core.program import (
     Recording,
     Unseen,
 )
-from qdbg.core.quantity import RANGES, STORAGE, Array, QParams, QTensor, memory_order
+from qdbg.core.quantity import STORAGE, Array, QTensor, memory_order
 from qdbg.names import ENGINES, LEVELS
 
 KERNELS = ("exact sums", "saturating pairs")
 DIRECTIONS = (INPUT, UNKNOWN)
 PLAIN = ("float32", "float64", "int64", "int32", "uint8")
 """The types of results that are not quantized."""
-MOST = 2**40
-"""No stride is larger."""
 
 
 def pack(recording: Recording) -> tuple[dict[str, Array], dict[str, object]]:
@@ -48,9 +55,9 @@ def pack(recording: Recording) -> tuple[dict[str, Array], dict[str, object]]:
                 "inputs": list(node.inputs),
                 "shape": list(node.shape),
                 "dtype": node.dtype,
-                "output": _put_qparams(tensors, f"node/{node.name}", node.output),
+                "output": put_qparams(tensors, f"node/{node.name}", node.output),
                 "names": list(node.names),
-                "settings": dict(node.settings),
+                "settings": put_settings(node.settings),
                 "repeatable": node.repeatable,
                 "strides": None if node.strides is None else list(node.strides),
             }
@@ -64,7 +71,7 @@ def pack(recording: Recording) -> tuple[dict[str, Array], dict[str, object]]:
         "nodes": nodes,
         "layers": [_put_layer(tensors, layer) for layer in recording.program.layers.values()],
         "constants": [
-            _put_operand(tensors, f"constant/{n}", c) for n, c in enumerate(recording.constants)
+            put_operand(tensors, f"constant/{n}", c) for n, c in enumerate(recording.constants)
         ],
     }
     if recording.unseen is not None:
@@ -86,7 +93,7 @@ def unpack(tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> Reco
     Raises SessionError where a number or name could not come from PyTorch.
     """
     entries = enumerate(list_in(metadata, "constants"))
-    constants = tuple(_get_operand(tensors, f"constant/{n}", entry) for n, entry in entries)
+    constants = tuple(get_operand(tensors, f"constant/{n}", entry) for n, entry in entries)
     nodes, values = [], []
     for index, entry in enumerate(list_in(metadata, "nodes")):
         node = _get_node(tensors, entry, index, len(constants))
@@ -126,53 +133,11 @@ def _number(entry: Mapping[str, Any], key: str) -> int:
     return int(found or 0)
 
 
-def _put_qparams(tensors: dict[str, Array], owner: str, qparams: QParams | None) -> object:
-    """JSON keeps a single float64 exactly; channels go to tensors."""
-    if qparams is None:
-        return None
-    if not qparams.per_channel:
-        scale, zero_point = float(qparams.scale), int(qparams.zero_point)
-        return {"dtype": qparams.dtype, "scale": scale, "zero_point": zero_point}
-    tensors[f"scale/{owner}"] = qparams.scale
-    tensors[f"zero_point/{owner}"] = qparams.zero_point
-    return {"dtype": qparams.dtype, "axis": qparams.axis, "channels": owner}
-
-
-def _put_operand(tensors: dict[str, Array], key: str, operand: Operand) -> object:
-    if not isinstance(operand, QTensor):
-        tensors[key] = operand
-        return {"qparams": None}
-    tensors[key] = operand.q
-    strides = None if operand.strides is None else list(operand.strides)
-    return {"qparams": _put_qparams(tensors, key, operand.qparams), "strides": strides}
-
-
-def _get_operand(
-    tensors: Mapping[str, Array], key: str, entry: Mapping[str, Any]
-) -> QTensor | Array:
-    value = tensor_in(tensors, key)
-    qparams = _get_qparams(tensors, entry.get("qparams"), describe(key))
-    if qparams is None:
-        return value
-    check(value.dtype == STORAGE[qparams.dtype], f"{describe(key)} are {value.dtype}")
-    _fit_axis(qparams, value, describe(key))
-    return QTensor(value, qparams, _strides(entry, value.ndim, describe(key)))
-
-
-def _strides(entry: Mapping[str, Any], axes: int, owner: str) -> tuple[int, ...] | None:
-    if entry.get("strides") is None:
-        return None
-    found = integers_in(entry, "strides")
-    fits = len(found) == axes and all(0 <= s < MOST for s in found)
-    check(fits, f"{owner} has strides for another shape")
-    return found
-
-
 def _put_layer(tensors: dict[str, Array], layer: Layer) -> object:
     weight = None
     if layer.weight is not None:
         tensors[f"weight/{layer.path}"] = layer.weight.q
-        weight = _put_qparams(tensors, f"weight/{layer.path}", layer.weight.qparams)
+        weight = put_qparams(tensors, f"weight/{layer.path}", layer.weight.qparams)
     if layer.bias is not None:
         tensors[f"bias/{layer.path}"] = layer.bias
     return {
@@ -180,10 +145,10 @@ def _put_layer(tensors: dict[str, Array], layer: Layer) -> object:
         "class_name": layer.class_name,
         "weight": weight,
         "bias": layer.bias is not None,
-        "output": _put_qparams(tensors, f"layer/{layer.path}", layer.output),
-        "settings": dict(layer.settings),
+        "output": put_qparams(tensors, f"layer/{layer.path}", layer.output),
+        "settings": put_settings(layer.settings),
         "parameters": {
-            name: _put_operand(tensors, f"parameter/{layer.path}/{name}", value)
+            name: put_operand(tensors, f"parameter/{layer.path}/{name}", value)
             for name, value in layer.parameters.items()
         },
     }
@@ -198,7 +163,7 @@ def _get_node(
     for made_by in inputs:
         known = made_by in DIRECTIONS or FIRST_CONSTANT - constants < made_by < index
         check(known, f"{name} takes the result of call {made_by}, which did not run before it")
-    output = _get_qparams(tensors, entry.get("output"), name)
+    output = get_qparams(tensors, entry.get("output"), name)
     dtype = text_in(entry, "dtype")
     fits = dtype == output.dtype if output is not None else dtype in PLAIN
     check(fits, f"{name} is {dtype[:40]}, but its parameters say otherwise")
@@ -215,8 +180,8 @@ def _get_node(
         dtype=dtype,
         output=output,
         names=tuple(names or ()),
-        settings=mapping_in(entry.get("settings")),
-        strides=_strides(entry, len(shape), name),
+        settings=get_settings(entry.get("settings"), name),
+        strides=get_strides(entry, len(shape), name),
         repeatable=entry.get("repeatable") is not False,
     )
 
@@ -233,17 +198,17 @@ def _value(tensors: Mapping[str, Array], node: Node, entry: Mapping[str, Any]) -
     dtype = np.dtype(STORAGE.get(node.dtype, node.dtype))
     check(value.dtype == dtype, f"{describe(key)} are {value.dtype}, not {dtype}")
     check(value.shape == node.shape, f"{describe(key)} have the shape {list(value.shape)}")
-    _fit_axis(node.output, value, node.name)
+    fit_axis(node.output, value, node.name)
     return value
 
 
 def _get_layer(tensors: Mapping[str, Array], entry: Mapping[str, Any]) -> Layer:
     path, weight, bias = text_in(entry, "path"), None, None
-    qparams = _get_qparams(tensors, entry.get("weight"), path)
+    qparams = get_qparams(tensors, entry.get("weight"), path)
     if qparams is not None:
         q = tensor_in(tensors, f"weight/{path}")
         check(q.dtype == STORAGE[qparams.dtype], f"the weights of {path} are {q.dtype}")
-        _fit_axis(qparams, q, path)
+        fit_axis(qparams, q, path)
         weight = QTensor(q, qparams)
     if entry.get("bias"):
         bias = tensor_in(tensors, f"bias/{path}")
@@ -257,51 +222,13 @@ def _get_layer(tensors: Mapping[str, Array], entry: Mapping[str, Any]) -> Layer:
         class_name=text_in(entry, "class_name"),
         weight=weight,
         bias=bias,
-        output=_get_qparams(tensors, entry.get("output"), path),
-        settings=mapping_in(entry.get("settings")),
+        output=get_qparams(tensors, entry.get("output"), path),
+        settings=get_settings(entry.get("settings"), path),
         parameters={
-            name: _get_operand(tensors, f"parameter/{path}/{name}", mapping_in(held))
+            name: get_operand(tensors, f"parameter/{path}/{name}", mapping_in(held))
             for name, held in mapping_in(entry.get("parameters", {})).items()
         },
     )
-
-
-def _get_qparams(tensors: Mapping[str, Array], entry: object, owner: str) -> QParams | None:
-    if entry is None:
-        return None
-    fields = mapping_in(entry)
-    dtype, axis = text_in(fields, "dtype"), fields.get("axis")
-    check(dtype in RANGES, f"{owner} has the unknown type {dtype}")
-    if axis is None:
-        scale, zero_point = fields.get("scale"), fields.get("zero_point")
-        plain = isinstance(scale, float) and isinstance(zero_point, int)
-        check(plain, f"{owner} has no readable scale or zero point")
-        low, high = RANGES["qint32"]
-        narrow = min(max(int(zero_point or 0), low - 1), high + 1)
-        qparams = QParams.per_tensor(float(scale or 0), narrow, dtype)
-    else:
-        check(isinstance(axis, int) and axis >= 0, f"{owner} has no readable channel axis")
-        key = text_in(fields, "channels")
-        scales, zero_points = (
-            tensor_in(tensors, f"scale/{key}"),
-            tensor_in(tensors, f"zero_point/{key}"),
-        )
-        shaped = scales.ndim == 1 and scales.shape == zero_points.shape
-        typed = scales.dtype == np.float64 and zero_points.dtype == np.int64
-        check(shaped and typed, f"{owner} has scales and zero points of another form")
-        qparams = QParams(scales, zero_points, dtype, axis)
-    good = bool(np.all(np.isfinite(qparams.scale)) and np.all(qparams.scale > 0))
-    check(good, f"{owner} has a scale that is not a positive number")
-    low, high = RANGES[dtype]
-    inside = bool(np.all((qparams.zero_point >= low) & (qparams.zero_point <= high)))
-    check(inside, f"{owner} has a zero point outside {low} to {high}")
-    return qparams
-
-
-def _fit_axis(qparams: QParams | None, q: Array, owner: str) -> None:
-    if qparams is not None and qparams.axis is not None:
-        fits = qparams.axis < q.ndim and q.shape[qparams.axis] == qparams.scale.size
-        check(fits, f"{owner} has {qparams.scale.size} scales for the shape {list(q.shape)}")
 
 
 def _environment(entry: Mapping[str, Any]) -> Environment:

@@ -15,9 +15,9 @@ def f32(x: float) -> float:
     return c_float(x).value
 
 
-def rne(x: float) -> int:
+def rne(x: float) -> float:
     """Round to the nearest integer, half to even."""
-    return round(x)
+    return round(x) if math.isfinite(x) else x
 
 
 def rne32(x: float) -> int:

@@ -6,7 +6,7 @@ import inspect
 import re
 import textwrap
 from collections.abc import Mapping
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from qdbg.core import scalars
 from qdbg.engine.computation import Computation, Line, Value, terms_of
@@ -42,11 +42,20 @@ WIDTH = 92
 
 
 class _Language(Protocol):
+    not_finite: ClassVar[Mapping[str, str]]
+    """How numbers are spelled that Python's own text is no code for."""
+
     def choice(self, test: str, yes: str, no: str) -> str: ...
     def quotient(self, left: str, right: str) -> str: ...
 
 
 class _Python:
+    not_finite: ClassVar[Mapping[str, str]] = {
+        "inf": "math.inf",
+        "-inf": "-math.inf",
+        "nan": "math.nan",
+    }
+
     def choice(self, test: str, yes: str, no: str) -> str:
         return f"({yes} if {test} else {no})"
 
@@ -55,6 +64,8 @@ class _Python:
 
 
 class _C:
+    not_finite: ClassVar[Mapping[str, str]] = {"inf": "INFINITY", "-inf": "-INFINITY", "nan": "NAN"}
+
     def choice(self, test: str, yes: str, no: str) -> str:
         return f"({test} ? {yes} : {no})"
 
@@ -67,12 +78,17 @@ def python(made: Computation) -> str:
     used = sorted(_functions(made) & {name for name in IN_C if hasattr(scalars, name)})
     parts = [f"# {made.title}: prints {_shown(made.result.value)}.\n"]
     source = "\n\n".join(_plain(inspect.getsource(getattr(scalars, name))) for name in used)
-    imports = ["import math"] if "math." in source else []
+    given = [
+        _wrapped(f"{symbol} = {_literal(value, _Python())}")
+        for symbol, value in made.operands.items()
+    ]
+    imports = ["import math"] if "math." in source + "".join(given) else []
     imports += ["from ctypes import c_float"] if "c_float" in source else []
     imports += ["from fractions import Fraction"] if "Fraction" in source else []
-    parts += ["\n".join(imports), "\n", source, "\n"] if source else []
+    parts += ["\n".join(imports), "\n"] if imports else []
+    parts += [source, "\n"] if source else []
     known = _known(made)
-    parts += [_wrapped(f"{symbol} = {_literal(value)}") for symbol, value in made.operands.items()]
+    parts += given
     for line in made.lines:
         parts += ["", f"# {line.name}: {line.text}", _python_line(line, known)]
     parts += ["", _print_python(made.result)]
@@ -131,8 +147,10 @@ def _c_operand(symbol: str, value: Value) -> str:
     numbers = value if isinstance(value, list) else [value]
     kind = "int64_t" if all(isinstance(n, int) for n in numbers) else "double"
     if isinstance(value, list):
-        return _wrapped(f"const {kind} {symbol}[] = {{{', '.join(map(_literal, value))}}};")
-    return f"const {kind} {symbol} = {_literal(value)};"
+        return _wrapped(
+            f"const {kind} {symbol}[] = {{{', '.join(_literal(n, _C()) for n in value)}}};"
+        )
+    return f"const {kind} {symbol} = {_literal(value, _C())};"
 
 
 def _c_line(line: Line, known: Mapping[str, Value]) -> str:
@@ -199,8 +217,10 @@ def _known(made: Computation) -> dict[str, Value]:
     return {**made.operands, **{line.formula.symbol: line.value for line in made.lines}}
 
 
-def _literal(value: Value) -> str:
-    return repr(value)
+def _literal(value: Value, language: _Language) -> str:
+    if isinstance(value, list):
+        return f"[{', '.join(_literal(each, language) for each in value)}]"
+    return language.not_finite.get(repr(value), repr(value))
 
 
 def _shown(value: Value) -> str:

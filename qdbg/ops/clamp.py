@@ -21,7 +21,7 @@ def _bound(real: Array, x_scale: Array, x_zp: Array, qmin: Array, qmax: Array) -
 @stage(
     "lower bound",
     output="low int32",
-    formula="low = rne(f32(x_zp + f32(low_real·f32(1 / f32(x_scale))))), kept in qmin … qmax",
+    formula="low = min(max(rne(f32(x_zp + f32(low_real·f32(1 / f32(x_scale))))), qmin), qmax)",
     constant=True,
 )
 def lower(low_real: Array, x_scale: Array, x_zp: Array, qmin: Array, qmax: Array) -> Array:
@@ -32,7 +32,7 @@ def lower(low_real: Array, x_scale: Array, x_zp: Array, qmin: Array, qmax: Array
 @stage(
     "upper bound",
     output="high int32",
-    formula="high = rne(f32(x_zp + f32(high_real·f32(1 / f32(x_scale))))), kept in qmin … qmax",
+    formula="high = min(max(rne(f32(x_zp + f32(high_real·f32(1 / f32(x_scale))))), qmin), qmax)",
     constant=True,
 )
 def upper(high_real: Array, x_scale: Array, x_zp: Array, qmin: Array, qmax: Array) -> Array:

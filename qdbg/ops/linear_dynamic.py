@@ -84,7 +84,7 @@ def stretched(x_min: Array, x_max: Array, x_scale: Array, top: Array) -> tuple[A
 @stage(
     "quantize",
     output="x_q uint8 [K]",
-    formula="x_q[k] = rne(fma32(x[k], f32(1 / f32(x_scale)), x_zp)), kept in 0 … 255",
+    formula="x_q[k] = min(max(rne(fma32(x[k], f32(1 / f32(x_scale)), x_zp)), 0), 255)",
 )
 def quantize_fused(x: Array, x_scale: Array, x_zp: Array) -> Array:
     """Quantize the inputs: FBGEMM multiplies by the reciprocal and adds the zero point in one
@@ -130,7 +130,7 @@ def float_relu(y: Array) -> Array:
 @stage(
     "quantize",
     output="x_q uint8 [K]",
-    formula="x_q[k] = rne(f32(f32(x[k]·f32(1 / x_s)) + x_zp)), kept in 0 … 255",
+    formula="x_q[k] = min(max(rne(f32(f32(x[k]·f32(1 / x_s)) + x_zp)), 0), 255)",
 )
 def quantize_twice(x: Array, x_s: Array, x_zp: Array) -> Array:
     """Quantize the inputs: multiply by the reciprocal of the scale that oneDNN was handed, add the
@@ -182,7 +182,7 @@ def textbook_zero_point(x_min: Array, x_scale: Array) -> Array:
 @stage(
     "quantize",
     output="x_q uint8 [K]",
-    formula="x_q[k] = rne(x[k] / x_scale) + x_zp, kept in 0 … 255",
+    formula="x_q[k] = min(max(rne(x[k] / x_scale) + x_zp, 0), 255)",
 )
 def textbook_quantize(x: Array, x_scale: Array, x_zp: Array) -> Array:
     """Divide the inputs by the scale, round, add the zero point."""

@@ -14,7 +14,7 @@ from qdbg.ops._clamp import clamp_each
 @stage(
     "one",
     output="one int32",
-    formula="one = rne(f32(w_zp + f32(1 / f32(w_scale)))) − w_zp, kept in the byte w_min … w_max",
+    formula="one = min(max(rne(f32(w_zp + f32(1 / f32(w_scale)))), w_min), w_max) − w_zp",
     constant=True,
 )
 def unit_slope(w_zp: Array, w_scale: Array, w_min: Array, w_max: Array) -> Array:

@@ -1,6 +1,7 @@
 """A recording survives its file exactly; a damaged or foreign file is refused in plain words."""
 
 import json
+import math
 import mmap
 import os
 import signal
@@ -47,6 +48,16 @@ def test_scales_are_kept_as_float64(recording, scale):
     changed = replace(first, output=QParams.per_tensor(scale, 3))
     made = replace(recording, program=Program((changed, *rest), recording.program.layers))
     assert unpack(*decode(encode(*pack(made)), "x")).program.nodes[0].output.scale == scale
+
+
+def test_settings_without_an_end_come_back(recording):
+    node = replace(recording.program.nodes[1], settings={"max": math.inf, "pads": (-math.inf, 1)})
+    layer = replace(recording.program.layers["fc1"], settings={"slope": math.nan})
+    nodes = [recording.program.nodes[0], node, *recording.program.nodes[2:]]
+    program = Program(tuple(nodes), {**recording.program.layers, "fc1": layer})
+    found = unpack(*decode(encode(*pack(replace(recording, program=program))), "a file")).program
+    assert found.nodes[1].settings == {"max": math.inf, "pads": [-math.inf, 1]}
+    assert math.isnan(found.layers["fc1"].settings["slope"])
 
 
 def test_equal_content_gives_equal_bytes(recording, data):
@@ -265,6 +276,8 @@ def swap(key, value):
         (edit(("layers", 2, "weight", "axis"), 5), "scales for the shape"),
         (edit(("layers", 2, "weight", "channels"), "x"), "missing"),
         (edit(("layers", 2, "settings"), []), "another form"),
+        (edit(("layers", 2, "settings"), {"slope": {"float": "0x1"}}), "cannot be read"),
+        (edit(("layers", 2, "settings"), {"slope": {"float": ["nan"]}}), "cannot be read"),
         (swap("input", np.ones(3)), "not float32"),
         (swap("value/fc1:linear", np.ones((1, 16), np.int8)), "are int8"),
         (swap("weight/fc1", np.ones((16, 4), np.uint8)), "are uint8"),

@@ -105,6 +105,15 @@ def test_what_is_written_for_an_op_prints_the_number_of_its_example(op):
     )
 
 
+@pytest.mark.parametrize("bound", [40.0, 1e30, float("inf")])
+def test_a_bound_beyond_the_byte_or_without_an_end_is_written_as_code(bound, tmp_path):
+    op = registry()["clamp"]
+    operands = {**op.examples[0].operands, "low_real": -bound, "high_real": bound}
+    found = written(op, replace(op.examples[0], operands=operands))
+    assert printed_by_python(python(found)) == str(operands["x_q"][0])
+    assert printed_by_c(c(found), tmp_path) == str(operands["x_q"][0])
+
+
 def test_an_input_has_no_whole_computation(made):
     trace = Trace(made, ARITHMETICS["textbook"])
     step = trace.step(trace.first_steps[1])
