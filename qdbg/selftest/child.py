@@ -23,7 +23,7 @@ def main() -> None:
     threading.Thread(target=end_with_parent, daemon=True).start()
     warnings.simplefilter("ignore")
     try:
-        kernel = _keep_to(task)
+        kernel = keep_to(task)
         fuzz: Any = importlib.import_module("qdbg.selftest.fuzz")
         found = fuzz.environment(task, kernel, processor_name())
         channel.say({"torch": found.torch, "processor": found.processor})
@@ -37,7 +37,11 @@ def main() -> None:
     os._exit(0)  # torch's own clean-up takes long and can only fail
 
 
-def _keep_to(task: Task) -> str:
+def keep_to(task: Task) -> str:
+    """Keep this process to the task's engine and level; says which sums its kernels make.
+
+    Raises CaptureError where they do not keep to it.
+    """
     torch: Any = importlib.import_module("torch")
     run: Any = importlib.import_module("qdbg.capture.run")
     isa: Any = importlib.import_module("qdbg.capture.isa")

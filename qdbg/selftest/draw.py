@@ -38,15 +38,17 @@ class Case:
 
 class Draw:
     """A source of random choices. `size` bounds how large tensors are: 1.0 in a full run, less
-    when a difference is made smaller."""
+    when a difference is made smaller. A `large` draw is large whatever the seed says."""
 
-    def __init__(self, seed: int, engine: str, level: str, size: float = 1.0) -> None:
+    def __init__(
+        self, seed: int, engine: str, level: str, size: float = 1.0, large: bool = False
+    ) -> None:
         self.random = np.random.default_rng(seed)
         self.engine = engine
         self.level = level
         self.size = size
         self.tie = self.chance(TIE_RICH)
-        self.large = size >= 1 and self.chance(LARGE)
+        self.large = (size >= 1 and self.chance(LARGE)) or large
         self.threads = 1
         """How many PyTorch may use for the case."""
 

@@ -68,7 +68,7 @@ class Fuzz:
         for seed in range(FAULT_CASES):
             if not missed:
                 return
-            made = self._made(case, seed, 1.0)
+            made = self.made(case, seed, 1.0)
             caught = [] if made is None else [fault for fault in missed if _shows(fault, made)]
             missed = [fault for fault in missed if fault not in caught]
             if caught:
@@ -85,21 +85,24 @@ class Fuzz:
             if (name := progress.choose()) is None:
                 break
             before = time.monotonic()
-            compared_now = self._draw(name, self.task.seed + progress.work[name].cases + 1)
+            seed = self.task.seed + progress.work[name].cases + 1
+            compared_now = self._draw(name, seed, progress.large(name))
             progress.add(name, time.monotonic() - before, compared_now)
             if time.monotonic() - self._said > EVERY:
-                self._report()
-        self._report()
+                self.report()
+        self.report()
 
-    def _draw(self, name: str, seed: int) -> Counter[str]:
-        made = self._made(name, seed, 1.0)
-        return Counter() if made is None else self._count(name, seed, made)
+    def _draw(self, name: str, seed: int, large: bool) -> Counter[str]:
+        made = self.made(name, seed, large=large)
+        return Counter() if made is None else self.count(name, seed, made)
 
-    def _made(self, name: str, seed: int, size: float) -> Recording | None:
+    def made(
+        self, name: str, seed: int, size: float = 1.0, large: bool = False
+    ) -> Recording | None:
         """The recorded case; None where PyTorch does not have it."""
         self._say({"running": f"{name}, seed {seed}"})
         try:
-            draw = Draw(seed, self.task.engine, self.task.level, size)
+            draw = Draw(seed, self.task.engine, self.task.level, size, large)
             case = generators()[name](draw)
             if case is None:
                 return None
@@ -108,7 +111,7 @@ class Fuzz:
             self.refused += 1
             return None
 
-    def _count(self, name: str, seed: int, made: Recording) -> Counter[str]:
+    def count(self, name: str, seed: int, made: Recording) -> Counter[str]:
         """Add up what became of the calls; returns the integers that were compared, by op."""
         compared_now: Counter[str] = Counter()
         for node, (op, comparison) in zip(made.program.nodes, compared(made), strict=True):
@@ -130,7 +133,7 @@ class Fuzz:
         """Report the smallest case of the same op that differs."""
         found, at, size = made, seed, 1.0
         for smaller, try_ in ((s, t) for s in SMALLER for t in range(SMALLER_TRIES)):
-            other = self._made(name, try_, smaller)
+            other = self.made(name, try_, smaller)
             if other is not None and any(o == op and c.differences for o, c in compared(other)):
                 found, at, size = other, try_, smaller
                 break
@@ -140,7 +143,8 @@ class Fuzz:
     def deliver(self, made: Recording) -> None:
         """Hand over a recording; set by the child."""
 
-    def _report(self) -> None:
+    def report(self) -> None:
+        """Say how far the counts are."""
         self._said = time.monotonic()
         rows = {op: asdict(count) for op, count in self.counts.items()}
         self._say({"counts": rows, "refused": self.refused})

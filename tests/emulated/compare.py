@@ -1,0 +1,90 @@
+"""Compare recorded cases with the simulation, as `qdbg selftest --json` would have:
+
+python -m tests.emulated.compare FILE … > run.json
+
+Seeded faults are proved by the recorded cases of small seeds.
+"""
+
+import pickle
+import sys
+import time
+from concurrent.futures import ProcessPoolExecutor
+from itertools import chain
+from pathlib import Path
+
+from qdbg.core.container import encode, pack
+from qdbg.core.program import Environment
+from qdbg.headless.coverage import coverage_data
+from qdbg.headless.output import json_text, write, write_error
+from qdbg.headless.selftest import save_differences
+from qdbg.selftest.cell import Findings, Task
+from qdbg.selftest.fuzz import FAULT_CASES, Fuzz
+
+WORKERS = 2
+
+
+def items(path):
+    """What was run, and then what else the stream has."""
+    with Path(path).open("rb") as stream:
+        while True:
+            try:
+                yield pickle.load(stream)  # noqa: S301 - written by tests.emulated.record
+            except EOFError:
+                return
+
+
+class Recorded(Fuzz):
+    """The self-test's work on cases that were recorded before."""
+
+    def __init__(self, task, environment, say):
+        super().__init__(task, environment, say)
+        self.kept = {}
+
+    def made(self, name, seed, size=1.0, large=False):
+        return self.kept.get((name, seed))
+
+    def take(self, name, seed, made):
+        """Count a case; keep it if it may prove a fault."""
+        if seed < FAULT_CASES:
+            self.kept[name, seed] = made
+        self.count(name, seed, made)
+
+
+def compare(path):
+    """The findings of one file."""
+    start = time.monotonic()
+    rest = items(path)
+    head = next(rest)
+    task = Task(head["engine"], head["level"], (), head["seed"], 0.0)
+    environment = Environment(
+        task.engine, task.level, head["torch"], head["processor"], head["kernel"], True
+    )
+    found = Findings(task.engine, task.level)
+    found.hear({"torch": head["torch"], "processor": head["processor"]})
+    work = Recorded(task, environment, found.hear)
+    work.deliver = lambda made: found.hear(encode(*pack(made)))
+    for item in rest:
+        if isinstance(item, tuple):
+            work.take(*item)
+        else:
+            work.refused = item["refused"]
+            found.done = True
+    work.prove()
+    work.report()
+    if not found.done:
+        found.ended = "the recording has no end"
+    found.seconds = time.monotonic() - start
+    return found
+
+
+def main():
+    with ProcessPoolExecutor(WORKERS) as pool:
+        found = list(pool.map(compare, sys.argv[1:]))
+    seed = next(items(sys.argv[1]))["seed"]
+    write(json_text(coverage_data(found, seed, "recorded")))
+    for path in chain.from_iterable(save_differences(each, seed) for each in found):
+        write_error(f"a case that differs: qdbg {path}")
+
+
+if __name__ == "__main__":
+    main()

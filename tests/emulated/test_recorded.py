@@ -1,0 +1,77 @@
+"""Cases that were recorded elsewhere are compared as the self-test compares its own."""
+
+import os
+import pickle
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from qdbg.capture.level import VARIABLES
+from qdbg.selftest.faults import faults
+from tests.emulated.compare import compare, items
+
+NUMBERS = 10_000
+RECORD = f"""
+import sys
+from qdbg.selftest.cell import Task
+from tests.emulated.record import record
+with open(sys.argv[1], "wb") as stream:
+    task = Task("fbgemm", "avx2", ("relu", "linear"), 10**6, 0.0)
+    record(task, {{"skipped": [], "seeds": {{"linear": [*range(70)]}}}}, stream, {NUMBERS})
+"""
+
+
+@pytest.fixture(scope="module")
+def recorded(tmp_path_factory):
+    path = tmp_path_factory.mktemp("recorded") / "cases"
+    command = [sys.executable, "-W", "ignore", "-c", RECORD, path]
+    environment = os.environ | VARIABLES["avx2"]
+    subprocess.run(command, check=True, env=environment, capture_output=True)  # noqa: S603
+    return path
+
+
+@pytest.fixture(scope="module")
+def found(recorded):
+    return compare(recorded)
+
+
+def test_each_op_has_its_numbers_and_none_differs(found):
+    counts = found.counts
+    assert found.done
+    assert min(counts[op].compared for op in ("relu", "linear", "linear_relu")) > NUMBERS / 2
+    assert not any(count.differences for count in counts.values())
+
+
+def test_faults_are_caught_by_the_recorded_cases_and_only_by_those(found):
+    showing = {fault.name: fault.case for fault in faults() if fault.shows("fbgemm", "avx2")}
+    caught = {showing[name] for name, seen in found.faults.items() if seen}
+    assert caught == {"relu", "linear"} & set(showing.values())
+    assert not any(showing[name] == "linear" for name in found.missed)
+
+
+def one_bit_off(recording):
+    value = recording.values[0].copy()
+    value.flat[0] ^= 1
+    return replace(recording, values=(value, *recording.values[1:]))
+
+
+def write(path, head, *rest):
+    with path.open("wb") as stream:
+        for item in (head, *rest):
+            pickle.dump(item, stream)
+    return path
+
+
+def test_one_number_that_is_not_pytorchs_is_counted_and_kept(recorded, tmp_path):
+    head, *cases, end = items(recorded)
+    name, seed, made = next(item for item in cases if item[0] == "linear")
+    found = compare(write(tmp_path / "wrong", head, (name, seed, one_bit_off(made)), end))
+    assert sum(count.differences for count in found.counts.values()) == 1
+    assert len(found.recordings) == 1
+
+
+def test_a_recording_that_was_cut_off_is_no_whole_one(recorded, tmp_path):
+    head, first, *_ = items(recorded)
+    assert compare(write(tmp_path / "cut", head, first)).ended == "the recording has no end"
