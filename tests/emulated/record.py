@@ -8,6 +8,7 @@ case the generator's name, its seed and the recording, then how many cases PyTor
 """
 
 import json
+import os
 import pickle
 import sys
 import time
@@ -26,8 +27,10 @@ TRIED = 3
 """Large cases by which it is seen how quickly a generator gives numbers of an op."""
 NUMBERS = 1_100_000
 """Of each op, so that a million is left where some calls are not simulated."""
-MOST = 4000
-"""Large cases for one op."""
+MOST = 1500
+"""Cases for one op, at most."""
+BATCH = 10
+"""Cases that one process records for an op."""
 
 
 class Recorder:
@@ -39,72 +42,110 @@ class Recorder:
         self.seed = task.seed
         self.total = Counter()
         self.rates = defaultdict(dict)
+        self.refused = 0
         self._stream = stream
         self._next = Counter()
-        self.write(
-            {
-                "engine": task.engine,
-                "level": task.level,
-                "seed": task.seed,
-                "torch": environment.torch,
-                "processor": environment.processor,
-                "kernel": kernel,
-            }
-        )
+        facts = {"torch": environment.torch, "processor": environment.processor, "kernel": kernel}
+        self.write({"engine": task.engine, "level": task.level, "seed": task.seed, **facts})
 
     def write(self, item):
         pickle.dump(item, self._stream, protocol=5)
 
-    def small(self, name, seeds):
-        """Cases of any size."""
-        for seed in seeds:
-            self._record(name, seed)
-
-    def large(self, name):
-        """The next large case; the numbers that it gave by op."""
-        self._next[name] += 1
-        return self._record(name, self.seed + self._next[name], large=True)
-
-    def try_out(self, name):
-        """See how quickly large cases give numbers of each op."""
-        start, gave = time.process_time(), Counter()
-        for _ in range(TRIED):
-            gave += self.large(name)
-        for op, count in gave.items():
-            self.rates[op][name] = count / max(time.process_time() - start, 1e-9)
+    def begin(self, name, seeds):
+        """Cases of any size, and some large ones by which the generator's speed is seen."""
+        self.draw(name, [(seed, False) for seed in seeds])
+        start, before = time.monotonic(), self.total.copy()
+        self.draw(name, self._large(name, TRIED))
+        seconds = max(time.monotonic() - start, 1e-9)
+        for op, count in (self.total - before).items():
+            self.rates[op][name] = count / seconds
 
     def complete(self, op, numbers=NUMBERS):
-        """Record large cases until the op has so many numbers, or no generator gives more."""
+        """Record large cases until the op has so many numbers."""
         if not self.rates[op]:
             return
         name = max(self.rates[op], key=self.rates[op].get)
-        for _ in range(MOST):
+        for _ in range(MOST // BATCH):
             if self.total[op] >= numbers:
                 return
-            self.large(name)
+            self.draw(name, self._large(name, BATCH))
 
-    def _record(self, name, seed, large=False):
-        made = self.work.made(name, seed, large=large)
-        gave = Counter()
-        if made is not None:
-            self.write((name, seed, made))
-            for node, value in zip(made.program.nodes, made.values, strict=True):
-                gave[node.op] += value.size
-        self.total += gave
-        return gave
+    def _large(self, name, count):
+        first = self.seed + self._next[name]
+        self._next[name] += count
+        return [(seed, True) for seed in range(first, first + count)]
+
+    def draw(self, name, draws):
+        """Record the draws, each a seed and whether it is large. PyTorch runs in a process of its
+        own: an emulated CPU may lack an instruction. The case at which it dies is left out."""
+        left = list(draws)
+        while left:
+            reading, writing = os.pipe()
+            if (child := os.fork()) == 0:
+                os.close(reading)
+                self._answer(name, left, writing)
+            os.close(writing)
+            with os.fdopen(reading, "rb") as answers:
+                done = self._take(answers)
+            if os.waitpid(child, 0)[1] == 0:
+                return
+            sys.stdout.write(f"{name}: PyTorch died at seed {left[done][0]}\n")
+            left = left[done + 1 :]
+
+    def _answer(self, name, draws, writing):
+        """In the child: each case as a line of facts and a pickle."""
+        status = 1
+        try:
+            with os.fdopen(writing, "wb") as answers:
+                for seed, large in draws:
+                    made = self.work.made(name, seed, large=large)
+                    data = b"" if made is None else pickle.dumps((name, seed, made), protocol=5)
+                    facts = {
+                        "bytes": len(data),
+                        "refused": self.work.refused,
+                        "gave": numbers_in(made),
+                    }
+                    answers.write(json.dumps(facts).encode() + b"\n" + data)
+                    answers.flush()
+            status = 0
+        finally:
+            os._exit(status)
+
+    def _take(self, answers):
+        """In the parent: write each case to the stream; returns how many came."""
+        done = refused = 0
+        while line := answers.readline():
+            facts = json.loads(line)
+            data = answers.read(facts["bytes"])
+            if len(data) < facts["bytes"]:
+                break
+            self._stream.write(data)
+            self.total.update(facts["gave"])
+            refused = facts["refused"]
+            done += 1
+        self.refused += refused
+        return done
+
+
+def numbers_in(made):
+    """How many numbers a recording has of each op; None for none."""
+    found = Counter()
+    if made is not None:
+        for node, value in zip(made.program.nodes, made.values, strict=True):
+            found[node.op] += value.size
+    return found
 
 
 def record(task, plan, stream, numbers=NUMBERS):
     """Record a cell as the plan says: ops that are `skipped`, `seeds` by generator."""
     recorder = Recorder(task, keep_to(task), stream)
     for name in recorder.work.cases:
-        recorder.small(name, sorted({*range(FIRST), *plan["seeds"].get(name, ())}))
-        recorder.try_out(name)
+        recorder.begin(name, sorted({*range(FIRST), *plan["seeds"].get(name, ())}))
     for op in sorted(set(recorder.total) - set(plan["skipped"])):
         recorder.complete(op, numbers)
         sys.stdout.write(f"{task.cell} {op} {recorder.total[op]}\n")
         sys.stdout.flush()
-    recorder.write({"refused": recorder.work.refused})
+    recorder.write({"refused": recorder.refused})
 
 
 def main():
