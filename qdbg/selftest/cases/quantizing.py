@@ -91,11 +91,22 @@ def quantize_per_channel(draw: Draw) -> Case:
     return Case(lambda: torch.quantize_per_channel(x, *given, axis, TYPES[dtype]))
 
 
+def near_own_ties(draw: Draw, shape: tuple[int, ...], steps: int) -> Array:
+    """float32 values whose range is so many steps of a scale, most of them half-way between two."""
+    scale, below = draw.uneven_scale(1e-3, 100), draw.integer(0, steps)
+    x = draw.steps_away((draw.random.integers(0, steps, shape) - below + 0.5) * scale)
+    x.reshape(-1)[:2] = np.array([-below * scale, (steps - below) * scale])[: x.size]
+    return x
+
+
 def quantize_dynamic(draw: Draw) -> Case:
-    """By the tensor's own range."""
+    """By the tensor's own range: at random, or near ties of the scale that their range gives."""
     dtype = str(draw.choice(["quint8", "qint8"]))
-    x = draw.floats(shape_of(draw), draw.scale(1e-3, 100)) + float(draw.choice([0, 0, 3]))
     reduce = draw.chance(0.5)
+    if draw.chance(0.5):
+        x = draw.floats(shape_of(draw), draw.scale(1e-3, 100)) + float(draw.choice([0, 0, 3]))
+    else:
+        x = torch.from_numpy(near_own_ties(draw, shape_of(draw), 127 if reduce else 255))
     return Case(lambda: torch.quantize_per_tensor_dynamic(x, TYPES[dtype], reduce))
 
 
