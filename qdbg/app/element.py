@@ -59,7 +59,7 @@ class ElementScreen(CommandScreen):
     def place(self) -> tuple[str, tuple[str, ...]]:
         """What is seen here, for the help."""
         here = ("out", "down", "up", "next", "back", "view", "next-plane", "scroll-down")
-        return "the computation of one element", (*here, "base", "set", "copy", "code")
+        return "the computation of one element", (*here, "base", "values", "set", "copy", "code")
 
     HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares the list
 
@@ -149,9 +149,6 @@ class ElementScreen(CommandScreen):
     def takes(self, name: str) -> bool:
         """Show or hide the window, or show another plane of it."""
         seen = self._sight
-        if name == "values":
-            self.notify("The products are integers: V reads the table of a stage.", markup=False)
-            return True
         if name not in {"view", "next-plane", "previous-plane"}:
             return False
         if seen is None:

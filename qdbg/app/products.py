@@ -6,7 +6,8 @@ from collections.abc import Iterator
 
 from qdbg.app.grid import GridColumn, GridRow
 from qdbg.app.sources import CHANGED
-from qdbg.engine.reading import BYTE, PLAIN, WORD, Reading
+from qdbg.engine.explain import number
+from qdbg.engine.reading import BOTH, BYTE, PLAIN, WORD, Reading
 from qdbg.engine.table import NOTHING
 from qdbg.engine.terms import Product, Term, Terms
 
@@ -14,6 +15,7 @@ AFTER = 2
 """Lines below the first one of a pair that are to be seen with it."""
 PIXEL = "pixel"
 """The heading over the places of a convolution's inputs."""
+REAL = ("real x", "real w", "real x·w")
 TERM_BITS = {"x_q": BYTE, "w_q": BYTE, "kept": 2 * BYTE}
 """How many bits a kernel holds the integers of these columns in; 32 for the others."""
 
@@ -23,6 +25,9 @@ class TermTable:
 
     def __init__(self, terms: Terms, before: Terms | None = None, reading: Reading = PLAIN) -> None:
         self.terms, self._reading = terms, reading
+        known = any(p.real is not None for term in terms.rows for p in term.products)
+        self._real = known and reading.values != PLAIN.values
+        self._whole = not self._real or reading.values == BOTH
         self._before = _products(before)
         self._lines: list[tuple[Term, int]] = [
             (term, place) for term in terms.rows for place in range(len(term.products))
@@ -34,14 +39,19 @@ class TermTable:
         )
 
     def _numbers(self, *, changed: bool) -> Iterator[GridColumn]:
-        """Columns as wide as their integers are in the chosen base; where that is much, the ones
-        that follow from others are left out."""
+        """Columns as wide as their numbers are in the chosen base, or as real values; where that is
+        much, the ones that follow from others are left out."""
         products = [p for term in self.terms.rows for p in term.products]
         rows, paired = self.terms.rows, self.terms.paired
         mark = len(CHANGED) if changed else 0
-        yield self._column("x_q" if paired else "x_c", 4 + mark, [p.x for p in products])
-        yield self._column("w_q", 5, [p.w for p in products])
-        yield self._column("x·w", 7, [p.product for p in products], more=True)
+        if self._whole:
+            yield self._column("x_q" if paired else "x_c", 4 + mark, [p.x for p in products])
+            yield self._column("w_q", 5, [p.w for p in products])
+            yield self._column("x·w", 7, [p.product for p in products], more=True)
+        if self._real:
+            for place, title in enumerate(REAL):
+                widest = max(len(_real_cells(p)[place]) for p in products)
+                yield GridColumn(title, max(widest, len(title)), optional=place == len(REAL) - 1)
         if paired:
             yield self._column("pair sum", 8, [term.total for term in rows], more=True)
             yield self._column("kept", 7, [term.kept for term in rows])
@@ -52,7 +62,7 @@ class TermTable:
         self, title: str, usual: int, numbers: list[int], *, more: bool = False
     ) -> GridColumn:
         if self._reading.base == PLAIN.base:
-            return GridColumn(title, usual)
+            return GridColumn(title, usual, optional=more and self._real)
         widest = max((len(self._text(title, n)) for n in numbers), default=0)
         return GridColumn(title, max(usual, widest), optional=more)
 
@@ -86,7 +96,8 @@ class TermTable:
         """One product; the pair's sum stands at its last product."""
         term, place = self._lines[index]
         p = term.products[place]
-        numbers = (*self._operands(p), self._text("x·w", p.product))
+        numbers = (*self._operands(p), self._text("x·w", p.product)) if self._whole else ()
+        numbers += _real_cells(p) if self._real else ()
         cells = (str(p.k), p.place, *numbers) if p.place else (str(p.k), *numbers)
         last = place == len(term.products) - 1
         role = "cut" if term.excess else "plain"
@@ -110,6 +121,12 @@ class TermTable:
             text if n == was else f"{CHANGED}{text}"
             for text, n, was in zip(texts, own, before, strict=True)
         )
+
+
+def _real_cells(product: Product) -> tuple[str, ...]:
+    if product.real is None:
+        return (NOTHING,) * len(REAL)
+    return tuple(number(value) for value in (*product.real, product.real_product))
 
 
 def _products(terms: Terms | None) -> dict[int, tuple[int, int]]:

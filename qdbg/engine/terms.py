@@ -29,10 +29,17 @@ class Product:
     """x_q as the kernel multiplies it: centred for exact sums, the raw byte for pairs."""
     w: int
     product: int
+    real: tuple[float, float] | None = None
+    """What input and weight stand for: scale·(q − zero_point); None where nothing says it."""
     place: str = ""
     """Of a convolution: the pixel and channel of the image, `3,0 ch 2`; `padding` outside it, `no
     pixel` where none reaches a transposed one's output by this position, and `left out` where the
     kernel multiplies nothing there."""
+
+    @property
+    def real_product(self) -> float | None:
+        """The real input times the real weight."""
+        return None if self.real is None else self.real[0] * self.real[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,6 +100,7 @@ def terms(step: Step, element: int, captured: Arithmetic | None = None) -> Terms
         kernel, name = kernel_of(step.node, captured, made.values) or kernel, captured.name
     index = step.index_of(element)
     x, w = window(made.values, index)
+    real = _real(x, w, made.values, index[-1])
     if kernel.accumulator == "exact":
         x = x - i32(made.values["x_zp"])
         w_zp = i32(made.values["w_zp"]).reshape(-1)
@@ -100,10 +108,23 @@ def terms(step: Step, element: int, captured: Arithmetic | None = None) -> Terms
     elif kernel.skips_padding:
         inside, _ = window({**made.values, "x_q": made.values["inside"]}, index)
         x = x * inside
+        real = [(own if seen else 0.0, w) for (own, w), seen in zip(real, inside, strict=False)]
     at = places(made.values, index)
     if kernel.skips_padding:
         at = tuple(LEFT_OUT if place in {PADDING, NO_PIXEL} else place for place in at)
-    return _collect(x, w, at, kernel, name)
+    return _collect(x, w, (at, real), kernel, name)
+
+
+def _real(x: Array, w: Array, values: Values, channel: int) -> list[tuple[float, float]]:
+    """The real values of inputs and weights; empty where their scales are not those of a tensor or
+    of its channels."""
+    if not {"x_scale", "x_zp", "w_scale", "w_zp"} <= values.keys() or np.ndim(values["x_scale"]):
+        return []
+    scale, zero_point = (np.asarray(values[name]).reshape(-1) for name in ("w_scale", "w_zp"))
+    inputs = np.asarray(values["x_scale"]) * (i64(x) - i64(values["x_zp"]))
+    own, middle = scale[channel % scale.size], i64(zero_point[channel % zero_point.size])
+    weights = own * (i64(w) - middle)
+    return list(zip(inputs.tolist(), weights.tolist(), strict=True))
 
 
 def places(values: Values, index: tuple[int, ...]) -> tuple[str, ...]:
@@ -124,7 +145,13 @@ def places(values: Values, index: tuple[int, ...]) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _collect(x: Array, w: Array, at: tuple[str, ...], kernel: Kernel, name: str) -> Terms:
+def _collect(
+    x: Array,
+    w: Array,
+    beside: tuple[tuple[str, ...], list[tuple[float, float]]],
+    kernel: Kernel,
+    name: str,
+) -> Terms:
     """Add the products up; what happens to many of them at once is numpy's, a term a row."""
     paired = kernel.accumulator != "exact"
     each = i64(x) * i64(w)
@@ -135,8 +162,10 @@ def _collect(x: Array, w: Array, at: tuple[str, ...], kernel: Kernel, name: str)
         totals = each[first] + np.where(both, each[second], 0)
         kept = i64(sat16(totals))
     running = np.cumsum(kept)
-    places = at or ("",) * len(w)
-    products = tuple(map(Product, range(len(w)), x.tolist(), w.tolist(), each.tolist(), places))
+    at, real = beside
+    places, known = at or ("",) * len(w), real or (None,) * len(w)
+    columns = (range(len(w)), x.tolist(), w.tolist(), each.tolist(), known, places)
+    products = tuple(map(Product, *columns))
     groups: Iterable[tuple[Product, ...]] = ((product,) for product in products)
     if members is not None:
         pairs = zip(*(part.tolist() for part in members), strict=True)

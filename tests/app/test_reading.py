@@ -1,8 +1,10 @@
 """A table is read in another base, and as real values."""
 
 import numpy as np
+import pytest
 
 from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.engine.explain import number
 from qdbg.engine.reading import Reading
 from qdbg.engine.terms import terms
 from tests.app.conftest import region_text
@@ -32,6 +34,28 @@ async def test_keys_choose_the_base_and_the_real_values(stage):
         await pilot.press("x", "V")
         await pilot.pause()
         assert f"{(value - 128) * 13 / 256:.6g}" in region_text(app, "#table")
+
+
+@pytest.mark.parametrize("arithmetic", ["textbook", "fbgemm-avx2"])
+async def test_the_products_behind_an_element_are_read_as_real_values_too(stage, arithmetic):
+    async with stage(arithmetic=arithmetic) as pilot:
+        app = pilot.app
+        app.give("go", "fc1.mac[8]")
+        await pilot.press("s")
+        await pilot.pause()
+        await pilot.press("V")
+        await pilot.pause()
+        debugger = app.debugger
+        first = terms(debugger.step, debugger.element, CAPTURED).rows[0].products[0]
+        call = debugger.trace.call(debugger.step.call)
+        x, w = call.inputs[0].real(), call.layer.weight.real()
+        assert first.real == (x.flat[0], w[8, 0])
+        assert number(x.flat[0]) in region_text(app, "#terms")
+        assert number(w[8, 0]) in region_text(app, "#terms")
+        assert "w_q" not in region_text(app, "#terms")
+        await pilot.press("V")
+        await pilot.pause()
+        assert {"w_q", "real"} <= set(region_text(app, "#terms").split())
 
 
 async def test_the_products_behind_an_element_are_read_in_the_base_too(stage):
