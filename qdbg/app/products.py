@@ -16,6 +16,8 @@ AFTER = 2
 PIXEL = "pixel"
 """The heading over the places of a convolution's inputs."""
 REAL = ("real x", "real w", "real x·w")
+DIGITS = 6
+"""Of real values: what is added up stands beside them."""
 TERM_BITS = {"x_q": BYTE, "w_q": BYTE, "kept": 2 * BYTE}
 """How many bits a kernel holds the integers of these columns in; 32 for the others."""
 
@@ -126,7 +128,7 @@ class TermTable:
 def _real_cells(product: Product) -> tuple[str, ...]:
     if product.real is None:
         return (NOTHING,) * len(REAL)
-    return tuple(number(value) for value in (*product.real, product.real_product))
+    return tuple(number(value, DIGITS) for value in (*product.real, product.real_product))
 
 
 def _products(terms: Terms | None) -> dict[int, tuple[int, int]]:

@@ -43,15 +43,15 @@ class Line:
     explanation: str
 
 
-def number(value: object) -> str:
+def number(value: object, digits: int = 9) -> str:
     """A number as it is: integers plain, float32 with the fewest digits that mean exactly it,
-    float64 with nine significant digits and `…` where more follow."""
+    float64 with so many significant digits and `…` where more follow."""
     if isinstance(value, np.integer | int):
         return str(int(value))
     if isinstance(value, np.float32):
         return str(value)
     exact = float(np.asarray(value))
-    short = f"{exact:.9g}"
+    short = f"{exact:.{digits}g}"
     return short if float(short) == exact else f"{short}…"
 
 
