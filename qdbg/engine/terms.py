@@ -38,8 +38,8 @@ class Product:
 
     @property
     def real_product(self) -> float | None:
-        """The real input times the real weight."""
-        return None if self.real is None else self.real[0] * self.real[1]
+        """The real input times the real weight; never a negative zero."""
+        return None if self.real is None else self.real[0] * self.real[1] + 0.0
 
 
 @dataclass(frozen=True, slots=True)
