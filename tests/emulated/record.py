@@ -29,8 +29,10 @@ NUMBERS = 1_100_000
 """Of each op, so that a million is left where some calls are not simulated."""
 MOST = 1500
 """Cases for one op, at most."""
-BATCH = 10
-"""Cases that one process records for an op."""
+BATCH = 50
+"""Cases that one process records for an op, at most."""
+WARM = 0.3
+"""The size of a draw that is never large: PyTorch starts no threads then, and can be forked."""
 
 
 class Recorder:
@@ -51,6 +53,11 @@ class Recorder:
     def write(self, item):
         pickle.dump(item, self._stream, protocol=5)
 
+    def warm(self):
+        """Load what every forked process would load again."""
+        for name in self.work.cases:
+            self.work.made(name, 0, WARM)
+
     def begin(self, name, seeds):
         """Cases of any size, and some large ones by which the generator's speed is seen."""
         self.draw(name, [(seed, False) for seed in seeds])
@@ -65,10 +72,13 @@ class Recorder:
         if not self.rates[op]:
             return
         name = max(self.rates[op], key=self.rates[op].get)
-        for _ in range(MOST // BATCH):
-            if self.total[op] >= numbers:
-                return
-            self.draw(name, self._large(name, BATCH))
+        cases, start = 0, self.total[op]
+        while self.total[op] < numbers and cases < MOST:
+            each = (self.total[op] - start) / cases if cases else numbers / TRIED
+            wanted = int((numbers - self.total[op]) / max(each, 1)) + 1
+            count = min(BATCH, wanted)
+            self.draw(name, self._large(name, count))
+            cases += count
 
     def _large(self, name, count):
         first = self.seed + self._next[name]
@@ -139,7 +149,10 @@ def numbers_in(made):
 def record(task, plan, stream, numbers=NUMBERS):
     """Record a cell as the plan says: ops that are `skipped`, `seeds` by generator."""
     recorder = Recorder(task, keep_to(task), stream)
+    recorder.warm()
     for name in recorder.work.cases:
+        sys.stdout.write(f"{task.cell} {name}\n")
+        sys.stdout.flush()
         recorder.begin(name, sorted({*range(FIRST), *plan["seeds"].get(name, ())}))
     for op in sorted(set(recorder.total) - set(plan["skipped"])):
         recorder.complete(op, numbers)
