@@ -68,6 +68,7 @@ def summary(data, at):
         "differences": sum(count["differences"] for count in counts),
         "faults": sum(len(cell["faults"]) for cell in data["cells"]),
         "caught": sum(sum(cell["faults"].values()) for cell in data["cells"]),
+        **({"note": data["note"]} if "note" in data else {}),
     }
 
 

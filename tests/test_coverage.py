@@ -64,3 +64,10 @@ def test_the_committed_table_is_that_of_the_kept_numbers():
     assert TABLE.read_text(encoding="utf-8") == document(
         json.loads(KEPT.read_text(encoding="utf-8"))
     )
+
+
+def test_what_is_to_be_said_of_a_run_stands_in_its_chapter():
+    kept = merged(OLD, {**NEW, "note": "Its CPU was emulated."})
+    chapter = document(kept).partition("## Run B")[2].partition("## Run A")[0]
+    assert "Its CPU was emulated." in chapter
+    assert document(kept).count("Its CPU was emulated.") == 1

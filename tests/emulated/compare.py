@@ -2,7 +2,8 @@
 
 python -m tests.emulated.compare FILE … > run.json
 
-Seeded faults are proved by the recorded cases of small seeds.
+Seeded faults are proved by the recorded cases of small seeds. `python -m tests.coverage run.json`
+puts the counts into the table of coverage.
 """
 
 import pickle
@@ -21,6 +22,11 @@ from qdbg.selftest.cell import Findings, Task
 from qdbg.selftest.fuzz import FAULT_CASES, Fuzz
 
 WORKERS = 2
+NOTE = (
+    "PyTorch ran on a CPU that is emulated by Bochs, instruction by instruction: its calls were"
+    " recorded there by `tests/emulated/machine.sh`, and simulated and compared elsewhere by"
+    " `python -m tests.emulated.compare`."
+)
 
 
 def items(path):
@@ -60,7 +66,7 @@ def compare(path):
         task.engine, task.level, head["torch"], head["processor"], head["kernel"], True
     )
     found = Findings(task.engine, task.level)
-    found.hear({"torch": head["torch"], "processor": head["processor"]})
+    found.hear({"torch": head["torch"], "processor": f"{head['processor']}, emulated"})
     work = Recorded(task, environment, found.hear)
     work.deliver = lambda made: found.hear(encode(*pack(made)))
     for item in rest:
@@ -81,7 +87,7 @@ def main():
     with ProcessPoolExecutor(WORKERS) as pool:
         found = list(pool.map(compare, sys.argv[1:]))
     seed = next(items(sys.argv[1]))["seed"]
-    write(json_text(coverage_data(found, seed, "recorded")))
+    write(json_text(coverage_data(found, seed, "recorded") | {"note": NOTE}))
     for path in chain.from_iterable(save_differences(each, seed) for each in found):
         write_error(f"a case that differs: qdbg {path}")
 
