@@ -21,6 +21,8 @@ OPCODES = 500_000
 """More opcodes than this are refused; a layer takes some 160."""
 BYTES = 16_000_000
 """A pickle is smaller than this."""
+COMPILED = "torch._dynamo.eval_frame.OptimizedModule"
+"""What torch.compile makes of a module."""
 MEMO, BITS = 2**32, 64
 """The largest number of the memo, and the longest integer of any model."""
 
@@ -201,6 +203,12 @@ def _global(machine: _Machine, argument: str) -> None:
 def _named(text: str) -> Name:
     if not showable(text):
         raise ModelError(f"the model's pickle names {text[:80]!r}, which cannot be shown")
+    if text == COMPILED:
+        raise ModelError(
+            "the file holds a model that was compiled by torch.compile",
+            expected="the model itself, of which PyTorch's own kernels compute each layer",
+            remedy="Save the model that was compiled: torch.save(model._orig_mod, path).",
+        )
     return Name(text)
 
 

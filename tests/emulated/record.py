@@ -11,7 +11,6 @@ import json
 import os
 import pickle
 import sys
-import time
 import warnings
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -23,11 +22,11 @@ from qdbg.selftest.child import keep_to
 
 FIRST = 12
 """So many seeds from 0 on are recorded of every generator, besides those that the plan names."""
-TRIED = 3
-"""Large cases by which it is seen how quickly a generator gives numbers of an op."""
-NUMBERS = 1_100_000
+TRIED = 1
+"""Large cases by which it is seen how many numbers of an op a generator gives."""
+NUMBERS = 1_050_000
 """Of each op, so that a million is left where some calls are not simulated."""
-MOST = 1500
+MOST = 800
 """Cases for one op, at most."""
 BATCH = 50
 """Cases that one process records for an op, at most."""
@@ -43,10 +42,11 @@ class Recorder:
         self.work = fuzz.Fuzz(task, environment, lambda _: None)
         self.seed = task.seed
         self.total = Counter()
-        self.rates = defaultdict(dict)
+        self.gave = defaultdict(Counter)
+        self.cases = Counter()
         self.refused = 0
         self._stream = stream
-        self._next = Counter()
+        self._used = Counter()
         facts = {"torch": environment.torch, "processor": environment.processor, "kernel": kernel}
         self.write({"engine": task.engine, "level": task.level, "seed": task.seed, **facts})
 
@@ -59,55 +59,51 @@ class Recorder:
             self.work.made(name, 0, WARM)
 
     def begin(self, name, seeds):
-        """Cases of any size, and some large ones by which the generator's speed is seen."""
-        self.draw(name, [(seed, False) for seed in seeds])
-        start, before = time.monotonic(), self.total.copy()
-        self.draw(name, self._large(name, TRIED))
-        seconds = max(time.monotonic() - start, 1e-9)
-        for op, count in (self.total - before).items():
-            self.rates[op][name] = count / seconds
+        """Cases of any size, and some large ones by which it is seen what they give."""
+        self.draw(name, False, seeds)
+        self.draw(name, True, self._next(name, TRIED))
 
     def complete(self, op, numbers=NUMBERS):
-        """Record large cases until the op has so many numbers."""
-        if not self.rates[op]:
-            return
-        name = max(self.rates[op], key=self.rates[op].get)
-        cases, start = 0, self.total[op]
+        """Record cases of the generator that gives most until the op has so many numbers."""
+        cases = 0
         while self.total[op] < numbers and cases < MOST:
-            each = (self.total[op] - start) / cases if cases else numbers / TRIED
-            wanted = int((numbers - self.total[op]) / max(each, 1)) + 1
-            count = min(BATCH, wanted)
-            self.draw(name, self._large(name, count))
+            each, name, large = max(
+                (gave[op] / self.cases[key], *key) for key, gave in self.gave.items()
+            )
+            count = min(BATCH, int((numbers - self.total[op]) / max(each, 1)) + 1)
+            self.draw(name, large, self._next(name, count))
             cases += count
 
-    def _large(self, name, count):
-        first = self.seed + self._next[name]
-        self._next[name] += count
-        return [(seed, True) for seed in range(first, first + count)]
+    def _next(self, name, count):
+        first = self.seed + self._used[name]
+        self._used[name] += count
+        return range(first, first + count)
 
-    def draw(self, name, draws):
-        """Record the draws, each a seed and whether it is large. PyTorch runs in a process of its
-        own: an emulated CPU may lack an instruction. The case at which it dies is left out."""
-        left = list(draws)
+    def draw(self, name, large, seeds):
+        """Record the cases of these seeds. PyTorch runs in a process of its own: an emulated CPU
+        may lack an instruction. The case at which it dies is left out."""
+        left, before = list(seeds), self.total.copy()
+        self.cases[name, large] += len(left)
         while left:
             reading, writing = os.pipe()
             if (child := os.fork()) == 0:
                 os.close(reading)
-                self._answer(name, left, writing)
+                self._answer(name, large, left, writing)
             os.close(writing)
             with os.fdopen(reading, "rb") as answers:
                 done = self._take(answers)
-            if os.waitpid(child, 0)[1] == 0:
-                return
-            sys.stdout.write(f"{name}: PyTorch died at seed {left[done][0]}\n")
-            left = left[done + 1 :]
+            died = os.waitpid(child, 0)[1] != 0
+            if died:
+                sys.stdout.write(f"{name}: PyTorch died at seed {left[done]}\n")
+            left = left[done + 1 :] if died else []
+        self.gave[name, large] += self.total - before
 
-    def _answer(self, name, draws, writing):
+    def _answer(self, name, large, seeds, writing):
         """In the child: each case as a line of facts and a pickle."""
         status = 1
         try:
             with os.fdopen(writing, "wb") as answers:
-                for seed, large in draws:
+                for seed in seeds:
                     made = self.work.made(name, seed, large=large)
                     data = b"" if made is None else pickle.dumps((name, seed, made), protocol=5)
                     facts = {

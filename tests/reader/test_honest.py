@@ -9,7 +9,7 @@ import torch.ao.nn.intrinsic.quantized as nniq
 import torch.ao.nn.quantized as nnq
 from torch import nn
 
-from qdbg.errors import ForwardError
+from qdbg.errors import ForwardError, ModelError
 from qdbg.reader import find_forward, read_model
 
 torch.set_num_threads(1)
@@ -89,6 +89,14 @@ def test_layers_come_in_the_order_of_registration_with_their_paths(tmp_path):
     model = saved(nn.Sequential(nnq.Quantize(1, 0, torch.quint8), inner), tmp_path / "m.pth")
     assert list(model.layers) == ["", "0", "1", "1.0", "1.1", "1.2"]
     assert [layer.kind for layer in model.layers.values()][-3:] == ["Linear", "Dropout", "Identity"]
+
+
+def test_a_compiled_model_is_refused_with_what_to_save_instead(tmp_path):
+    path = tmp_path / "m.pth"
+    torch.save(torch.compile(nn.Sequential(nn.Linear(2, 2)), backend="eager"), path)
+    with pytest.raises(ModelError, match=r"torch\.compile") as refused:
+        read_model(path)
+    assert "_orig_mod" in refused.value.remedy
 
 
 def test_a_state_dict_shows_weights_and_scales_but_no_order(tmp_path):
