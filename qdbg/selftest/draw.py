@@ -38,17 +38,19 @@ class Case:
 
 class Draw:
     """A source of random choices. `size` bounds how large tensors are: 1.0 in a full run, less
-    when a difference is made smaller. A `large` draw is large whatever the seed says."""
+    when a difference is made smaller. With `large` from 1 on the draw is large whatever the seed
+    says, and so many times as long as usual."""
 
     def __init__(
-        self, seed: int, engine: str, level: str, size: float = 1.0, large: bool = False
+        self, seed: int, engine: str, level: str, size: float = 1.0, large: int = 0
     ) -> None:
         self.random = np.random.default_rng(seed)
         self.engine = engine
         self.level = level
         self.size = size
         self.tie = self.chance(TIE_RICH)
-        self.large = (size >= 1 and self.chance(LARGE)) or large
+        self.large = (size >= 1 and self.chance(LARGE)) or large > 0
+        self._longer = max(large, 1)
         self.threads = 1
         """How many PyTorch may use for the case."""
 
@@ -83,7 +85,7 @@ class Draw:
         if not self.large or not rest:
             return tuple(made)
         axis = int(self.choice(range(len(made)) if axes is None else axes))
-        goal = float(np.exp(self.random.uniform(np.log(most / 4), np.log(most))))
+        goal = float(np.exp(self.random.uniform(np.log(most / 4), np.log(most)))) * self._longer
         made[axis] = max(made[axis], int(goal * made[axis] / rest))
         return tuple(made)
 

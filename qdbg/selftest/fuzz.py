@@ -92,13 +92,11 @@ class Fuzz:
                 self.report()
         self.report()
 
-    def _draw(self, name: str, seed: int, large: bool) -> Counter[str]:
+    def _draw(self, name: str, seed: int, large: int) -> Counter[str]:
         made = self.made(name, seed, large=large)
         return Counter() if made is None else self.count(name, seed, made)
 
-    def made(
-        self, name: str, seed: int, size: float = 1.0, large: bool = False
-    ) -> Recording | None:
+    def made(self, name: str, seed: int, size: float = 1.0, large: int = 0) -> Recording | None:
         """The recorded case; None where PyTorch does not have it."""
         self._say({"running": f"{name}, seed {seed}"})
         try:

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 MILLION = 10**6
 LEAST_CASES = 200
 """So many cases each generator draws, whatever its ops have: small cases bring odd shapes."""
+LONG = 4
+"""Large cases are so many times as long while an op is behind."""
 SOME = 4
 """One case in so many is of any size while an op is behind."""
 DEAR = 3.0
@@ -65,10 +67,10 @@ class Progress:
         self._op = min(behind, key=self._done)
         return max(self.work, key=lambda name: self.work[name].rate(self._op))
 
-    def large(self, name: str) -> bool:
-        """Whether the next case is a large one: most are while an op is behind, and not all, as
-        some ops come in small cases alone."""
-        return bool(self._op) and self.work[name].cases % SOME != 0
+    def large(self, name: str) -> int:
+        """How many times as long as usual the next case is, 0 for one of any size: most are long
+        while an op is behind, and not all, as some ops come in small cases alone."""
+        return LONG if self._op and self.work[name].cases % SOME else 0
 
     def add(self, name: str, seconds: float, compared: Mapping[str, int]) -> None:
         """A case of the generator took so long, and gave so many integers by op."""

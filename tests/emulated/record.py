@@ -22,20 +22,22 @@ from qdbg.selftest.child import keep_to
 
 FIRST = 12
 """So many seeds from 0 on are recorded of every generator, besides those that the plan names."""
-TRIED = 1
-"""Large cases by which it is seen how many numbers of an op a generator gives."""
+LONG = 10
+"""Large cases are so many times as long as the self-test's: fewer of them give as many numbers."""
 NUMBERS = 1_050_000
 """Of each op, so that a million is left where some calls are not simulated."""
-MOST = 800
+MOST = 300
 """Cases for one op, at most."""
-BATCH = 50
-"""Cases that one process records for an op, at most."""
 WARM = 0.3
 """The size of a draw that is never large: PyTorch starts no threads then, and can be forked."""
 
 
 class Recorder:
-    """Writes what the generators draw for one engine on one level."""
+    """Writes what the generators draw for one engine on one level.
+
+    PyTorch runs in a process of its own: an emulated CPU may lack an instruction. Where it dies,
+    another one goes on behind that case.
+    """
 
     def __init__(self, task, kernel, stream):
         environment = fuzz.environment(task, kernel, processor_name())
@@ -44,93 +46,88 @@ class Recorder:
         self.total = Counter()
         self.gave = defaultdict(Counter)
         self.cases = Counter()
+        self.done = set()
+        self.begun = None
         self.refused = 0
         self._stream = stream
-        self._used = Counter()
         facts = {"torch": environment.torch, "processor": environment.processor, "kernel": kernel}
         self.write({"engine": task.engine, "level": task.level, "seed": task.seed, **facts})
 
     def write(self, item):
         pickle.dump(item, self._stream, protocol=5)
 
-    def warm(self):
-        """Load what every forked process would load again."""
-        for name in self.work.cases:
+    def record(self, seeds, skipped, numbers):
+        """Everything, by as many processes as it takes."""
+        for name in self.work.cases:  # what every process would load again
             self.work.made(name, 0, WARM)
-
-    def begin(self, name, seeds):
-        """Cases of any size, and some large ones by which it is seen what they give."""
-        self.draw(name, False, seeds)
-        self.draw(name, True, self._next(name, TRIED))
-
-    def complete(self, op, numbers=NUMBERS):
-        """Record cases of the generator that gives most until the op has so many numbers."""
-        cases = 0
-        while self.total[op] < numbers and cases < MOST:
-            each, name, large = max(
-                (gave[op] / self.cases[key], *key) for key, gave in self.gave.items()
-            )
-            count = min(BATCH, int((numbers - self.total[op]) / max(each, 1)) + 1)
-            self.draw(name, large, self._next(name, count))
-            cases += count
-
-    def _next(self, name, count):
-        first = self.seed + self._used[name]
-        self._used[name] += count
-        return range(first, first + count)
-
-    def draw(self, name, large, seeds):
-        """Record the cases of these seeds. PyTorch runs in a process of its own: an emulated CPU
-        may lack an instruction. The case at which it dies is left out."""
-        left, before = list(seeds), self.total.copy()
-        self.cases[name, large] += len(left)
-        while left:
+        status = 1
+        while status:
             reading, writing = os.pipe()
             if (child := os.fork()) == 0:
                 os.close(reading)
-                self._answer(name, large, left, writing)
+                self._answer(writing, seeds, skipped, numbers)
             os.close(writing)
             with os.fdopen(reading, "rb") as answers:
-                done = self._take(answers)
-            died = os.waitpid(child, 0)[1] != 0
-            if died:
-                sys.stdout.write(f"{name}: PyTorch died at seed {left[done]}\n")
-            left = left[done + 1 :] if died else []
-        self.gave[name, large] += self.total - before
+                self._take(answers)
+            if status := os.waitpid(child, 0)[1]:
+                say(f"PyTorch died at {self.begun}")
+                self._note(*self.begun, {})
 
-    def _answer(self, name, large, seeds, writing):
-        """In the child: each case as a line of facts and a pickle."""
+    def _answer(self, writing, seeds, skipped, numbers):
+        """In the child: each case as a line that says which, one of facts, and a pickle."""
         status = 1
         try:
             with os.fdopen(writing, "wb") as answers:
-                for seed in seeds:
+                for name, large, seed in self._draws(seeds, skipped, numbers):
+                    answers.write(json.dumps([name, large, seed]).encode() + b"\n")
+                    answers.flush()
                     made = self.work.made(name, seed, large=large)
                     data = b"" if made is None else pickle.dumps((name, seed, made), protocol=5)
-                    facts = {
-                        "bytes": len(data),
-                        "refused": self.work.refused,
-                        "gave": numbers_in(made),
-                    }
+                    facts = {"bytes": len(data), "gave": numbers_in(made)}
                     answers.write(json.dumps(facts).encode() + b"\n" + data)
-                    answers.flush()
+                    self._note(name, large, seed, facts["gave"])
             status = 0
         finally:
             os._exit(status)
 
     def _take(self, answers):
-        """In the parent: write each case to the stream; returns how many came."""
-        done = refused = 0
+        """In the parent: write each case to the stream."""
         while line := answers.readline():
+            self.begun = json.loads(line)
+            if not (line := answers.readline()):
+                return
             facts = json.loads(line)
-            data = answers.read(facts["bytes"])
-            if len(data) < facts["bytes"]:
-                break
-            self._stream.write(data)
-            self.total.update(facts["gave"])
-            refused = facts["refused"]
-            done += 1
-        self.refused += refused
-        return done
+            self._stream.write(answers.read(facts["bytes"]))
+            self.refused += not facts["bytes"]
+            self._note(*self.begun, facts["gave"])
+
+    def _note(self, name, large, seed, gave):
+        self.done.add((name, large, seed))
+        self.cases[name, large] += 1
+        self.gave[name, large].update(gave)
+        self.total.update(gave)
+
+    def _draws(self, seeds, skipped, numbers):
+        """What is drawn next: the proving seeds and a large case of each generator, then for each
+        op cases of the generator that gives most of it."""
+        for name in self.work.cases:
+            say(f"{self.work.task.cell} {name}")
+            first = sorted({*range(FIRST), *seeds.get(name, ())})
+            for draw in [*((name, 0, seed) for seed in first), (name, LONG, self.seed)]:
+                if draw not in self.done:
+                    yield draw
+        for op in sorted(set(self.total) - set(skipped)):
+            for _ in range(MOST):
+                if self.total[op] >= numbers:
+                    break
+                key = max(self.gave, key=lambda key: self.gave[key][op] / self.cases[key])
+                yield (*key, self.seed + self.cases[key])
+            say(f"{self.work.task.cell} {op} {self.total[op]}")
+
+
+def say(text):
+    sys.stdout.write(f"{text}\n")
+    sys.stdout.flush()
 
 
 def numbers_in(made):
@@ -145,15 +142,7 @@ def numbers_in(made):
 def record(task, plan, stream, numbers=NUMBERS):
     """Record a cell as the plan says: ops that are `skipped`, `seeds` by generator."""
     recorder = Recorder(task, keep_to(task), stream)
-    recorder.warm()
-    for name in recorder.work.cases:
-        sys.stdout.write(f"{task.cell} {name}\n")
-        sys.stdout.flush()
-        recorder.begin(name, sorted({*range(FIRST), *plan["seeds"].get(name, ())}))
-    for op in sorted(set(recorder.total) - set(plan["skipped"])):
-        recorder.complete(op, numbers)
-        sys.stdout.write(f"{task.cell} {op} {recorder.total[op]}\n")
-        sys.stdout.flush()
+    recorder.record(plan["seeds"], plan["skipped"], numbers)
     recorder.write({"refused": recorder.refused})
 
 
