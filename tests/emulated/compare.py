@@ -56,11 +56,10 @@ class Recorded(Fuzz):
         self.count(name, seed, made)
 
 
-def compare(path):
-    """The findings of one file."""
+def compare(paths):
+    """The findings of the files of one cell."""
     start = time.monotonic()
-    rest = items(path)
-    head = next(rest)
+    head = next(items(paths[0]))
     task = Task(head["engine"], head["level"], (), head["seed"], 0.0)
     environment = Environment(
         task.engine, task.level, head["torch"], head["processor"], head["kernel"], True
@@ -69,23 +68,32 @@ def compare(path):
     found.hear({"torch": head["torch"], "processor": f"{head['processor']}, emulated"})
     work = Recorded(task, environment, found.hear)
     work.deliver = lambda made: found.hear(encode(*pack(made)))
-    for item in rest:
-        if isinstance(item, tuple):
-            work.take(*item)
-        else:
-            work.refused = item["refused"]
-            found.done = True
+    for path in paths:
+        _, *cases, end = items(path)
+        if isinstance(end, tuple):
+            found.ended = f"{path} has no end"
+            return found
+        work.refused += end["refused"]
+        for case in cases:
+            work.take(*case)
     work.prove()
     work.report()
-    if not found.done:
-        found.ended = "the recording has no end"
-    found.seconds = time.monotonic() - start
+    found.done, found.seconds = True, time.monotonic() - start
     return found
+
+
+def cells(paths):
+    """The files of each cell."""
+    made = {}
+    for path in paths:
+        head = next(items(path))
+        made.setdefault((head["engine"], head["level"]), []).append(path)
+    return list(made.values())
 
 
 def main():
     with ProcessPoolExecutor(WORKERS) as pool:
-        found = list(pool.map(compare, sys.argv[1:]))
+        found = list(pool.map(compare, cells(sys.argv[1:])))
     seed = next(items(sys.argv[1]))["seed"]
     write(json_text(coverage_data(found, seed, "recorded") | {"note": NOTE}))
     for path in chain.from_iterable(save_differences(each, seed) for each in found):

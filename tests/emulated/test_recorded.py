@@ -10,7 +10,7 @@ import pytest
 
 from qdbg.capture.level import VARIABLES
 from qdbg.selftest.faults import faults
-from tests.emulated.compare import compare, items
+from tests.emulated.compare import cells, compare, items
 
 NUMBERS = 10_000
 RECORD = f"""
@@ -34,7 +34,7 @@ def recorded(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def found(recorded):
-    return compare(recorded)
+    return compare([recorded])
 
 
 def test_each_op_has_its_numbers_and_none_differs(found):
@@ -67,11 +67,15 @@ def write(path, head, *rest):
 def test_one_number_that_is_not_pytorchs_is_counted_and_kept(recorded, tmp_path):
     head, *cases, end = items(recorded)
     name, seed, made = next(item for item in cases if item[0] == "linear")
-    found = compare(write(tmp_path / "wrong", head, (name, seed, one_bit_off(made)), end))
+    wrong = write(tmp_path / "wrong", head, (name, seed, one_bit_off(made)), end)
+    right = write(tmp_path / "right", head, (name, seed + 1, made), end)
+    assert cells([wrong, right]) == [[wrong, right]]
+    found = compare([wrong, right])
     assert sum(count.differences for count in found.counts.values()) == 1
     assert len(found.recordings) == 1
 
 
 def test_a_recording_that_was_cut_off_is_no_whole_one(recorded, tmp_path):
     head, first, *_ = items(recorded)
-    assert compare(write(tmp_path / "cut", head, first)).ended == "the recording has no end"
+    cut = write(tmp_path / "cut", head, first)
+    assert compare([cut]).ended == f"{cut} has no end"
