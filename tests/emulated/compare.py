@@ -10,7 +10,7 @@ import pickle
 import sys
 import time
 from concurrent.futures import ProcessPoolExecutor
-from itertools import chain
+from itertools import chain, islice
 from pathlib import Path
 
 from qdbg.core.container import encode, pack
@@ -69,13 +69,15 @@ def compare(paths):
     work = Recorded(task, environment, found.hear)
     work.deliver = lambda made: found.hear(encode(*pack(made)))
     for path in paths:
-        _, *cases, end = items(path)
-        if isinstance(end, tuple):
-            found.ended = f"{path} has no end"
+        found.ended = f"{path} has no end"
+        for item in islice(items(path), 1, None):
+            if isinstance(item, tuple):
+                work.take(*item)
+            else:
+                work.refused += item["refused"]
+                found.ended = ""
+        if found.ended:
             return found
-        work.refused += end["refused"]
-        for case in cases:
-            work.take(*case)
     work.prove()
     work.report()
     found.done, found.seconds = True, time.monotonic() - start
