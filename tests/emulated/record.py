@@ -26,7 +26,9 @@ LONG = 10
 """Large cases are so many times as long as the self-test's: fewer of them give as many numbers."""
 NUMBERS = 1_050_000
 """Of each op, so that a million is left where some calls are not simulated."""
-MOST = 300
+SOME = 4
+"""One case in so many is of any size: some ops come in small cases alone."""
+MOST = 600
 """Cases for one op, at most."""
 WARM = 0.3
 """The size of a draw that is never large: PyTorch starts no threads then, and can be forked."""
@@ -103,8 +105,8 @@ class Recorder:
 
     def _note(self, name, large, seed, gave):
         self.done.add((name, large, seed))
-        self.cases[name, large] += 1
-        self.gave[name, large].update(gave)
+        self.cases[name] += 1
+        self.gave[name].update(gave)
         self.total.update(gave)
 
     def _draws(self, seeds, skipped, numbers):
@@ -120,8 +122,9 @@ class Recorder:
             for _ in range(MOST):
                 if self.total[op] >= numbers:
                     break
-                key = max(self.gave, key=lambda key: self.gave[key][op] / self.cases[key])
-                yield (*key, self.seed + self.cases[key])
+                name = max(self.gave, key=lambda name: self.gave[name][op] / self.cases[name])
+                large = LONG if self.cases[name] % SOME else 0
+                yield name, large, self.seed + self.cases[name]
             say(f"{self.work.task.cell} {op} {self.total[op]}")
 
 
