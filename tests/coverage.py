@@ -34,7 +34,8 @@ FEW = 12
 
 
 def name_of(cell):
-    return f"{cell['engine']} {cell['cpu']}"
+    """`fbgemm vnni`, or `fbgemm vnni emulated` where no CPU of that level ran PyTorch."""
+    return " ".join([cell["engine"], cell["cpu"], *(["emulated"] if "emulated" in cell else [])])
 
 
 def refuse(data):
@@ -82,14 +83,18 @@ def merged(kept, data, at=""):
             op: {key: number for key, number in count.items() if number}
             for op, count in cell["ops"].items()
         }
-        own = {"engine": cell["engine"], "cpu": cell["cpu"], "run": run["id"], "ops": ops}
-        cells[name_of(cell)] = own
-    order = [f"{engine} {level}" for engine in ENGINES for level in LEVELS]
-    left = sorted(cells.values(), key=lambda cell: order.index(name_of(cell)))
+        facts = {key: cell[key] for key in ("engine", "cpu", "emulated") if key in cell}
+        cells[name_of(cell)] = {**facts, "run": run["id"], "ops": ops}
+    left = sorted(cells.values(), key=place)
     used = {cell["run"] for cell in left}
     runs = [*(each for each in kept["runs"] if each["id"] != run["id"]), run]
     runs = sorted((each for each in runs if each["id"] in used), key=lambda each: each["id"])
     return {"runs": runs, "cells": left}
+
+
+def place(cell):
+    """Where its column stands."""
+    return ENGINES.index(cell["engine"]), LEVELS.index(cell["cpu"]), "emulated" in cell
 
 
 def entry(count):

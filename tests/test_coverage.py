@@ -71,3 +71,9 @@ def test_what_is_to_be_said_of_a_run_stands_in_its_chapter():
     chapter = document(kept).partition("## Run B")[2].partition("## Run A")[0]
     assert "Its CPU was emulated." in chapter
     assert document(kept).count("Its CPU was emulated.") == 1
+
+
+def test_what_ran_on_an_emulated_cpu_has_columns_of_its_own():
+    emulated = {**NEW, "cells": [{**NEW["cells"][0], "emulated": True}]}
+    text = document(merged(OLD, emulated))
+    assert "| fbgemm avx2 A | fbgemm avx2 emulated B | fbgemm vnni A |" in text

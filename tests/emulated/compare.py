@@ -97,7 +97,9 @@ def main():
     with ProcessPoolExecutor(WORKERS) as pool:
         found = list(pool.map(compare, cells(sys.argv[1:])))
     seed = next(items(sys.argv[1]))["seed"]
-    write(json_text(coverage_data(found, seed, "recorded") | {"note": NOTE}))
+    data = coverage_data(found, seed, "recorded")
+    emulated = [{**cell, "emulated": True} for cell in data["cells"]]
+    write(json_text({**data, "cells": emulated, "note": NOTE}))
     for path in chain.from_iterable(save_differences(each, seed) for each in found):
         write_error(f"a case that differs: qdbg {path}")
 
