@@ -23,6 +23,7 @@ mkdir -p "$work"/{initial/{bin,dev,proc,sys,mnt,lib},iso/boot/grub,out,root/{bin
 libraries=$work/root/lib/x86_64-linux-gnu
 mkdir -p "$libraries" "$work/root$prefix" "$work/root/packages"
 cp -r "$prefix"/{bin,lib} "$work/root$prefix/"
+rm -rf "$work/root$prefix"/lib/python3.*/{test,site-packages,config-*} "$work/root$prefix"/lib/*.a
 for part in torch torchgen numpy numpy.libs typing_extensions.py sympy mpmath networkx filelock fsspec \
   jinja2 markupsafe; do cp -r "$packages/$part" "$work/root/packages/"; done
 cp -r "$repository"/{qdbg,tests} "$work/root/qdbg/"
@@ -88,7 +89,7 @@ disk() { # FILE SIZE FOLDER, whole cylinders
   truncate -s $((516096 * $2)) "$1"
   mkfs.ext4 -q -F -O ^has_journal -d "$3" "$1"
 }
-disk "$work/root.img" 4800 "$work/root"
+disk "$work/root.img" 9600 "$work/root"
 disk "$work/out.img" 16000 "$work/out"
 vnni=$([ "$level" = vnni ] && echo ", add_features=avx512vnni" || true)
 cat > "$work/bochsrc" <<BOCHS
