@@ -36,9 +36,9 @@ GAPS = (
     " that no input reaches"
 )
 RAGGED = (
-    "PyTorch's result is not reliable: oneDNN's transposed convolutions on VNNI gave other integers"
-    " than their own arithmetic, in some runs, where a stride does not divide the output's size and"
-    " the channels are no multiple of 4"
+    "what oneDNN's transposed convolutions give on VNNI is not known where a stride does not divide"
+    " the output's size and the channels are no multiple of 4: on an emulated CPU some of them gave"
+    " other integers than their own arithmetic"
 )
 EIGHT, PLANE, VOLUME, FOUR = 8, 2, 3, 4
 
@@ -160,8 +160,8 @@ def _onednn(level: str, values: Values, why: str) -> Kernel:
 
 
 def _ragged(values: Values, inner: int) -> bool:
-    """Measured on an emulated CPU: 18 of 50 such layers differed, each in a process that had run
-    many others before, and none of 30 whose size or channels are not like that."""
+    """Only on an emulated CPU, and only in a process that had run many layers before, did some of
+    these differ; whether PyTorch or the emulator was wrong is open."""
     out, stride = np.array(values["x_q"].shape[1:-2]), np.asarray(values["stride"])
     return int(values["groups"]) == 1 and inner % FOUR != 0 and bool(np.any(out % stride))
 
