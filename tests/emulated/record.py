@@ -11,6 +11,7 @@ import json
 import os
 import pickle
 import sys
+import traceback
 import warnings
 from collections import Counter, defaultdict
 from pathlib import Path
@@ -72,6 +73,8 @@ class Recorder:
             with os.fdopen(reading, "rb") as answers:
                 self._take(answers)
             if status := os.waitpid(child, 0)[1]:
+                if not os.WIFSIGNALED(status):
+                    sys.exit("the recording failed: its process says why")
                 say(f"PyTorch died at {self.begun}")
                 self._note(*self.begun, {})
 
@@ -89,6 +92,8 @@ class Recorder:
                     answers.write(json.dumps(facts).encode() + b"\n" + data)
                     self._note(name, large, seed, facts["gave"])
             status = 0
+        except BaseException:
+            traceback.print_exc()
         finally:
             os._exit(status)
 

@@ -13,10 +13,19 @@ from qdbg.selftest.faults import faults
 from tests.emulated.compare import cells, compare, items
 
 NUMBERS = 10_000
+DEADLY = 5
+"""The seed of the Linear at which the process dies."""
 RECORD = f"""
-import sys
+import os, signal, sys
+from qdbg.selftest import fuzz
 from qdbg.selftest.cell import Task
 from tests.emulated.record import record
+made = fuzz.Fuzz.made
+def dying(self, name, seed, size=1.0, large=0):
+    if (name, seed) == ("linear", {DEADLY}):
+        os.kill(os.getpid(), signal.SIGILL)
+    return made(self, name, seed, size, large)
+fuzz.Fuzz.made = dying
 with open(sys.argv[1], "wb") as stream:
     task = Task("fbgemm", "avx2", ("relu", "linear"), 10**6, 0.0)
     record(task, {{"skipped": [], "seeds": {{"linear": [*range(70)]}}}}, stream, {NUMBERS})
@@ -42,6 +51,15 @@ def test_each_op_has_its_numbers_and_none_differs(found):
     assert found.done
     assert min(counts[op].compared for op in ("relu", "linear", "linear_relu")) > NUMBERS / 2
     assert not any(count.differences for count in counts.values())
+
+
+def test_the_case_at_which_pytorch_dies_is_left_out_and_the_others_are_there_once(recorded):
+    _, *cases, _ = items(recorded)
+    drawn = [item[:2] for item in cases]
+    assert len(drawn) == len(set(drawn))
+    assert {seed for name, seed in drawn if name == "linear" and seed < 70} == {*range(70)} - {
+        DEADLY
+    }
 
 
 def test_faults_are_caught_by_the_recorded_cases_and_only_by_those(found):
