@@ -12,7 +12,7 @@ from qdbg.engine.step import Step
 
 BASES = ("decimal", "hex", "binary", "two's complement")
 """The last shows what a register holds: a byte's 8 bits, the 8 hex digits of an int32."""
-VALUES = ("integers", "real", "both")
+VALUES = ("integers", "real values", "both")
 """What is shown of integers that stand for real values: real = scale·(q − zero_point)."""
 BOTH = VALUES[2]
 BYTE, WORD = 8, 32

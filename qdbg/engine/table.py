@@ -12,7 +12,7 @@ from qdbg.core.quantity import Array
 from qdbg.engine.browse import axes_of
 from qdbg.engine.compare import delta
 from qdbg.engine.explain import element_of, number
-from qdbg.engine.reading import PLAIN, VALUES, WORD, Reading, bits_of, real_of
+from qdbg.engine.reading import BOTH, PLAIN, WORD, Reading, bits_of, real_of
 from qdbg.engine.step import Step
 
 NOTHING = "·"
@@ -148,7 +148,7 @@ def _read(step: Step, column: Column, reading: Reading) -> list[Column]:
     values = column.values
     if values is None or column.title.startswith("Δ"):
         return [column]
-    real = None if reading.values == VALUES[0] else real_of(step, column.title, values)
+    real = None if reading.values == PLAIN.values else real_of(step, column.title, values)
     widest = [values.min(), values.max()] if values.size else []
     bits = bits_of(step, column.title, values)
     width = max(column.width, *(len(reading.text(n, bits)) for n in widest), 0)
@@ -156,7 +156,7 @@ def _read(step: Step, column: Column, reading: Reading) -> list[Column]:
     if real is None:
         return [own]
     beside = _column(f"real {column.title}", real, operand=column.operand)
-    return [beside] if reading.values == "real" else [own, beside]
+    return [own, beside] if reading.values == BOTH else [beside]
 
 
 def tabulated(table: Table, elements: Iterable[int]) -> str:

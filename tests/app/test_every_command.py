@@ -78,7 +78,7 @@ WINDOWS = (
     ("changes", "nothing is changed", LEAVE),
     ("original", "nothing is changed", ()),
     ("base", "0x7c", ("x", "x", "x")),
-    ("values", "real", ("V", "V")),
+    ("values", "real values", ("V", "V")),
     ("copy", "copy", LEAVE),
     ("code", "Python", LEAVE),
     ("view", "are no image", ()),
