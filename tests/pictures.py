@@ -1,6 +1,6 @@
 """The pictures of the README, made by the app itself: `python -m tests.pictures`.
 
-To be run from the top folder. Each is what the keys of the newcomer's session lead to.
+Each is what the keys of the newcomer's session lead to.
 """
 
 import asyncio
@@ -9,8 +9,8 @@ from pathlib import Path
 from qdbg.app.app import QdbgApp
 from qdbg.app.plan import plan_of_words
 
-SESSION = ["sessions/mystery.qdbg", "--arith", "textbook"]
-FOLDER = Path("sessions")
+FOLDER = Path(__file__).parents[1] / "sessions"
+SESSION = [str(FOLDER / "mystery.qdbg"), "--arith", "textbook"]
 PICTURES = {
     "mystery": (("c", "D"), (120, 32)),
     "mystery_element": (("c", "D", "s"), (120, 26)),
@@ -32,6 +32,7 @@ async def picture(name, folder=FOLDER):
     app = QdbgApp(plan_of_words([*SESSION, "--run", "start"]))
     async with app.run_test(size=size) as pilot:
         while not getattr(app.screen, "fares", ()):
+            assert not app.problem, app.problem
             await pilot.pause()
         for key in keys:
             await pilot.press(key)

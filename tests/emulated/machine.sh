@@ -112,5 +112,7 @@ error: action=ignore
 BOCHS
 "$bochs/bochs" -q -f "$work/bochsrc" > "$work/bochs.out" 2>&1 < /dev/null || true # its power off is an exit status of 1
 for engine in "$@"; do
-  debugfs -R "dump /$engine-$level.cases $folder/$engine-$level.cases" "$work/out.img"
+  cases=$folder/$engine-$level.cases
+  debugfs -R "dump /$engine-$level.cases $cases" "$work/out.img" # says nothing by its exit status
+  [ -s "$cases" ] || { echo "$engine was not recorded: $work/console says how far it came" >&2 && exit 1; }
 done
