@@ -46,19 +46,21 @@ def separating_inputs(
     in_doubt: bool = False,
     go_on: Callable[[], bool] = lambda: True,
 ) -> Found:
-    """Inputs on which causes by other hypotheses differ, and where the call's integers are
+    """Inputs on which causes differ, also the variants of one, and where the call's integers are
     `in_doubt` also from the arithmetic itself, with integers that say enough.
 
     The layers before the call are simulated as the captured engine computes them. It ends where all
-    are told apart, after TRIES inputs, when `go_on` says no, or where a layer before is not
-    simulated.
+    are told apart, after LEAST inputs where only variants of a hypothesis are not, after TRIES
+    inputs, when `go_on` says no, or where a layer before is not simulated.
     """
     rivals = (UNCHANGED, *causes) if in_doubt else tuple(causes)
     labels: list[tuple[int, ...]] = [()] * len(rivals)
     found: list[Recording] = []
     tried = 0
     for other in _candidates(trace.recording, call, np.random.default_rng(seed)):
-        if _told_apart(rivals, labels) or tried == TRIES or (tried >= LEAST and not go_on()):
+        apart = len(set(labels)) == len(rivals)
+        enough = tried >= LEAST and (_hypotheses_apart(rivals, labels) or not go_on())
+        if apart or enough or tried == TRIES:
             break
         tried += 1
         made = _run(other, call)
@@ -77,8 +79,8 @@ def separating_inputs(
     return Found(tuple(found), tried)
 
 
-def _told_apart(causes: Sequence[Verdict], labels: Sequence[tuple[int, ...]]) -> bool:
-    """Whether no two causes by other hypotheses have given the same; variants of one may."""
+def _hypotheses_apart(causes: Sequence[Verdict], labels: Sequence[tuple[int, ...]]) -> bool:
+    """Whether no two causes by other hypotheses have given the same; variants of one may have."""
     ids: dict[tuple[int, ...], set[tuple[str, ...]]] = {}
     for cause, label in zip(causes, labels, strict=True):
         ids.setdefault(label, set()).add(cause.ids)

@@ -53,6 +53,12 @@ class Why:
         """The same with these notes."""
         return replace(self, notes=notes)
 
+    def narrowed(self, calls: Sequence[CallWhy]) -> Why:
+        """The same where some causes were ruled out: what explains all calls is joined of those
+        that are left."""
+        calls, together = _joined(self.side, self.trace, calls, self.targets)
+        return replace(self, calls=calls, together=together)
+
     def likeliest(self, call: CallWhy) -> int:
         """How many of the call's answers go with the smallest sets for the whole run; these are
         the first ones of `answers(call)`."""
@@ -109,11 +115,22 @@ def why_simulated(trace: Trace, say: Say = lambda _: None) -> Why:
             found.append(CallWhy(call, node.name, *counts, diagnosis))
             known |= _sets(diagnosis)
     skipped = sum(c.status == "not simulated" for c in own.comparisons)
+    targets = dict(enumerate(own.recording.values))
+    calls, together = _joined(SIMULATED, own, found, targets)
+    return Why(SIMULATED, own, calls, together, skipped, targets)
+
+
+def _joined(
+    side: str, trace: Trace, found: Sequence[CallWhy], targets: Mapping[int, Array]
+) -> tuple[tuple[CallWhy, ...], tuple[Together, ...]]:
+    """The calls, their doubts settled by each other, and what explains all of them."""
     unions = smallest_unions(found)
     calls = settled(found, unions)
-    together = tuple(_proved(own, for_all(calls, unions)))
-    targets = dict(enumerate(own.recording.values))
-    return Why(SIMULATED, own, calls, together, skipped, targets)
+    sets = for_all(calls, unions)
+    if side == SIMULATED:
+        return calls, tuple(_proved(trace, sets))
+    elements = sum(column.size for column in targets.values())
+    return calls, tuple(Together(names, 0, elements, names) for names in sets)
 
 
 def _sets(diagnosis: Diagnosis | None) -> dict[Changes, None]:
@@ -170,10 +187,7 @@ def why_golden(
         counts = (int(np.count_nonzero(change)), golden.size, float(np.abs(change).max()))
         found.append(CallWhy(call, trace.nodes[call].name, *counts, diagnosis, note))
         known |= _sets(diagnosis)
-    elements = sum(column.size for column in columns.values())
-    unions = smallest_unions(found)
-    calls = settled(found, unions)
-    together = tuple(Together(names, 0, elements, names) for names in for_all(calls, unions))
+    calls, together = _joined(GOLDEN, trace, found, columns)
     return Why(GOLDEN, trace, calls, together, skipped, columns)
 
 

@@ -65,7 +65,7 @@ def separate(
     calls = found.calls
     for seed in range(ROUNDS):
         calls = own.narrowed(calls, seed, runs)
-    return replace(found, calls=calls), tuple(runs)
+    return found.narrowed(calls), tuple(runs)
 
 
 def _check_exact(recording: Recording) -> None:
@@ -160,8 +160,8 @@ def _doubtful(call: CallWhy) -> bool:
 
 
 def _unsettled(call: CallWhy) -> bool:
-    """Whether other inputs can say more: causes by several hypotheses, or one in doubt."""
-    return len({cause.ids for cause in _causes(call)}) > (0 if _doubtful(call) else 1)
+    """Whether other inputs can say more: several causes, or one in doubt."""
+    return len(_causes(call)) > (0 if _doubtful(call) else 1)
 
 
 def _survived(call: CallWhy, left: Sequence[int], *, proved: bool) -> CallWhy:

@@ -1,0 +1,121 @@
+"""`qdbg why --golden` names what a golden model does otherwise, or says that it cannot tell."""
+
+import json
+
+import numpy as np
+import pytest
+
+from qdbg.assumptions import registry
+from qdbg.debugger import Debugger
+from qdbg.engine.arithmetics import arithmetic_for
+from qdbg.engine.together import CallWhy, for_all, settled, smallest_unions
+from qdbg.engine.trace import Trace
+from qdbg.engine.verdict import Change, Diagnosis, Verdict
+from qdbg.engine.why import why_golden
+from qdbg.headless.why import why_data, why_text
+from qdbg.samples import named_sample
+from qdbg.session import Session, save
+from tests.headless.conftest import MODEL, ROOT
+from tests.synthetic import recording
+
+PUBLIC = ROOT / "sessions" / "public"
+
+
+def test_golden_integers_behind_the_relu_are_told_from_those_before_it():
+    made = recording(rows=6)
+    golden = {1: np.maximum(made.values[1].astype(int), 128)}
+    found = why_golden(made, golden)
+    assert found.calls[0].note == "these are PyTorch's integers of relu:relu"
+    assert [v.ids for v in found.calls[0].diagnosis.causes] == [("captured-before-relu",)]
+
+
+def test_a_golden_layer_that_only_follows_its_inputs_is_not_to_blame():
+    made = recording(rows=6)
+    exact = Trace(made, arithmetic_for(made, "fbgemm-vnni"), "simulated")
+    golden = {call: exact.simulation(call).result for call in (1, 2, 3)}
+    found = why_golden(made, golden)
+    by_name = {call.name: call for call in found.calls}
+    assert ("pair-saturation",) in [v.ids for v in by_name["fc1:linear"].diagnosis.causes]
+    assert "follows from the differences of its inputs" in by_name["relu:relu"].note
+    assert "follows from the differences of its inputs" in by_name["fc2:linear"].note
+
+
+def test_the_posts_own_script_has_exactly_its_two_causes(qdbg):
+    status, out, _ = qdbg(
+        *("why", MODEL, "--sample", "versicolor", "--engine", "fbgemm", "--cpu", "avx2"),
+        *("--golden", MODEL.parent / "golden_iris.py", "--json"),
+    )
+    data = json.loads(out)
+    first, second = data["calls"]
+    assert status == 1
+    assert data["together"] == [["captured-before-relu", "pair-saturation"]]
+    assert first["name"] == "fc1:linear"
+    assert first["causes"][0]["hypotheses"] == ["captured-before-relu", "pair-saturation"]
+    assert [c["hypotheses"] for c in second["causes"]] == [["pair-saturation"]]
+    relu, pairs = first["causes"][0]["evidence"]
+    assert (relu["before"], relu["after"]) == (95, 128)
+    assert (pairs["before"], pairs["after"]) == (154, 138)
+
+
+def test_over_all_of_iris_the_posts_script_also_shows_that_it_rounds_the_bias(qdbg, tmp_path):
+    rows = [named_sample(f"iris:{row}").values for row in range(150)]
+    np.save(tmp_path / "iris.npy", np.concatenate(rows))
+    _, out, _ = qdbg(
+        *("why", MODEL, "--input", tmp_path / "iris.npy", "--engine", "fbgemm", "--cpu", "avx2"),
+        *("--golden", MODEL.parent / "golden_iris.py", "--json"),
+    )
+    data = json.loads(out)
+    assert data["together"][0] == ["captured-before-relu", "bias-rounded", "pair-saturation"]
+    assert data["explained"]
+
+
+def test_a_dump_of_other_layout_is_no_difference_and_named(qdbg, tmp_path):
+    made = recording(rows=2)
+    save(Session.of(Debugger(made)), tmp_path / "s.qdbg")
+    np.savez(tmp_path / "dump.npz", fc1=made.values[1].astype(np.int64) - 128)
+    status, out, _ = qdbg("why", tmp_path / "s.qdbg", "--golden", tmp_path / "dump.npz")
+    assert status == 0
+    assert "same numbers, other layout" in out
+
+
+@pytest.mark.parametrize("numbers", [0, 77, "ends", "one between the ends"])
+def test_a_golden_column_that_says_little_proves_no_cause(numbers):
+    made = recording(rows=4)
+    golden = np.where(made.values[1] > 128, 255, 0) if isinstance(numbers, str) else numbers
+    golden = np.broadcast_to(golden, made.values[1].shape).astype(int)
+    if numbers == "one between the ends":
+        golden[1, 3] = 77
+    found = why_golden(made, {1: golden})
+    (call,) = found.calls
+    data = why_data(found)
+    assert not call.explained
+    assert not found.together
+    assert not data["explained"]
+    assert "  cause  " not in why_text(found)
+
+
+def test_what_gives_a_constant_column_is_told_with_the_doubt_about_it(qdbg):
+    path = PUBLIC / "forum-69512.qdbg"
+    _, out, _ = qdbg("why", path, "--golden", path.with_suffix(".npz"))
+    assert "cannot tell: all 4 numbers are 255, which many mistakes give" in out
+    assert "fits   scale-forgotten" in out
+    assert "Not proved: layer:conv2d." in out
+
+
+def diagnosed(*ids, doubt=""):
+    """A call with these single causes."""
+    causes = tuple(Verdict((Change(registry()[id_], ""),), 0, 9) for id_ in ids)
+    return CallWhy(0, "fc", 3, 9, 2, Diagnosis(0, 3, 9, causes, causes, True, doubt))
+
+
+def test_a_column_that_says_little_is_explained_by_the_cause_of_the_other_calls():
+    little = diagnosed("clamp", "bias-forgotten", doubt="all numbers are 0")
+    known, other = diagnosed("bias-forgotten"), diagnosed("relu-missing")
+    unions = smallest_unions((known, little))
+    by_known = settled((known, little), unions)
+    assert unions == (("bias-forgotten",),)
+    assert [v.ids for v in by_known[1].diagnosis.causes] == [("bias-forgotten",)]
+    assert for_all(by_known, unions) == unions
+    by_other = settled((other, little), smallest_unions((other, little)))
+    assert not by_other[1].explained
+    assert not for_all(by_other, smallest_unions((other, little)))
