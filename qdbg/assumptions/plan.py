@@ -10,6 +10,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from qdbg.assumptions.known import Known
 from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import Call, Kernel, NotSimulated, Op
 from qdbg.core.quantity import Array
@@ -21,30 +22,6 @@ from qdbg.ops._kernel import weighted_stages
 Stages: TypeAlias = tuple[Stage, ...]
 Edit: TypeAlias = Callable[[Stages], Stages]
 """Puts other stages in the place of some."""
-
-
-class Known:
-    """Results of stages on operands that many plans share: most changes leave the sums of products
-    as they are, and these are what takes time."""
-
-    def __init__(self) -> None:
-        self._held: dict[int, object] = {}
-        self._made: dict[tuple[object, ...], Array] = {}
-
-    def hold(self, values: Values) -> None:
-        """Operands that many plans share."""
-        self._held.update((id(value), value) for value in values.values())
-
-    def run(self, stage: Stage, values: Values) -> Array:
-        """The stage's result, computed once for the same operands."""
-        operands = [values[name] for name in stage.parameters]
-        if not all(id(operand) in self._held for operand in operands):
-            return stage.run(values)
-        key = (stage.compute, *map(id, operands))
-        if key not in self._made:
-            self._made[key] = stage.run(values)
-            self._held[id(self._made[key])] = self._made[key]
-        return self._made[key]
 
 
 OF_CHANNELS = ("w_q", "w_scale", "w_zp", "b")
@@ -154,10 +131,9 @@ class Plan:
         """The last stage's numbers, in the stages' own shape. Raises NotSimulated."""
         made = dict(self.values)
         stages = self.stages
-        with np.errstate(all="ignore"):
-            for stage in stages:
-                run = stage.run if known is None else partial(known.run, stage)
-                made[stage.output] = run(made)
+        for stage in stages:
+            run = stage.run if known is None else partial(known.run, stage)
+            made[stage.output] = run(made)
         return np.asarray(made[stages[-1].output])
 
     def some(self, rows: Array, channels: Array | None = None) -> Plan:

@@ -11,7 +11,7 @@ from functools import cached_property
 import numpy as np
 
 from qdbg.assumptions import Hypothesis, Plan
-from qdbg.assumptions.plan import Known
+from qdbg.assumptions.known import Known
 from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array
 from qdbg.engine.verdict import Change
@@ -22,6 +22,8 @@ FEWEST, MOST_ROWS = 8, 64
 """How many rows and channels these are at least, and how many rows at most."""
 SECOND = 400
 """How many rows a set is tried on that left nothing there, before it is tried on all."""
+LARGE = 1 << 20
+"""With so many bytes of operands no plans of the whole call are kept."""
 KEPT = 400
 """For so many sets, all of whose changes but the last are known, what the last can be is kept."""
 
@@ -88,6 +90,9 @@ class Look:
         self._plans: dict[tuple[Change, ...], Plan | None] = {}
         self._made: dict[tuple[tuple[Change, ...], str], dict[str, Plan]] = {}
         self._known = Known()
+        operands = moved.plan.values.values()
+        whole = sum(getattr(value, "nbytes", 0) for value in operands)
+        self._large = rows is None and whole > LARGE
 
     def left(self, changes: Sequence[Change]) -> int | None:
         """How many of these elements differ with the changes; None where they cannot be made."""
@@ -107,7 +112,7 @@ class Look:
         others = changes[len(moving) :]
         if not others:
             return self._part(moving)
-        if self._rows is None:  # what is kept would be large
+        if self._large:
             plan = self._part(moving)
             return None if plan is None else apply(plan, others)
         return self._after(moving, others)
