@@ -18,7 +18,10 @@ from qdbg.errors import CaptureError, SessionError
 from qdbg.reader import read_model
 from tests.capture.whole import converted
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # torch announces the end of its dtypes
+    pytest.mark.usefixtures("quick_conversions"),
+]
 ENGINES = ["fbgemm", "x86", "onednn", "qnnpack"]
 
 

@@ -15,7 +15,10 @@ from qdbg.selftest.check import compared, record
 from qdbg.selftest.draw import Case
 from tests.capture.whole import converted
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # torch announces the end of its dtypes
+    pytest.mark.usefixtures("quick_conversions"),
+]
 LAYERS = {
     "lstm": lambda: nn.LSTM(9, 7),
     "lstm, two layers, both ways, batch first": lambda: nn.LSTM(

@@ -10,7 +10,10 @@ from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 from tests.capture.nets import residual
 from tests.capture.whole import by_qdbg, converted
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # torch announces the end of its dtypes
+    pytest.mark.usefixtures("quick_conversions"),
+]
 SOURCE = Path(residual.__file__)
 
 
