@@ -34,16 +34,6 @@ PARTS = {"lstm": 1 + 5, "lstm, two layers, both ways, batch first": 4 * (1 + 3)}
 """How many linear parts there are."""
 
 
-@pytest.fixture(params=["fbgemm", "x86", "onednn", "qnnpack"])
-def engine(request):
-    before, threads = torch.backends.quantized.engine, torch.get_num_threads()
-    torch.backends.quantized.engine = request.param
-    torch.set_num_threads(1)
-    yield request.param
-    torch.set_num_threads(threads)
-    torch.backends.quantized.engine = before
-
-
 def dynamic(layer, dtype=torch.qint8):
     return tq.quantize_dynamic(nn.Sequential(layer).eval(), {type(layer)}, dtype=dtype)[0]
 
