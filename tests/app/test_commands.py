@@ -90,7 +90,7 @@ async def test_go_asks_for_a_place_and_refuses_a_wrong_one_in_words():
         await pilot.press(*"fc2.mac", "left_square_bracket", "2", "right_square_bracket", "enter")
         assert (debugger.step.name, debugger.element) == ("fc2:linear.mac", 2)
         await pilot.press("colon", *"fc9", "enter")
-        await pilot.pause(0.6)
+        await pilot.pause()
         assert "there is no place 'fc9'" in screen_text(app)
         await pilot.press("colon", "escape")
         assert debugger.step.name == "fc2:linear.mac"
@@ -205,9 +205,9 @@ async def test_the_palette_finds_a_command_by_its_words(stage):
     async with stage() as pilot:
         debugger = await opened(pilot, "ctrl+p")
         await pilot.press(*"end of the model")
-        await pilot.pause(0.5)
+        await pilot.pause()
         await pilot.press("enter")
-        await pilot.pause(0.3)
+        await pilot.pause()
         assert debugger.stop.mark.step == len(debugger.trace) - 1
 
 
@@ -270,7 +270,7 @@ async def test_a_damaged_session_is_refused_and_nothing_is_lost(tmp_path):
     app = app_on()
     async with app.run_test(size=(120, 40), notifications=True) as pilot:
         debugger = await opened(pilot, "n", "S", "enter")
-        await pilot.pause(0.6)
+        await pilot.pause()
         assert app.debugger is debugger
         assert "broken.qdbg" in screen_text(app)
 
