@@ -28,3 +28,14 @@ def recordings(reachable, tmp_path_factory):
             data = (folder / engine).read_bytes()
             made[engine, level] = unpack(*decode(data, "the capture's answer"))
     return made
+
+
+@pytest.fixture(params=ENGINES)
+def engine(request):
+    """One after the other, PyTorch's own in this process."""
+    import torch  # noqa: PLC0415 - for the tests that run it here
+
+    before = torch.backends.quantized.engine
+    torch.backends.quantized.engine = request.param
+    yield request.param
+    torch.backends.quantized.engine = before

@@ -17,14 +17,6 @@ pytestmark = [
 SOURCE = Path(residual.__file__)
 
 
-@pytest.fixture(params=["fbgemm", "x86", "onednn", "qnnpack"])
-def engine(request):
-    before = torch.backends.quantized.engine
-    torch.backends.quantized.engine = request.param
-    yield request.param
-    torch.backends.quantized.engine = before
-
-
 def sample(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(5))
 
