@@ -9,6 +9,7 @@ import pytest
 
 os.environ.pop("PYTHONDONTWRITEBYTECODE", None)
 sys.dont_write_bytecode = False  # else each of some hundred processes compiles every module anew
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # there are several workers
 
 LONG = ("tests/oracle/", "tests/fleet/test_against", "tests/test_models", "tests/capture/")
 """Beginnings of the files that run PyTorch most: begun last, one of them would run alone."""
@@ -31,6 +32,15 @@ def torch_imported_once():
 
     with pytest.MonkeyPatch.context() as patch, importing_torch_once():
         patch.setenv("PYTHONPATH", str(Path(__file__).parents[1]), prepend=os.pathsep)
+        yield
+
+
+@pytest.fixture(scope="module")
+def quick_conversions():
+    """For tests of which layers come out of a conversion, and not of their scales."""
+    from tests.conversions import no_search, no_stack_traces  # noqa: PLC0415 - only in the workers
+
+    with no_search(), no_stack_traces():
         yield
 
 

@@ -1,5 +1,6 @@
 """The models are what their scripts make, and the scripts say how well they do."""
 
+import json
 import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
@@ -8,12 +9,12 @@ from pathlib import Path
 import pytest
 
 from qdbg.capture.level import machine_level
+from tests.forked import printed
 
 MODELS = Path(__file__).resolve().parents[1] / "models"
 NAMES = ("iris_qat", "iris_ptq", "digits")
 IRIS = ("iris_qat", "iris_ptq")
 SHORT = "EPOCHS = 1\n"
-RUN = "import runpy, sys; [runpy.run_path(name, run_name='__main__') for name in sys.argv[1:]]"
 WITHOUT_VNNI = {"iris_qat": "66.7%", "iris_ptq": "100.0%"}
 """Of the int8 models by PyTorch's default engine, whose pairs saturate there. `iris_ptq` leaves a
 bit of the inputs unused, so that they cannot."""
@@ -25,9 +26,9 @@ def shortened(source):
     return "".join(SHORT if line.startswith("EPOCHS = ") else line for line in lines)
 
 
-def train(folder, *, whole):
-    """Every script shortened, and in a process that also runs those of Iris whole: what each of
-    those said, and all the bytes that were made."""
+def train(folder, run, *, whole):
+    """Every script shortened, and those of Iris whole as well, by `run`: what each of them said,
+    and all the bytes that were made."""
     for part in ("short", "whole"):
         (folder / part).mkdir(parents=True)
     scripts = []
@@ -39,12 +40,22 @@ def train(folder, *, whole):
     for name in IRIS if whole else ():
         scripts.append(folder / "whole" / f"{name}.py")
         scripts[-1].write_bytes((MODELS / f"{name}.py").read_bytes())
-    done = subprocess.run(  # noqa: S603 - this Python, our own scripts
-        [sys.executable, "-c", RUN, *scripts], capture_output=True, text=True, check=True
-    )
-    said = done.stdout.split("accuracy on the test split\n")[1:]
+    said = json.loads(run("tests.training", *scripts))
     made = {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*.pth")}
-    return dict(zip([str(s.relative_to(folder)) for s in scripts], said, strict=True)), made
+    return {str(Path(script).relative_to(folder)): text for script, text in said.items()}, made
+
+
+def forked(module, *scripts):
+    """By a process that has PyTorch already."""
+    return printed(machine_level(), module, *scripts)
+
+
+def started(module, *scripts):
+    """By a process of its own, whose sets have another order."""
+    done = subprocess.run(  # noqa: S603 - this Python, our own scripts
+        [sys.executable, "-m", module, *scripts], capture_output=True, text=True, check=True
+    )
+    return done.stdout
 
 
 @pytest.fixture(scope="module")
@@ -52,8 +63,8 @@ def trained(tmp_path_factory):
     """Two processes: one that trains shortly, one that trains in whole as well."""
     folder = tmp_path_factory.mktemp("models")
     with ThreadPoolExecutor(2) as pool:
-        once = pool.submit(train, folder / "1", whole=False)
-        again = pool.submit(train, folder / "2", whole=True)
+        once = pool.submit(train, folder / "1", forked, whole=False)
+        again = pool.submit(train, folder / "2", started, whole=True)
         return once.result(), again.result()
 
 

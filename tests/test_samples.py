@@ -4,11 +4,10 @@ import json
 import subprocess
 import sys
 import zipfile
+from importlib import import_module
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_iris
-from sklearn.preprocessing import StandardScaler
 
 from qdbg import arrays, samples
 from qdbg.errors import SampleError
@@ -17,8 +16,13 @@ from qdbg.samples import MEAN, MEASURED, SCALE, fitting, input_sample, iris_rows
 
 
 @pytest.fixture(scope="module")
-def scaler():
-    return StandardScaler().fit(load_iris().data)
+def iris():
+    return import_module("sklearn.datasets").load_iris().data
+
+
+@pytest.fixture(scope="module")
+def scaler(iris):
+    return import_module("sklearn.preprocessing").StandardScaler().fit(iris)
 
 
 def test_the_scalers_constants_are_sklearns(scaler):
@@ -26,19 +30,19 @@ def test_the_scalers_constants_are_sklearns(scaler):
     assert np.array_equal(scaler.scale_, SCALE)
 
 
-def test_the_rows_are_sklearns(scaler):
-    assert np.array_equal(iris_rows(), load_iris().data)
-    scaled = scaler.transform(load_iris().data).astype(np.float32)
+def test_the_rows_are_sklearns(scaler, iris):
+    assert np.array_equal(iris_rows(), iris)
+    scaled = scaler.transform(iris).astype(np.float32)
     ours = np.concatenate([named_sample(f"iris:{row}").values for row in range(150)])
     assert ours.tobytes() == scaled.tobytes()
 
 
-def test_the_rows_are_found_even_if_sklearns_file_moved(monkeypatch, tmp_path):
+def test_the_rows_are_found_even_if_sklearns_file_moved(monkeypatch, tmp_path, iris):
     class Spec:
         origin = str(tmp_path / "__init__.py")
 
     monkeypatch.setattr(samples.importlib.util, "find_spec", lambda name: Spec)
-    assert np.array_equal(iris_rows(), load_iris().data)
+    assert np.array_equal(iris_rows(), iris)
 
 
 @pytest.mark.parametrize("name", FLOWERS)

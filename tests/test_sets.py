@@ -2,10 +2,10 @@
 
 import json
 import zipfile
+from importlib import import_module
 
 import numpy as np
 import pytest
-from sklearn.datasets import load_digits, load_iris
 
 from qdbg import sets
 from qdbg.errors import SampleError
@@ -14,16 +14,21 @@ from qdbg.samples import named_sample
 from qdbg.sets import any_sample, sample_set
 
 
-def test_iris_is_every_row_as_it_is_opened_alone():
+@pytest.fixture(scope="module")
+def datasets():
+    return import_module("sklearn.datasets")
+
+
+def test_iris_is_every_row_as_it_is_opened_alone(datasets):
     found = sample_set("iris")
     assert found.values.shape == (SETS["iris"], 4)
-    assert np.array_equal(found.labels, load_iris().target)
+    assert np.array_equal(found.labels, datasets.load_iris().target)
     for row in (0, 57, 149):
         assert found.row(row).values.tobytes() == named_sample(f"iris:{row}").values.tobytes()
 
 
-def test_the_digits_are_sklearns():
-    found, digits = sample_set("digits"), load_digits()
+def test_the_digits_are_sklearns(datasets):
+    found, digits = sample_set("digits"), datasets.load_digits()
     assert found.values.shape == (DIGITS, 1, 8, 8)
     assert found.values.dtype == np.float32
     assert np.array_equal(found.values.reshape(-1, 64) * 16, digits.data)
@@ -31,12 +36,12 @@ def test_the_digits_are_sklearns():
     assert not found.values.flags.writeable
 
 
-def test_the_digits_are_found_even_if_sklearns_file_moved(monkeypatch, tmp_path):
+def test_the_digits_are_found_even_if_sklearns_file_moved(monkeypatch, tmp_path, datasets):
     class Spec:
         origin = str(tmp_path / "__init__.py")
 
     monkeypatch.setattr(sets.importlib.util, "find_spec", lambda name: Spec)
-    assert np.array_equal(sample_set("digits").labels, load_digits().target)
+    assert np.array_equal(sample_set("digits").labels, datasets.load_digits().target)
 
 
 def test_one_of_the_digits_is_a_sample():

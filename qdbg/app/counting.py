@@ -6,7 +6,7 @@ from contextlib import suppress
 
 from textual.worker import get_current_worker
 
-from qdbg.app import texts
+from qdbg.app.faring import counting_line, survey_lines
 from qdbg.app.screen import CommandScreen
 from qdbg.app.words import Words
 from qdbg.core.work import Cancelled, heard_by
@@ -63,7 +63,7 @@ class Counting(CommandScreen):
         if not self.children:
             return
         if self.fares:
-            words = texts.survey_lines(self.qdbg.debugger, self.fares, self.size.width)
+            words = survey_lines(self.qdbg.debugger, self.fares, self.size.width)
         else:
-            words = texts.counting_line(*self._counting, self.size.width)
+            words = counting_line(*self._counting, self.size.width)
         self.query_one("#survey", Words).say(words)

@@ -14,7 +14,6 @@ from textual.geometry import Size
 from textual.widgets import Static
 from textual.worker import Worker, get_current_worker
 
-from qdbg.app import dialogs
 from qdbg.app.dialogs import Choice, Choices, Dialog
 from qdbg.app.framed import title
 from qdbg.app.grid import Grid, GridColumn, GridRow
@@ -35,15 +34,11 @@ ROOMY = 100
 class DiagnosisScreen(Dialog[str | None]):
     """Every changed assumption with what it leaves; choosing one gives its arithmetic's name."""
 
-    CSS = (
-        "DiagnosisScreen { align: center middle; }"
-        + dialogs.CSS
-        + """
+    DEFAULT_CSS = """
     #box { width: 108; height: 90%; }
     #head { height: auto; }
     #proof { height: 1fr; border-top: solid $border; }
     """
-    )
     ABOUT = (
         "assumptions of the simulated arithmetic, each changed alone or with others. "
         "leaves: how many elements differ still. What leaves none explains the difference (✓); "

@@ -27,17 +27,6 @@ from qdbg.commands import BY_ID, COMMANDS, GROUPS, Command, key_sign
 T = TypeVar("T")
 WINDOW, MARGIN, KEYS = 84, 6, 20
 """How wide a window is, what its frame and a scrollbar take of that, and the column of the keys."""
-CSS = """
-.dialog { width: 84; max-width: 95%; height: auto; max-height: 90%; border: round $primary;
-          background: $surface; padding: 0 1; border-title-color: $foreground; }
-.dialog Static { height: auto; }
-.hint { color: $secondary; }
-.grid--header { color: $secondary; text-style: bold; }
-.grid--plain { color: $foreground; }
-.grid--muted { color: $secondary; }
-.grid--differs { color: $warning; text-style: bold; }
-.grid--selected { background: $block-cursor-background; }
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +57,18 @@ class Choices:
 class Dialog(ModalScreen[T], Uncovering[T]):  # Textual takes the styles of the first base alone
     """A window that gives one answer."""
 
+    DEFAULT_CSS = """
+    Dialog { align: center middle; }
+    .dialog { width: 84; max-width: 95%; height: auto; max-height: 90%; border: round $primary;
+              background: $surface; padding: 0 1; border-title-color: $foreground; }
+    .dialog Static { height: auto; }
+    .hint { color: $secondary; }
+    .grid--header { color: $secondary; text-style: bold; }
+    .grid--plain { color: $foreground; }
+    .grid--muted { color: $secondary; }
+    .grid--differs { color: $warning; text-style: bold; }
+    .grid--selected { background: $block-cursor-background; }
+    """
     ABOUT = ""
     """What is seen here, for its help."""
 
@@ -87,7 +88,6 @@ class Dialog(ModalScreen[T], Uncovering[T]):  # Textual takes the styles of the 
 class Choose(Dialog[str | None]):
     """Choose a row: its value, or None when the user leaves."""
 
-    CSS = "Choose { align: center middle; }" + CSS
     ABOUT = "a list to choose from; below it is what its columns say"
     BINDINGS: ClassVar = [
         Binding("j,down", "move(1)", "next row"),
@@ -144,7 +144,6 @@ class Choose(Dialog[str | None]):
 class Ask(Dialog[str | None]):
     """Type one line: the text, or None when the user leaves."""
 
-    CSS = "Ask { align: center middle; }" + CSS
     BINDINGS: ClassVar = [Binding("escape", "leave", "leave")]
 
     def __init__(self, title: str, hint: str, text: str = "", names: tuple[str, ...] = ()) -> None:
@@ -174,8 +173,6 @@ class Ask(Dialog[str | None]):
 class AskLetter(Dialog[str | None]):
     """Press one letter."""
 
-    CSS = "AskLetter { align: center middle; }" + CSS
-
     def __init__(self, title: str, hint: str) -> None:
         super().__init__()
         self.heading, self.hint = title, hint
@@ -200,7 +197,7 @@ class Help(Dialog[None]):
     """Every key, from the command table: first those of the place where the user is. Typing after
     a `/` leaves the commands with these words."""
 
-    CSS = "Help { align: center middle; } #keys { height: auto; max-height: 100%; }" + CSS
+    DEFAULT_CSS = "Help #keys { height: auto; max-height: 100%; }"
     BINDINGS: ClassVar = [
         Binding("escape,q,question_mark,f1,o", "leave", "leave"),
         Binding("slash", "search", "search"),

@@ -27,7 +27,7 @@ WIDE, FRAME = 84, 4
 class ElementScreen(CommandScreen):
     """One element, from the products to the byte. The same keys move as on the main screen."""
 
-    CSS = """
+    DEFAULT_CSS = """
     #title, #stop { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #stop { background: $surface; }
     #about { height: auto; max-height: 3; padding: 0 1; }
@@ -100,17 +100,19 @@ class ElementScreen(CommandScreen):
         trace = debugger.trace
         result = trace.step(trace.first_steps[step.call + 1] - 1)
         found = terms(step, element, trace.captured_arithmetic)
-        self.set_class(found is None, "alone")
-        grid = self.query_one("#terms", Grid)
+        self._sight = sight(step, element, found, self._chosen_plane(step.call))
+        table = None
         if found is not None:
             table = TermTable(found, self._before(step, element), self.qdbg.reading)
-            self.set_class(table.placed, "placed")
+        self._arrange(table)
+        if found is not None and table is not None:
+            grid = self.query_one("#terms", Grid)
             grid.show(table, table.first_look)
             kind = "pairs" if found.paired else "products"
             name = self._element_name()
             heading = f"{kind} behind {name}, as {found.arithmetic} adds them"
             title(grid, heading, texts.headroom(found))
-        self._show_window(sight(step, element, found, self._chosen_plane(step.call)))
+        self._show_window()
         self.query_one("#title", Words).say(texts.title_line(debugger, self.size.width))
         self.query_one("#stop", Words).say(texts.stop_line(debugger, self.size.width))
         way = self.query_one("#way", Panel)
@@ -135,12 +137,17 @@ class ElementScreen(CommandScreen):
             self._call, self._plane = call, None
         return self._plane
 
-    def _show_window(self, seen: Sight | None) -> None:
+    def _arrange(self, table: TermTable | None) -> None:
+        """Give what is there its place, at one go: a screen is laid out for each change."""
+        wide = not self.has_class("-narrow")
+        seen = self._sight is not None and (wide if self._windowed is None else self._windowed)
+        placed = table is not None and table.placed
+        self.update_classes({"alone": table is None, "placed": placed, "sighted": seen})
+
+    def _show_window(self) -> None:
         """Show which pixels the element reads."""
-        self._sight = seen
-        shown = not self.has_class("-narrow") if self._windowed is None else self._windowed
-        self.set_class(seen is not None and shown, "sighted")
-        if seen is not None and shown:
+        seen = self._sight
+        if seen is not None and self.has_class("sighted"):
             panel = self.query_one("#window", Words)
             width = WIDE if self.has_class("-wide") else self.size.width
             title(panel, sight_title(seen), sight_hint(seen))

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from textual.app import ComposeResult
 from textual.content import Content
+from textual.events import Resize
 from textual.widgets import Static
 
 from qdbg.app.framed import title
@@ -65,7 +66,7 @@ class HomeTable:
 class HomeScreen(CommandScreen):
     """Choose what to open."""
 
-    CSS = """
+    DEFAULT_CSS = """
     #title { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #lines { height: 1fr; border: round $border; border-title-color: $foreground; }
     #about { height: 3; padding: 0 1; background: $surface; }
@@ -101,8 +102,9 @@ class HomeScreen(CommandScreen):
         title(self.query_one("#lines"), "open", "j k choose · s ⏎ open")
         self.call_after_refresh(self.show_state)
 
-    def on_resize(self) -> None:
+    def on_resize(self, event: Resize) -> None:
         """Draw again: the columns depend on the width."""
+        del event
         self.call_after_refresh(self.draw_again)
 
     def show_state(self) -> None:

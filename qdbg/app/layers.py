@@ -25,7 +25,7 @@ ELEMENTS = ("into", "view")
 class LayersScreen(CommandScreen):
     """What the file holds, layer by layer."""
 
-    CSS = """
+    DEFAULT_CSS = """
     #title { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #layers { height: 1fr; border: round $border; border-title-color: $foreground; }
     .grid--header { color: $secondary; text-style: bold; }

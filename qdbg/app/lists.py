@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding
 
-from qdbg.app import dialogs
 from qdbg.app.dialogs import Ask, Choice, Choices, Choose
 from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.widgets import fitted, tail
@@ -45,7 +44,6 @@ class Changes:
 class EditList(Choose):
     """A list of things that can be removed, and to which others can be added."""
 
-    CSS = f"EditList {{ align: center middle; }} {dialogs.CSS}"
     ABOUT = "a list that can be changed; it is saved with the session"
 
     BINDINGS: ClassVar = [

@@ -23,14 +23,11 @@ from qdbg.app.words import Panel, Words
 from qdbg.engine.step import Step
 from qdbg.engine.table import Table
 
-TINY, HIGH, HUGE = 16, 38, 160
-"""Below these heights there is one pane, from these on two more; from this width on wider ones."""
-
 
 class MainScreen(Counting):
     """The table of one stage, and everything around it."""
 
-    CSS = """
+    DEFAULT_CSS = """
     #title, #stop { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #stop { background: $surface; }
     #body { height: 1fr; }
@@ -69,8 +66,8 @@ class MainScreen(Counting):
     MainScreen.-narrow #rail { display: none; }
     MainScreen.-narrow #formula { display: none; }
     MainScreen.-narrow #below { display: block; }
-    MainScreen.-short #legend { display: none; }
-    MainScreen.-short #range { display: none; }
+    MainScreen.-short #legend, MainScreen.-tiny #legend { display: none; }
+    MainScreen.-short #range, MainScreen.-tiny #range { display: none; }
     MainScreen.-short #below { height: 3; }
     MainScreen.-tiny #below { display: none; }
     MainScreen.-tiny #survey { height: 1; }
@@ -95,8 +92,8 @@ class MainScreen(Counting):
         return "the table of a stage", (*here, "set", "copy", "diagnose", "arithmetic", "view")
 
     AUTO_FOCUS = ""  # only a picture that is seen takes the arrow keys
-    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide")]  # noqa: RUF012 - textual declares the list
-    VERTICAL_BREAKPOINTS = [(0, "-short"), (23, "-tall")]  # noqa: RUF012 - textual declares the list
+    HORIZONTAL_BREAKPOINTS = [(0, "-narrow"), (110, "-wide"), (160, "-huge")]  # noqa: RUF012 - textual declares the list
+    VERTICAL_BREAKPOINTS = [(0, "-tiny"), (16, "-short"), (23, "-tall"), (38, "-high")]  # noqa: RUF012 - as above
 
     def __init__(self) -> None:
         super().__init__()
@@ -136,15 +133,9 @@ class MainScreen(Counting):
 
     def on_resize(self, event: Resize) -> None:
         """Draw again: the texts depend on the size."""
-        self._size_classes(event.size)
+        del event
         if not self.qdbg.busy:
             self.call_after_refresh(self.draw_again)
-
-    def _size_classes(self, size: Size) -> None:
-        """Beyond Textual's breakpoints: one pane where it is tiny, more around where it is high."""
-        self.set_class(size.height < TINY, "-tiny")
-        self.set_class(size.height >= HIGH, "-high")
-        self.set_class(size.width >= HUGE, "-huge")
 
     def show_state(self) -> None:
         """Draw the step, the element, and everything that follows from them."""

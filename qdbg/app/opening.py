@@ -26,7 +26,7 @@ if TYPE_CHECKING:
 class OpeningScreen(CommandScreen):
     """What the file holds, what is being done, and what went wrong."""
 
-    CSS = """
+    DEFAULT_CSS = """
     #title { height: 1; text-wrap: nowrap; text-overflow: ellipsis; }
     #progress { height: auto; min-height: 2; padding: 0 1; background: $surface; }
     #words { height: auto; max-height: 50%; border: round $border; padding: 0 1; display: none;

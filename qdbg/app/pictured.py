@@ -55,7 +55,7 @@ class Pictured(Container):
         self.app.theme_changed_signal.subscribe(self, self._theme_changed)
 
     def _theme_changed(self, _: object) -> None:
-        self.call_after_refresh(self._repaint)
+        self.screen.call_after_refresh(self._repaint)  # unless that is left before
 
     def _repaint(self) -> None:
         self.map.repaint()

@@ -5,6 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding, BindingType
+from textual.events import Resize
+from textual.geometry import Size
 
 from qdbg.app.uncovering import Uncovering
 from qdbg.commands import COMMANDS, Command
@@ -53,6 +55,25 @@ class CommandScreen(Uncovering[None]):
     def qdbg(self) -> QdbgApp:
         """The app, by its own type."""
         return cast("QdbgApp", self.app)
+
+    def on_compose(self) -> None:
+        """Its parts get the look for this size at once, and not another one before."""
+        self.update_classes(self._room(self.app.size), update=False)
+
+    def on_resize(self, event: Resize) -> None:
+        """Before Textual does so, which lays the screen out first."""
+        self.update_classes(self._room(event.size), animate=False)
+
+    def _room(self, size: Size) -> dict[str, bool]:
+        """Which classes the screen has in a terminal of this size."""
+        found: dict[str, bool] = {}
+        for room, steps in (
+            (size.width, self.HORIZONTAL_BREAKPOINTS or ()),
+            (size.height, self.VERTICAL_BREAKPOINTS or ()),
+        ):
+            reached = [name for least, name in steps if least <= room]
+            found.update((name, name == reached[-1]) for _, name in steps)
+        return found
 
     def action_command(self, name: str) -> None:
         """Give a command by its id."""

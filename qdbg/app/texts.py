@@ -6,18 +6,15 @@ from pathlib import PurePath
 
 from textual.content import Content
 
-from qdbg.app.changed import before, changed_lines, changed_outcome, what_if
+from qdbg.app.changed import before, changed_outcome, what_if
 from qdbg.app.sources import CHANGED, layer_title
 from qdbg.app.widgets import Part, fitting, join
 from qdbg.debugger import Debugger
 from qdbg.engine.explain import Line, explain, number, way
 from qdbg.engine.step import Step
 from qdbg.engine.summary import Range, extremes, parameters, value_range
-from qdbg.engine.survey import Fare
 from qdbg.engine.table import signed
 from qdbg.engine.terms import Terms, lost_outputs
-from qdbg.headless.output import bar
-from qdbg.names import LEVELS
 
 ROOMY, USUAL = 112, 80
 """From these widths on, the header lines are written out, or at least name the sample."""
@@ -27,8 +24,6 @@ LEAST_NAME = 6
 """What is left of a layer's name where the reason of the stop needs the room."""
 LEAST_PART = 1e-4
 """What is less is not written as a number of percent."""
-MORE = 16
-"""What `+3  a lists them` takes."""
 BLOCKS = " ▁▂▃▄▅▆▇█"
 FEED_WORDS = {"captured": "each layer fed by PyTorch", "simulated": "simulated values fed on"}
 
@@ -169,91 +164,6 @@ def _histogram(found: Range) -> Content:
         else:
             parts.append((block, "$primary on $panel"))
     return join(*parts)
-
-
-def counting_line(what: str, done: int, total: int, width: int) -> Content:
-    """How far the counting of differences under every arithmetic is."""
-    head = join((" comparing the arithmetics …", "$secondary"))
-    if not total:
-        return head
-    words = f"{bar(done, total, max(8, min(40, width - 60)))}  {what}"
-    return join(head, "\n ", (words, "$secondary"))
-
-
-def survey_lines(debugger: Debugger, fares: tuple[Fare, ...], width: int) -> Content:
-    """How the chosen arithmetic fares, and in one line how the others would."""
-    if debugger.trace.original is not None:
-        return changed_lines(debugger)
-    name = debugger.trace.arithmetic.name
-    own = next((fare for fare in fares if name in fare.names), None)
-    if own is None:
-        return join((" comparing the arithmetics …", "$secondary"))
-    others = [fare for fare in fares if fare is not own]
-    environment = debugger.recording.environment
-    captured = f"{environment.engine}-{environment.cpu}"
-    return join(_verdict(own, name, fares, captured, width), "\n ", _others(others, width))
-
-
-def _others(fares: list[Fare], width: int) -> Content:
-    """The other arithmetics by what they leave, as many whole names as fit."""
-    groups: dict[int, list[str]] = {}
-    for fare in sorted(fares, key=lambda fare: (-fare.differences, fare.name != "textbook")):
-        groups.setdefault(fare.differences, []).append(_label(fare))
-    parts: list[Part] = [("others here  ", "$secondary")]
-    room, left = width - 14, len(fares)
-    for differences, names in groups.items():
-        sign = f"≠ {differences}" if differences else "✓"
-        shown = _fitting(names, room - len(sign) - 1)
-        if not shown:
-            break
-        text, left = ", ".join(shown), left - len(shown)
-        style = "bold $warning" if differences else "bold $success"
-        parts += [(sign, style), f" {text}   "]
-        room -= len(sign) + len(text) + 4
-        if len(shown) < len(names):
-            break
-    more = (f"+{left}  a lists them", "$secondary") if left else ""
-    return join(*parts, more)
-
-
-def _fitting(names: list[str], room: int) -> list[str]:
-    """The first names that fit, separated by commas, with room behind for how many are left."""
-    found: list[str] = []
-    for name in names:
-        room -= len(name) + 2
-        if room < MORE:
-            break
-        found.append(name)
-    return found
-
-
-def _label(fare: Fare) -> str:
-    """`qnnpack` where all its CPU levels are one, else the first name."""
-    engine, _, level = fare.name.partition("-")
-    every = [name for name in fare.names if name.startswith(engine)]
-    return engine if level and len(every) == len(LEVELS) else fare.name
-
-
-def _verdict(own: Fare, name: str, fares: tuple[Fare, ...], captured: str, width: int) -> Content:
-    calls = "call" if own.not_simulated == 1 else "calls"
-    unknown = f", {own.not_simulated} {calls} not simulated" if own.not_simulated else ""
-    if not own.differences:
-        text = f"all {own.elements} values equal PyTorch's under {name}"
-        return join((" ✓ ", "bold $success"), text, (unknown, "$warning"))
-    better = [captured] if any(captured in f.names and not f.differences for f in fares) else []
-    better += [fare.name for fare in fares if not fare.differences]
-    hint = f" · {better[0]} leaves none" if better else ""
-    line = join(
-        (" ≠ ", "bold $warning"),
-        (f"{own.differences} of {own.elements} values differ under {name}", "bold"),
-        (unknown, "$warning"),
-    )
-    why, better_one = join((" · d: why", "$secondary")), join((hint, "$secondary"))
-    return fitting(width, line, join(_largest(own)), why, better_one)
-
-
-def _largest(fare: Fare) -> str:
-    return f", max |Δ| {fare.max_delta:g}" if fare.max_delta else ""
 
 
 def way_panel(step: Step, element: int) -> tuple[Content, Content]:

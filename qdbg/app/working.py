@@ -11,7 +11,7 @@ from textual.binding import Binding
 from textual.containers import Vertical
 from textual.widgets import Static
 
-from qdbg.app.dialogs import CSS, Dialog
+from qdbg.app.dialogs import Dialog
 from qdbg.app.framed import title
 from qdbg.core.work import Cancelled, heard_by
 from qdbg.headless.output import bar
@@ -65,7 +65,6 @@ class Work(Generic[T]):
 class WorkingScreen(Dialog[None]):
     """Over the screen that asked, until the work has ended."""
 
-    CSS = "WorkingScreen { align: center middle; }" + CSS
     BINDINGS: ClassVar = [Binding("escape,q,ctrl+c", "cancel", "cancel")]
 
     def __init__(self, work: Work[T], heading: str) -> None:

@@ -10,6 +10,7 @@ from qdbg.app.plan import Plan
 from qdbg.debugger import Debugger
 from qdbg.newcomer import remember_moves
 from qdbg.session import Session, load
+from tests.app.idle import Patient, at_once
 from tests.app.snapshot import screen_text
 from tests.app.stage import Stage, counted
 from tests.app.terminal import SESSIONS
@@ -44,6 +45,16 @@ def in_an_empty_folder(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "state"))
     remember_moves()
+
+
+@pytest.fixture(autouse=True, scope="session")
+def patient_pilots():
+    """Every test sees the app once it has done what the test made it do."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("textual.pilot.Pilot", Patient)
+        patch.setattr("textual.pilot.wait_for_idle", at_once)
+        patch.setattr("textual.app.wait_for_idle", at_once)
+        yield
 
 
 @pytest_asyncio.fixture(scope="module")

@@ -14,6 +14,7 @@ from qdbg.app.plan import Plan
 from qdbg.app.theme import DARK
 from qdbg.debugger import Debugger
 from qdbg.session import Session
+from tests.app.idle import until
 from tests.synthetic import recording
 
 OWN = ("view", "_reading", "filter", "_matched", "notify", "give")
@@ -103,10 +104,10 @@ def shapes(debugger):
 
 async def counted(pilot):
     """Wait until the main screen shows its counts."""
-    for _ in range(200):
-        await pilot.pause()
-        screen = next((s for s in pilot.app.screen_stack if isinstance(s, MainScreen)), None)
-        if screen is not None and screen.fares:
-            await pilot.pause()
-            return
-    raise AssertionError("the app did not get ready")
+
+    def shown():
+        screens = pilot.app.screen_stack
+        return any(screen.fares for screen in screens if isinstance(screen, MainScreen))
+
+    await until(pilot, shown)
+    await pilot.pause()

@@ -1,18 +1,15 @@
 """Each key of the command table does what its row says."""
 
 import numpy as np
-import pytest
 from textual.css.query import NoMatches
 
-from qdbg.app.dialogs import Ask, AskLetter, Help
+from qdbg.app.dialogs import Help
 from qdbg.app.element import ElementScreen
 from qdbg.app.keyline import KeyLine
 from qdbg.app.layers import LayersScreen
 from qdbg.app.main import MainScreen
 from qdbg.commands import COMMANDS
-from qdbg.debugger import Debugger
 from qdbg.engine.terms import terms
-from qdbg.session import load
 from tests.app.conftest import app_on, ready, screen_text
 from tests.synthetic import recording
 
@@ -82,42 +79,6 @@ async def test_the_element_moves_by_rows_pages_and_to_the_ends(stage):
         assert debugger.element == 0
 
 
-async def test_go_asks_for_a_place_and_refuses_a_wrong_one_in_words():
-    app = app_on()
-    async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        debugger = await opened(pilot, "colon")
-        assert isinstance(app.screen, Ask)
-        await pilot.press(*"fc2.mac", "left_square_bracket", "2", "right_square_bracket", "enter")
-        assert (debugger.step.name, debugger.element) == ("fc2:linear.mac", 2)
-        await pilot.press("colon", *"fc9", "enter")
-        await pilot.pause(0.6)
-        assert "there is no place 'fc9'" in screen_text(app)
-        await pilot.press("colon", "escape")
-        assert debugger.step.name == "fc2:linear.mac"
-
-
-async def test_marks_are_set_and_found_by_letter(stage):
-    async with stage(size=(80, 24)) as pilot:
-        app = pilot.app
-        debugger = await opened(pilot, "n", "m")
-        assert isinstance(app.screen, AskLetter)
-        await pilot.press("x")
-        await pilot.press("r", "apostrophe", "x")
-        assert debugger.stop.mark.step == 1
-
-
-async def test_the_arithmetic_is_chosen_from_the_table_of_differences(stage):
-    async with stage() as pilot:
-        app = pilot.app
-        debugger = await opened(pilot, "a")
-        text = screen_text(app)
-        assert "textbook" in text
-        assert f"≠ {Debugger(debugger.recording, 'textbook').trace.differences}" in text
-        await pilot.press("j", "j", "j", "j", "j", "j", "enter")
-        assert debugger.trace.arithmetic.name == "textbook"
-        assert "of 42 values differ under textbook" in screen_text(app)
-
-
 async def test_the_feed_changes_what_the_later_layers_get(stage):
     async with stage(arithmetic="textbook") as pilot:
         app = pilot.app
@@ -182,16 +143,6 @@ async def test_a_narrow_screen_says_that_simulated_values_are_fed_on(stage):
         assert "· feeding fbgemm-avx2" in screen_text(app)
 
 
-async def test_saving_where_values_differ_says_what_a_replay_will_report(tmp_path, monkeypatch):
-    monkeypatch.chdir(tmp_path)
-    app, said = app_on(arithmetic="textbook"), []
-    async with app.run_test(size=(120, 40)) as pilot:
-        await ready(pilot)
-        monkeypatch.setattr(app, "notify", lambda text, **_: said.append(text))
-        await pilot.press("ctrl+s")
-        assert f"will report {app.debugger.trace.differences} differences" in said[0]
-
-
 async def test_the_explanation_can_be_hidden(stage):
     async with stage() as pilot:
         app = pilot.app
@@ -199,23 +150,6 @@ async def test_the_explanation_can_be_hidden(stage):
         assert not app.screen.query_one("#formula").display
         await pilot.press("e")
         assert app.screen.query_one("#formula").display
-
-
-async def test_the_palette_finds_a_command_by_its_words(stage):
-    async with stage() as pilot:
-        debugger = await opened(pilot, "ctrl+p")
-        await pilot.press(*"end of the model")
-        await pilot.pause(0.5)
-        await pilot.press("enter")
-        await pilot.pause(0.3)
-        assert debugger.stop.mark.step == len(debugger.trace) - 1
-
-
-async def test_a_picture_is_saved_as_svg(stage, tmp_path):
-    async with stage() as pilot:
-        await opened(pilot, "P")
-        (picture,) = tmp_path.glob("*.svg")
-        assert "captured" in picture.read_text(encoding="utf-8")
 
 
 async def test_a_click_selects_an_element_and_a_step(stage):
@@ -248,33 +182,6 @@ async def test_every_key_of_the_table_gives_its_command():
                 assert given == [command.id], key
 
 
-async def test_a_session_is_saved_and_opened_again(tmp_path):
-    app = app_on()
-    async with app.run_test() as pilot:
-        debugger = await opened(pilot, "n", "n")
-        app.session_path = None
-        await pilot.press("ctrl+s")
-        (saved,) = (tmp_path / "sessions").glob("*.qdbg")
-        assert load(saved).debugger().stop == debugger.stop
-        await pilot.press("n", "ctrl+s")
-        assert [saved] == list((tmp_path / "sessions").glob("*.qdbg"))
-        await pilot.press("r", "S", "enter")
-        await ready(pilot)
-        assert app.debugger is not debugger
-        assert app.debugger.stop.mark.step == 3
-
-
-async def test_a_damaged_session_is_refused_and_nothing_is_lost(tmp_path):
-    (tmp_path / "sessions").mkdir()
-    (tmp_path / "sessions" / "broken.qdbg").write_bytes(b"no session")
-    app = app_on()
-    async with app.run_test(size=(120, 40), notifications=True) as pilot:
-        debugger = await opened(pilot, "n", "S", "enter")
-        await pilot.pause(0.6)
-        assert app.debugger is debugger
-        assert "broken.qdbg" in screen_text(app)
-
-
 async def test_the_last_line_shows_whole_keys_only_and_a_click_on_one_gives_its_command(stage):
     async with stage() as pilot:
         app = pilot.app
@@ -286,22 +193,6 @@ async def test_the_last_line_shows_whole_keys_only_and_a_click_on_one_gives_its_
             await pilot.resize_terminal(width, 30)
             shown = screen_text(app).splitlines()[-1].split()
             assert shown[-1] in {word for c in COMMANDS for word in c.label.split()[-1:]}
-
-
-@pytest.mark.parametrize("keys", ["colon", "ctrl+p", "a"])
-async def test_a_window_that_is_answered_twice_closes_once(stage, keys):
-    """Keys that were typed ahead come before it is gone."""
-    async with stage(size=(80, 24)) as pilot:
-        app = pilot.app
-        await opened(pilot)
-        below = list(app.screen_stack)
-        await pilot.press(keys)
-        await pilot.pause()
-        window = app.screen
-        window.dismiss(None)
-        window.dismiss(None)
-        await pilot.pause()
-        assert app.screen_stack == below
 
 
 async def test_a_key_before_the_screen_is_composed_is_carried_out(stage):
@@ -322,16 +213,3 @@ async def test_a_part_that_is_gone_while_the_app_is_left_is_no_error():
         app.leaving = True
         app._handle_exception(NoMatches("#taken-away"))
         assert app.return_code is None
-
-
-async def test_a_window_below_another_one_is_not_answered(stage):
-    async with stage(size=(80, 24)) as pilot:
-        app = pilot.app
-        await opened(pilot, "colon")
-        below = app.screen
-        app.give("arithmetic")
-        await pilot.pause()
-        stack = list(app.screen_stack)
-        below.dismiss("fc1")
-        await pilot.pause()
-        assert app.screen_stack == stack

@@ -4,19 +4,19 @@ import pytest
 
 from qdbg.app.diagnosis import DiagnosisScreen
 from tests.app.conftest import app_on, ready, region_text, screen_text
+from tests.app.idle import until
 
 SIZES = [(120, 40), (80, 24), (60, 16), (200, 60)]
 
 
 async def diagnosed(pilot):
     await pilot.press("d")
-    for _ in range(2000):
-        await pilot.pause()
+
+    def proved():
         screen = pilot.app.screen
-        if isinstance(screen, DiagnosisScreen) and screen.proved:
-            await pilot.pause()
-            return screen
-    raise AssertionError("no diagnosis was shown")
+        return screen if isinstance(screen, DiagnosisScreen) and screen.proved else None
+
+    return await until(pilot, proved)
 
 
 @pytest.mark.parametrize("size", SIZES)
@@ -39,11 +39,8 @@ async def test_enter_adopts_the_cause_and_nothing_differs_any_more(stage):
         await pilot.press("enter")
         assert app.debugger.arithmetic == "textbook+pair-saturation=fbgemm-avx2"
         assert app.debugger.trace.differences == 0
-        for _ in range(200):
-            await pilot.pause()
-            if "all 42 values equal" in screen_text(app):
-                break
-        assert "all 42 values equal PyTorch's under textbook+pair-saturation" in screen_text(app)
+        words = "all 42 values equal PyTorch's under textbook+pair-saturation"
+        await until(pilot, lambda: words in screen_text(app))
 
 
 async def test_another_row_shows_its_own_proof(stage):

@@ -16,6 +16,7 @@ from qdbg.app.plan import plan_of_words
 from qdbg.app.theme import DARK, LIGHT
 from qdbg.commands import BY_ID
 from qdbg.session import load
+from tests.app import idle
 from tests.app.conftest import screen_text
 from tests.app.terminal import SESSIONS, Terminal
 
@@ -156,11 +157,15 @@ async def test_each_command_does_through_the_pilot_what_the_table_says(tmp_path,
 
 async def until(pilot, step):
     shows = step.shown if callable(step.shown) else lambda text: step.shown in text
-    for _ in range(500):
-        if shows(screen_text(pilot.app)):
-            return
-        await pilot.pause()
-    raise AssertionError(f"{step.command or step.keys}: {step.shown}\n{screen_text(pilot.app)}")
+
+    def seen():
+        """With the messages over the screen, or below them."""
+        found = shows(screen_text(pilot.app))
+        if not found:
+            pilot.app.clear_notifications()
+        return found
+
+    await idle.until(pilot, seen)
 
 
 def app_of(path):

@@ -54,10 +54,7 @@ async def test_the_palette_has_every_layer(stage):
         app = pilot.app
         await pilot.press("ctrl+p")
         await pilot.press(*"go to fc2")
-        for _ in range(100):
-            await pilot.pause(0.05)
-            if "go to fc2" in screen_text(app):
-                break
+        await app.workers.wait_for_complete()
         await pilot.press("enter", "enter")
         await pilot.pause()
         assert app.debugger.step.name == "fc2:linear.clamp"

@@ -16,6 +16,7 @@ from qdbg.app.touring import TourPanel
 from qdbg.core.program import Program
 from qdbg.errors import SampleError
 from tests.app.conftest import app_on, app_on_file, ready
+from tests.app.idle import until
 from tests.app.snapshot import assert_snapshot, screen_text
 from tests.app.terminal import SESSIONS
 from tests.synthetic import recording
@@ -84,9 +85,11 @@ async def themes_say_the_same(pilot):
 
 async def diagnosed(pilot):
     """Wait until the causes and the proof of the first are found."""
-    while not (isinstance(pilot.app.screen, DiagnosisScreen) and pilot.app.screen.proved):
-        await pilot.pause()
-    await pilot.pause()
+
+    def proved():
+        return isinstance(pilot.app.screen, DiagnosisScreen) and pilot.app.screen.proved
+
+    await until(pilot, proved)
 
 
 async def test_the_screens_look_as_reviewed_at_every_size():
@@ -169,8 +172,7 @@ async def start_and_tour(signs, sizes):
         await seen(pilot, f"start{signs}", sizes)
         await pilot.press("T")
         await ready(pilot)
-        while not app.screen.query(TourPanel):
-            await pilot.pause()
+        await until(pilot, lambda: app.screen.query(TourPanel))
         await seen(pilot, f"tour{signs}", sizes)
 
 
@@ -187,8 +189,7 @@ async def bad_input(signs, sizes):
 
     app = QdbgApp(Plan("model.qdbg", opening, SESSIONS, None, None), ascii=bool(signs))
     async with app.run_test(size=SIZES[0]) as pilot:
-        while not app.problem:
-            await pilot.pause()
+        await until(pilot, lambda: app.problem)
         await seen(pilot, f"error{signs}", sizes)
 
 

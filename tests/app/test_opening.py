@@ -14,6 +14,7 @@ from qdbg.app.plan import Plan, plan_of_words
 from qdbg.capture import Cancelled, Request, parent
 from qdbg.errors import SampleError
 from qdbg.samples import named_sample
+from tests.app import idle
 from tests.app.conftest import ready, region_text, screen_text
 from tests.captures import each_child_started_for_itself
 from tests.synthetic import recording
@@ -26,11 +27,7 @@ def app_for(path, opening):
 
 
 async def until(pilot, words):
-    for _ in range(100):
-        await pilot.pause(0.05)
-        if words in screen_text(pilot.app):
-            return
-    raise AssertionError(screen_text(pilot.app))
+    await idle.until(pilot, lambda: words in screen_text(pilot.app))
 
 
 async def test_the_layers_are_shown_while_pytorch_is_still_running(monkeypatch):

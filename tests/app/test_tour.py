@@ -14,7 +14,8 @@ from qdbg.app.touring import TourPanel
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.engine.diagnose import diagnose
 from qdbg.tour import DIAGNOSIS, TOUR, Seen, commands_before, stands, tour_session
-from tests.app.conftest import app_on, ready, region_text, screen_text
+from tests.app import idle
+from tests.app.conftest import app_on, ready, region_text
 from tests.app.test_opening import until
 
 
@@ -70,12 +71,14 @@ def test_the_engines_that_leave_nothing_add_in_saturating_pairs_too():
 
 async def until_step(pilot, place):
     """Wait until the tour tells this step."""
-    for _ in range(200):
-        await pilot.pause(0.02)
+
+    def told():
         panels = pilot.app.screen.query(TourPanel)
         if panels and f"tour {place + 1} of" in str(panels.first().border_title):
             return panels.first()
-    raise AssertionError(screen_text(pilot.app))
+        return None
+
+    return await idle.until(pilot, told)
 
 
 TALKED_ABOUT = {

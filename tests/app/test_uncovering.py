@@ -2,6 +2,7 @@
 
 from textual._compositor import Compositor
 
+from tests.app import idle
 from tests.app.conftest import app_on
 from tests.app.stage import counted
 
@@ -28,10 +29,7 @@ def asked_between(monkeypatch):
 
 async def until(pilot, messages):
     """Wait until so many are there and drawn."""
-    for _ in range(200):
-        await pilot.pause()
-        if len(pilot.app.screen.query("Toast")) == messages:
-            break
+    await idle.until(pilot, lambda: len(pilot.app.screen.query("Toast")) == messages)
     await pilot.pause()
 
 

@@ -9,6 +9,7 @@ from qdbg.app import working
 from qdbg.app.working import WorkingScreen
 from qdbg.core.work import doing
 from tests.app.conftest import app_on, ready
+from tests.app.idle import until
 from tests.app.snapshot import screen_text
 
 
@@ -18,14 +19,6 @@ def slow(monkeypatch):
     monkeypatch.setattr(app_module, "LARGE", 0)
     monkeypatch.setattr(working, "PATIENCE", 0.0)
     return threading.Event()
-
-
-async def until(pilot, seen):
-    for _ in range(400):
-        await pilot.pause(0.01)
-        if seen():
-            return
-    raise AssertionError("it did not come to that")
 
 
 def held_up(debugger, let_go):

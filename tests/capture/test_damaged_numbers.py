@@ -18,7 +18,10 @@ from qdbg.errors import QdbgError
 from qdbg.reader import find_forward, read_model
 from tests.reader import crafted as c
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # torch announces the end of its dtypes
+    pytest.mark.usefixtures("quick_conversions"),
+]
 ODD = [
     *(c.number(n) for n in (-(2**31), -1, 0, 1, 2, 3, 7, 255, 2**31 - 1, 2**40)),
     *(c.NONE, c.TRUE, b"]", b"}", b")", c.text("zeros"), c.real(float("nan")), c.real(0.5)),

@@ -9,7 +9,10 @@ from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
 from tests.capture.whole import by_qdbg
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # torch announces the end of its dtypes
+    pytest.mark.usefixtures("quick_conversions"),
+]
 
 
 @pytest.fixture(params=["x86", "qnnpack"])

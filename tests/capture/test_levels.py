@@ -1,7 +1,6 @@
 """What ran is what was asked for: four engines, every CPU level of this machine."""
 
-import subprocess
-import sys
+import json
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +18,7 @@ from qdbg.errors import CaptureError
 from qdbg.names import ENGINES, LEVELS
 from qdbg.reader import read_model
 from tests.capture.helpers import MODELS, request_for, run
+from tests.forked import printed
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
 HEADER = Path(torch.__file__).parent / "include" / "cpuinfo.h"
@@ -83,28 +83,11 @@ def test_each_call_has_its_name_operands_line_and_parameters(recordings):
     assert program.nodes[FC1].output.scale.dtype == np.float64
 
 
-CONV = """
-import torch, sys
-from qdbg.capture.isa import force
-force(sys.argv[1])
-torch.backends.quantized.engine = "x86"
-conv = torch.ao.nn.quantized.Conv2d(16, 16, 3)
-x = torch.full((1, 16, 8, 8), 255, dtype=torch.uint8)
-conv(torch._make_per_tensor_quantized_tensor(x, 1.0, 0))
-"""
-
-
 def test_the_x86_engine_chooses_its_library_as_a_machine_of_that_level(reachable):
     """With VNNI it gives a convolution to oneDNN, without to FBGEMM, which stays silent here."""
     for level in reachable:
-        done = subprocess.run(  # noqa: S603 - this Python, our own code
-            [sys.executable, "-W", "ignore", "-c", CONV, level],
-            env=parent.child_environment(level) | {"ONEDNN_VERBOSE": "1"},
-            capture_output=True,
-            text=True,
-            check=True,
-        )
-        assert ("exec,cpu,convolution" in done.stdout) == (level == "vnni")
+        said = json.loads(printed(level, "tests.capture.verbose", level, "x86", "onednn"))
+        assert said == {"x86": level == "vnni", "onednn": True}
 
 
 def test_a_kernel_of_another_level_than_the_forced_one_is_noticed(reachable):
@@ -121,6 +104,11 @@ def test_a_header_that_does_not_fit_the_library_is_noticed(monkeypatch):
     monkeypatch.setattr(isa, "_names", lambda header: shifted)
     with pytest.raises(CaptureError, match=r"is not where cpuinfo\.h says"):
         isa._flags()
+
+
+def test_an_engine_that_torch_lacks_is_refused_with_those_it_has():
+    with pytest.raises(CaptureError, match=r"'tpu'.*fbgemm"):
+        run(request_for("tpu"))
 
 
 def test_a_level_above_the_machines_is_refused_by_name_before_anything_starts(monkeypatch):

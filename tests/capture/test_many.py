@@ -20,7 +20,10 @@ from qdbg.samples import Sample
 from qdbg.sets import sample_set
 from tests.capture.helpers import MODELS
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # torch announces the end of its dtypes
+    pytest.mark.usefixtures("quick_conversions"),
+]
 
 
 def silent(words):

@@ -13,7 +13,10 @@ from qdbg.reader import read_model
 from tests.capture.nets import mixed
 from tests.capture.whole import by_qdbg, converted
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # torch announces the end of its dtypes
+    pytest.mark.usefixtures("quick_conversions"),
+]
 SOURCE = Path(mixed.__file__)
 
 

@@ -82,11 +82,6 @@ def test_without_a_choice_the_engine_is_pytorchs_own_default(alone):
     assert json.loads(alone[1].stdout)["engine"] == "x86"
 
 
-def test_an_engine_that_torch_lacks_is_refused_with_those_it_has():
-    with pytest.raises(CaptureError, match=r"'tpu'.*fbgemm"):
-        run(request_for("tpu"))
-
-
 def test_a_dead_child_is_reported_with_its_last_words(monkeypatch):
     child(monkeypatch, "print('noise', file=sys.stderr); sys.exit('the last \\x1b[31mwords')")
     with pytest.raises(CaptureError) as caught:

@@ -16,14 +16,6 @@ from tests.capture.torch_models import decoded, linear, sequence
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
 
 
-@pytest.fixture(params=["fbgemm", "x86", "onednn", "qnnpack"])
-def engine(request):
-    before = torch.backends.quantized.engine
-    torch.backends.quantized.engine = request.param
-    yield request.param
-    torch.backends.quantized.engine = before
-
-
 @pytest.mark.parametrize("relu", [False, True])
 @pytest.mark.parametrize("per_channel", [False, True])
 @pytest.mark.parametrize("bias", [False, True])

@@ -10,16 +10,11 @@ from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 from tests.capture.nets import residual
 from tests.capture.whole import by_qdbg, converted
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # torch announces the end of its dtypes
+    pytest.mark.usefixtures("quick_conversions"),
+]
 SOURCE = Path(residual.__file__)
-
-
-@pytest.fixture(params=["fbgemm", "x86", "onednn", "qnnpack"])
-def engine(request):
-    before = torch.backends.quantized.engine
-    torch.backends.quantized.engine = request.param
-    yield request.param
-    torch.backends.quantized.engine = before
 
 
 def sample(*shape):

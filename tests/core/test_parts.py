@@ -37,7 +37,7 @@ def image(random, shape, zero_point=7, *, last=True):
     return QTensor(q, QParams.per_tensor(0.02, zero_point), tuple(s for s in q.strides))
 
 
-def convolution(random, form, out=(2, 9, 8), **image_is):
+def convolution(random, form, out=(2, 5, 4), **image_is):
     channels, outputs, groups, size = form
     n, height, width = out
     x = image(random, (n, channels, height, width), **image_is)
@@ -71,7 +71,7 @@ def test_a_convolution_in_parts_is_the_whole_one(form, arithmetic, last):
         call = convolution(random, CONVOLUTIONS[form], zero_point=zero_point, last=last)
         whole = simulate(call, ARITHMETICS[arithmetic]).result
         assert np.ptp(whole) > 20
-        for room in (1, 100, 1000, 2**20):
+        for room in (1, 30, 130, 2**20):
             found = result_of(planned(call, ARITHMETICS[arithmetic]), room)
             assert np.array_equal(found, whole)
 
@@ -80,13 +80,13 @@ def test_a_convolution_in_parts_is_the_whole_one(form, arithmetic, last):
 @pytest.mark.parametrize("arithmetic", ARITHMETIC)
 def test_two_images_in_parts_are_the_whole_ones(op, arithmetic):
     random = np.random.default_rng(1)
-    a, b = image(random, (2, 5, 9, 8)), image(random, (2, 5, 9, 8), 100)
+    a, b = image(random, (2, 5, 4, 3)), image(random, (2, 5, 4, 3), 100)
     strides = tuple(s for s in a.q.strides)
     y = QParams.per_tensor(0.05, 90)
     node = Node("a", op, "", None, (0, 1), a.q.shape, "quint8", y, ("qa", "qb"), {}, strides)
     call = Call(node, None, (a, b))
     whole = simulate(call, ARITHMETICS[arithmetic]).result
-    for room in (1, 50, 2**20):
+    for room in (1, 9, 2**20):
         found = result_of(planned(call, ARITHMETICS[arithmetic]), room)
         assert np.array_equal(found, whole)
         assert found.strides == a.q.strides

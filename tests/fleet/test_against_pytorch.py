@@ -9,10 +9,10 @@ import torch
 import torch.ao.quantization as tq
 
 from qdbg.capture.level import machine_level
+from qdbg.cli import main
 from qdbg.names import ENGINES, LEVELS
 from tests.capture.helpers import MODELS
 from tests.fleet import nets
-from tests.headless.conftest import python
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
 SOURCE = Path(nets.__file__)
@@ -22,10 +22,15 @@ LOUD = 0.25
 """Weights of this size, all of one sign in half of the channels."""
 
 
-def predicted(*argv):
-    done = python("-m", "qdbg", "predict", *argv, "--json")
-    assert done.returncode in {0, 1, 3}, done.stderr
-    return json.loads(done.stdout)
+@pytest.fixture
+def predicted(capsys):
+    def run(*argv):
+        status = main(["predict", *map(str, argv), "--json"])
+        out, err = capsys.readouterr()
+        assert status in {0, 1, 3}, err
+        return json.loads(out)
+
+    return run
 
 
 def converted():
@@ -54,7 +59,7 @@ def loud(tmp_path_factory):
     return folder
 
 
-def test_every_integer_of_all_rows_of_iris():
+def test_every_integer_of_all_rows_of_iris(predicted):
     """From an engine of exact sums to those that saturate, which is all that a VNNI machine has to
     go by."""
     found = predicted(
@@ -72,7 +77,7 @@ def test_every_integer_of_all_rows_of_iris():
     assert machines["fbgemm-avx2"]["outputs"]["classes_changed"] > 40
 
 
-def test_every_integer_of_a_convolutional_net_in_batches(loud):
+def test_every_integer_of_a_convolutional_net_in_batches(predicted, loud):
     """Captured on FBGEMM at AVX2, the reverse of the direction that a user takes first; the last
     batch is smaller than the others."""
     found = predicted(

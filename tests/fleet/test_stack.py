@@ -26,7 +26,7 @@ CASES = (
 )
 
 
-def drawn(count=24):
+def drawn(count=12):
     """Calls of every kind that is drawn, of an op that is laid side by side."""
     names = [n for n in generators() if any(n.startswith(c.rstrip("123d")) for c in CASES)]
     for name in names or sorted(generators()):

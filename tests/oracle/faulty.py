@@ -1,19 +1,18 @@
-"""The self-test's child with a wrong rule: `python -m tests.oracle.faulty`, the fault's name in
-$QDBG_TEST_FAULT."""
+"""The self-test's child with a wrong rule, whose name stands in a file of the working folder."""
 
-import os
+from pathlib import Path
 
 from qdbg.selftest import child
 from qdbg.selftest.faults import faults
 
 MODULE = "tests.oracle.faulty"
-NAME = "QDBG_TEST_FAULT"
+FILE = "fault"
 
 
 def fault_of(name):
     return next(fault for fault in faults() if fault.name == name)
 
 
-if __name__ == "__main__":
-    with fault_of(os.environ[NAME]).seeded():
+def main():
+    with fault_of(Path(FILE).read_text(encoding="utf-8")).seeded():
         child.main()

@@ -11,27 +11,24 @@ import sys
 import tempfile
 from collections import Counter
 
+import numpy as np
+import torch
+import torch.ao.nn.quantized as nnq
+
+from qdbg.capture import isa
+from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.program import Environment
+from qdbg.engine.trace import Trace
+from qdbg.selftest.check import record
+from qdbg.selftest.draw import Case, per_channel, per_tensor
+
 ENGINE, LEVEL, SEED = sys.argv[1:4]
-os.environ["ONEDNN_VERBOSE"] = "1"  # before torch is loaded
-ANSWER = os.fdopen(os.dup(1), "w")
 SAID = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - oneDNN writes into it as long as this lives
 os.dup2(SAID.fileno(), 1)
-
-import numpy as np  # noqa: E402
-import torch  # noqa: E402
-import torch.ao.nn.quantized as nnq  # noqa: E402
-
-from qdbg.capture import isa  # noqa: E402
 
 torch.set_num_threads(1)
 torch.backends.quantized.engine = ENGINE
 isa.force(LEVEL)
-
-from qdbg.core.arithmetic import ARITHMETICS  # noqa: E402
-from qdbg.core.program import Environment  # noqa: E402
-from qdbg.engine.trace import Trace  # noqa: E402
-from qdbg.selftest.check import record  # noqa: E402
-from qdbg.selftest.draw import Case, per_channel, per_tensor  # noqa: E402
 
 LAYERS = {0: nnq.Linear, 1: nnq.Conv1d, 2: nnq.Conv2d, 3: nnq.Conv3d}
 TRANSPOSED = {1: nnq.ConvTranspose1d, 2: nnq.ConvTranspose2d, 3: nnq.ConvTranspose3d}
@@ -175,6 +172,6 @@ def onednn():
     return {"found": found, "differ": differ, "faults": faults}
 
 
-answer = qnnpack() if ENGINE == "qnnpack" else onednn()
-ANSWER.write(json.dumps(answer) + "\n")
-ANSWER.flush()
+with torch.backends.mkldnn.verbose(torch.backends.mkldnn.VERBOSE_ON):
+    answer = qnnpack() if ENGINE == "qnnpack" else onednn()
+sys.stdout.write(json.dumps(answer) + "\n")

@@ -33,6 +33,7 @@ from qdbg.debugger import Debugger  # noqa: E402
 from qdbg.selftest.check import compared, record  # noqa: E402
 from qdbg.selftest.draw import Case, per_channel, per_tensor  # noqa: E402
 from qdbg.session import Session, save  # noqa: E402
+from tests.conversions import no_stack_traces  # noqa: E402
 from tests.oracle.posted import CASES  # noqa: E402
 
 LAYERS = {
@@ -118,7 +119,8 @@ def weight_before_and_after():
         model[0].weight.fill_(-FIRST_WEIGHT)
     mapping = QConfigMapping().set_global(tq.get_default_qat_qconfig("qnnpack"))
     x = torch.rand(2, 1, 1, 1)
-    model = quantize_fx.prepare_qat_fx(model, mapping, x)
+    with no_stack_traces():
+        model = quantize_fx.prepare_qat_fx(model, mapping, x)
     model(x)
     conv = model.eval().apply(tq.disable_observer).get_submodule("0")
     with torch.no_grad():

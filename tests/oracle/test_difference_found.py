@@ -1,7 +1,5 @@
 """A difference that the self-test finds is made small, saved, and opens in the debugger."""
 
-from pathlib import Path
-
 import pytest
 
 from qdbg.capture.level import machine_level
@@ -11,10 +9,8 @@ from qdbg.headless.coverage import DIFFERS, coverage_text, status_of
 from qdbg.names import LEVELS
 from qdbg.selftest.cell import Task
 from qdbg.session import load
-from tests.captures import each_child_started_for_itself
 from tests.oracle import faulty
 
-ROOT = Path(__file__).parents[2]
 SEED = 20260101
 FAULTS = {
     "fbgemm rounds the bias": ("fbgemm", "vnni", "linear"),
@@ -30,12 +26,10 @@ def test_it_is_shrunk_and_saved_and_the_session_shows_it(name, tmp_path, monkeyp
     if level not in LEVELS[: LEVELS.index(machine_level()) + 1]:
         pytest.skip(f"this machine has no {level}")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("PYTHONPATH", str(ROOT))
-    monkeypatch.setenv(faulty.NAME, name)
+    (tmp_path / faulty.FILE).write_text(name, encoding="utf-8")
     monkeypatch.setattr(selftest, "MODULE", faulty.MODULE)
     task = Task(engine, level, (case,), SEED, 3.0, faults=())
-    with each_child_started_for_itself():  # it looks at the environment
-        found = selftest.run_task(task, lambda *_: None)
+    found = selftest.run_task(task, lambda *_: None)
     assert found.ended == ""
     assert status_of([found]) == DIFFERS
     assert "≠" in coverage_text([found], SEED)

@@ -1,35 +1,22 @@
 """Where a library changes its kernel with a layer's size or numbers, qdbg follows it."""
 
 import json
-import os
 import secrets
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from qdbg.capture.level import VARIABLES, machine_has, machine_level
+from qdbg.capture.level import machine_has, machine_level
 from qdbg.core.program import VBMI
 from qdbg.names import LEVELS
+from tests.forked import printed
 
-ROOT = Path(__file__).parents[2]
 AVX2_KINDS = ("onednn-conv-avx2", "onednn-conv-plain")
 KINDS = ("onednn-conv", "onednn-conv-gemm", "onednn-conv-plain")
 
 
 def run(engine, level):
     seed = secrets.randbits(32)
-    done = subprocess.run(  # noqa: S603 - our own script
-        [sys.executable, "-m", "tests.oracle.kernels", engine, level, str(seed)],
-        env=os.environ | VARIABLES[level] | {"OMP_NUM_THREADS": "1", "PYTHONWARNINGS": "ignore"},
-        cwd=ROOT,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert done.returncode == 0, done.stderr[-2000:]
-    return seed, json.loads(done.stdout.splitlines()[-1])
+    return seed, json.loads(printed(level, "tests.oracle.kernels", engine, level, seed))
 
 
 @pytest.mark.parametrize("level", ["avx2", "vnni"])

@@ -6,7 +6,7 @@ import pytest
 
 from qdbg.capture.level import machine_level
 from qdbg.names import LEVELS
-from tests.benchmark_nets import child
+from tests.forked import printed
 
 CELLS = [
     ("resnet18", "full-avx2"),
@@ -22,9 +22,7 @@ def test_no_integer_of_a_large_net_differs(net, cell):
     level = cell.rpartition("-")[2]
     if LEVELS.index(level) > LEVELS.index(machine_level()):
         pytest.skip(f"this machine has no {level}")
-    done = child(net, cell, 0)
-    assert done.returncode == 0, done.stderr[-2000:]
-    found = json.loads(done.stdout.splitlines()[-1])
+    found = json.loads(printed(level, "tests.benchmark_nets", "--child", net, cell, 0))
     assert found["differences"] == 0
     assert found["refused"] == {}
     assert found["elements"] > 2_000_000

@@ -9,6 +9,7 @@ import json
 import sys
 import tempfile
 import warnings
+from functools import cache
 from itertools import pairwise
 from pathlib import Path
 
@@ -27,16 +28,22 @@ from qdbg.core.arithmetic import ARITHMETICS  # noqa: E402
 from qdbg.core.quantity import readonly  # noqa: E402
 from qdbg.engine.trace import Trace  # noqa: E402
 from qdbg.reader import find_forward, read_model  # noqa: E402
-from qdbg.samples import Sample, named_sample  # noqa: E402
+from qdbg.samples import Sample  # noqa: E402
+from qdbg.sets import sample_set  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
 
+@cache
+def decoded(path):
+    model = read_model(path)
+    return model, find_forward(model, None)
+
+
 def traced(engine, path, values):
     sample = Sample("test", readonly(values.astype(np.float32)), "")
-    model = read_model(path)
     request = Request(path, None, False, engine, LEVEL, sample)
-    made = run.record(request, model, find_forward(model, None), lambda _: None)
+    made = run.record(request, *decoded(path), lambda _: None)
     assert made.environment.unperturbed
     return Trace(made, ARITHMETICS[f"{engine}-{LEVEL}"])
 
@@ -52,7 +59,7 @@ def counted(traces):
 
 
 def iris(engine):
-    rows = np.concatenate([named_sample(f"iris:{n}").values for n in range(150)])
+    rows = sample_set("iris").values
     paths = [ROOT / "models" / f"{name}.pth" for name in ("iris_qat", "iris_ptq")]
     found = [traced(engine, path, rows) for path in paths]
     by_hand = Trace(found[0].recording, ARITHMETICS["textbook"]).differences
@@ -94,25 +101,27 @@ def perceptron(random):
     return nn.Sequential(*layers, nnq.DeQuantize()).eval(), int(widths[0])
 
 
-def perceptrons(engine, count):
+def perceptrons(folder):
+    """Paths of random ones, each with what it is fed."""
     random = np.random.default_rng(int(SEED))
-    found = []
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "mlp.pth"
-        for _ in range(count):
-            net, inputs = perceptron(random)
-            torch.save(net, path)
-            rows = int(random.choice([1, 1, 3, 8]))
-            found.append(traced(engine, path, random.normal(0, 4, (rows, inputs))))
-    return counted(found)
+    for number in range(int(MODELS)):
+        net, inputs = perceptron(random)
+        path = Path(folder) / f"{number}.pth"
+        torch.save(net, path)
+        rows = int(random.choice([1, 1, 3, 8]))
+        yield path, random.normal(0, 4, (rows, inputs))
 
 
-def compared(engine):
+def compared(engine, made):
     torch.backends.quantized.engine = engine
     shipped, by_hand = iris(engine)
-    return {"iris": shipped, "by hand": by_hand, "mlp": perceptrons(engine, int(MODELS))}
+    mlp = counted([traced(engine, path, values) for path, values in made])
+    return {"iris": shipped, "by hand": by_hand, "mlp": mlp}
 
 
 isa.force(LEVEL)
 run.force = lambda _: None  # the flags can be checked and cleared only once in a process
-sys.stdout.write(json.dumps({engine: compared(engine) for engine in ENGINES}) + "\n")
+with tempfile.TemporaryDirectory() as folder:
+    made = list(perceptrons(folder))
+    found = {engine: compared(engine, made) for engine in ENGINES}
+sys.stdout.write(json.dumps(found) + "\n")

@@ -10,7 +10,10 @@ from qdbg.errors import ForwardError, ModelError
 from qdbg.reader import find_forward, read_model
 from tests.reader import crafted as c
 
-pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
+pytestmark = [
+    pytest.mark.filterwarnings("ignore"),  # torch announces the end of its dtypes
+    pytest.mark.usefixtures("quick_conversions"),
+]
 GRAPH = "torch.fx.graph_module reduce_graph_module"
 HEAD = "import torch\nfrom torch import device"
 GOOD = "\n\n\ndef forward(self, x):\n    fc = self.fc(x);  x = None\n    return fc\n"

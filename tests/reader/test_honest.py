@@ -12,7 +12,6 @@ from torch import nn
 from qdbg.errors import ForwardError, ModelError
 from qdbg.reader import find_forward, read_model
 
-torch.set_num_threads(1)
 pytestmark = pytest.mark.filterwarnings("ignore:.*deprecated:UserWarning")  # torch on quantization
 
 

@@ -85,7 +85,7 @@ def peak(paths, before=""):
 
 
 def test_the_command_line_ends_with_status_2_and_no_traceback(cases):
-    for case in cases[::17]:
+    for case in cases[::40]:
         done = subprocess.run(  # noqa: S603 - our own command
             [sys.executable, "-m", "qdbg", "show", str(case.path), "--sample", "setosa"],
             capture_output=True,
@@ -139,10 +139,10 @@ def test_random_damage_ends_in_a_model_or_a_refusal(tmp_path):
 
 def test_random_damage_of_the_pickle_itself_ends_in_a_model_or_a_refusal(tmp_path):
     pickled = members()["iris_qat/data.pkl"]
-    dice = random.Random(7)  # noqa: S311 - no secret
+    dice = random.Random(4)  # noqa: S311 - no secret; with this seed many reasons occur
     path = tmp_path / "damaged.pth"
     refused = 0
-    for _ in range(1500):
+    for _ in range(600):
         data = bytearray(pickled)
         for _ in range(dice.choice([1, 1, 2, 5])):
             data[dice.randrange(len(data))] = dice.randrange(256)
@@ -151,7 +151,7 @@ def test_random_damage_of_the_pickle_itself_ends_in_a_model_or_a_refusal(tmp_pat
             assert isinstance(read_model(path), Model)
         except QdbgError:
             refused += 1
-    assert refused > 500
+    assert refused > 200
 
 
 @pytest.mark.parametrize("kind", ["missing", "folder"])

@@ -14,8 +14,10 @@ from torch import nn
 from qdbg.errors import ForwardError, ModelError
 from qdbg.reader import find_forward, read_model
 
-torch.set_num_threads(1)
-pytestmark = pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning")
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::UserWarning", "ignore::DeprecationWarning"),
+    pytest.mark.usefixtures("quick_conversions"),
+]
 
 
 class Skip(nn.Module):

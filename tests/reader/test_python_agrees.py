@@ -10,8 +10,6 @@ from qdbg.core.program import Layer, Model
 from qdbg.errors import ForwardError
 from qdbg.reader import find_forward
 
-torch.set_num_threads(1)
-
 HEAD = "import torch\nimport torch.nn.functional as F\nfrom torch import nn\n"
 BLOCK = "class Block(nn.Module):\n    def forward(self, x, k=2):\n        return self.fc1(x) * k\n"
 MIXIN = "class Mixin:\n    def forward(self, x):\n        return self.fc1(x)\n"

@@ -40,8 +40,7 @@ def near_ties(
     at = _on_a_tie(draw, real, np.where(steps == 0, 1, steps), y_scale, reach)
     scales = draw.steps_away(np.abs(at / np.where(steps == 0, 1, steps)))
     with np.errstate(all="ignore"):
-        both = zip(scales, tried, strict=True)
-        d = np.concatenate([dequantize_block.compute(s, x[None], zero_point) for s, x in both])
+        d = dequantize_block.compute(scales, tried.astype(np.int16), zero_point)
         inv = f32(1 / f64(f32(scales if y_scale is None else y_scale)))
         found = np.flatnonzero(rne(mul32(vector(d), inv)) != rne(mul32(rounded(d), inv)))
     chosen = int(draw.choice(found.tolist())) if found.size else 0

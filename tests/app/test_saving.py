@@ -1,0 +1,49 @@
+"""What is saved to the disk: sessions and pictures."""
+
+from qdbg.session import load
+from tests.app.conftest import app_on, ready, screen_text
+from tests.app.test_commands import opened
+
+
+async def test_saving_where_values_differ_says_what_a_replay_will_report(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app, said = app_on(arithmetic="textbook"), []
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        monkeypatch.setattr(app, "notify", lambda text, **_: said.append(text))
+        await pilot.press("ctrl+s")
+        assert f"will report {app.debugger.trace.differences} differences" in said[0]
+
+
+async def test_a_session_is_saved_and_opened_again(tmp_path):
+    app = app_on()
+    async with app.run_test() as pilot:
+        debugger = await opened(pilot, "n", "n")
+        app.session_path = None
+        await pilot.press("ctrl+s")
+        (saved,) = (tmp_path / "sessions").glob("*.qdbg")
+        assert load(saved).debugger().stop == debugger.stop
+        await pilot.press("n", "ctrl+s")
+        assert [saved] == list((tmp_path / "sessions").glob("*.qdbg"))
+        await pilot.press("r", "S", "enter")
+        await ready(pilot)
+        assert app.debugger is not debugger
+        assert app.debugger.stop.mark.step == 3
+
+
+async def test_a_damaged_session_is_refused_and_nothing_is_lost(tmp_path):
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions" / "broken.qdbg").write_bytes(b"no session")
+    app = app_on()
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        debugger = await opened(pilot, "n", "S", "enter")
+        await pilot.pause()
+        assert app.debugger is debugger
+        assert "broken.qdbg" in screen_text(app)
+
+
+async def test_a_picture_is_saved_as_svg(stage, tmp_path):
+    async with stage() as pilot:
+        await opened(pilot, "P")
+        (picture,) = tmp_path.glob("*.svg")
+        assert "captured" in picture.read_text(encoding="utf-8")
