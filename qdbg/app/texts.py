@@ -88,6 +88,8 @@ def formula_panel(step: Step, element: int) -> Content:
             ("not simulated", "bold $warning"),
             f"\n\n{step.reason}\n\nThe table shows what PyTorch computed.",
         )
+    if not step.size:
+        return join(("no elements", "$secondary"), f"\n\n{step.stage.explanation}")
     own, *constants = explain(step, element)
     parts: list[Part] = [line_content(own), "\n\n", own.explanation, "\n"]
     for constant in constants:
@@ -129,7 +131,7 @@ def _parameters(step: Step, element: int) -> Content:
 
 def short_formula(step: Step, element: int) -> Content:
     """The formula panel where there is room for four lines only."""
-    if step.stage is None:
+    if step.stage is None or not step.size:
         return formula_panel(step, element)
     own = explain(step, element)[0]
     return join(line_content(own), "\n", (own.explanation, "$secondary"))

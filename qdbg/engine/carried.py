@@ -34,7 +34,7 @@ class Carried:
         they are from, −1 where from none, and their flat indices there. None for an operand that
         holds no input: it is as it was."""
         operand = np.asarray(self.operands[name])
-        places = np.asarray(operand[np.unravel_index(at, operand.shape)])
+        places = operand.reshape(-1)[at]
         if operand.dtype == own.dtype and not np.any(places >= self.starts[0]):
             return None
         source = np.searchsorted(self.starts, places, side="right") - 1

@@ -12,6 +12,7 @@ import numpy as np
 from qdbg.core.pairs import pair_members
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage
+from qdbg.engine.rows import is_table, row_of, rows_of
 from qdbg.engine.simulate import Simulation, window
 from qdbg.engine.step import OF_INPUTS, Step
 
@@ -25,6 +26,7 @@ _LATER_MINUS = re.compile(r" \+ (-[\d.]+)")
 _REMARK = re.compile(", (?=anew |k over |over the )")
 _SUM = re.compile(r"Σ([ₖᵢ])")
 _SYMBOL = re.compile(r"([A-Za-z_]\w*)(\[(?:[^\[\]]|\[[^\]]*\])*\])?(\()?")
+_BAG = re.compile("^sum of | over each .*$")
 _ELSEWHERE = re.compile(r"\[(\w+)\[\w\]\]")
 """The place of an operand whose element stands at a place that another operand tells."""
 OVER = "[over "
@@ -62,12 +64,13 @@ def element_of(array: Array, index: tuple[int, ...]) -> object:
         return array[()]
     if array.ndim < len(index):
         return array[index[-array.ndim :]]
+    index = (*(0,) * (array.ndim - len(index)), *index)
     return array[tuple(min(i, n - 1) for i, n in zip(index, array.shape, strict=True))]
 
 
 def explain(step: Step, element: int) -> tuple[Line, ...]:
     """The stage's own line first, then one for each constant that it uses, and theirs."""
-    if step.stage is None or step.simulation is None:
+    if step.stage is None or step.simulation is None or not step.size:
         return ()
     return _with_constants(step.stage, step.simulation, step.index_of(element))
 
@@ -78,7 +81,7 @@ def way(step: Step, element: int) -> tuple[Line, ...]:
     An input (of a stage that centres the inputs) has only its own stage: it is no output yet.
     """
     made = step.simulation
-    if made is None or step.stage is None:
+    if made is None or step.stage is None or not step.size:
         return ()
     index = step.index_of(element)
     stages = [
@@ -100,6 +103,11 @@ def _with_constants(stage: Stage, made: Simulation, index: tuple[int, ...]) -> t
             if name in made.constants and name not in seen:
                 seen.add(name)
                 stages.append(made.constants[name])
+    own, *constants = stages
+    if is_table(made.values):
+        row = row_of(made.values, index)
+        rows = [row] if row is not None else rows_of(made.values, index)[:1]
+        return line(own, made, index), *(line(c, made, (r,)) for r in rows for c in constants)
     return tuple(line(other, made, index) for other in stages)
 
 
@@ -123,6 +131,8 @@ def _position(values: Array, index: tuple[int, ...]) -> str:
 
 
 def _with_numbers(formula: str, made: Simulation, index: tuple[int, ...]) -> str:
+    if is_table(made.values) and "[r," in formula:
+        return _looked_up(formula, made, index)
     found = _SUM.search(formula)
     if found is None:
         return _substitute(formula, lambda name, place: _value(made, name, place, index))
@@ -131,6 +141,29 @@ def _with_numbers(formula: str, made: Simulation, index: tuple[int, ...]) -> str
     terms = _terms(body, found.group(1), made, index)
     told = "".join(f", {_remark(words, made, index)}" for words in remarks)
     return _with_numbers(before, made, index) + terms + told + _with_numbers(after, made, index)
+
+
+def _looked_up(formula: str, made: Simulation, index: tuple[int, ...]) -> str:
+    """The number of a table's row, or those that a bag adds up."""
+    row, values = row_of(made.values, index), made.values
+
+    def at(place: int, row: int, text: str) -> str:
+        def value(name: str, letters: str) -> str:
+            array = np.asarray(values[name])
+            if letters:
+                return number(array[row, index[-1]] if letters.endswith("e]") else array[row])
+            return number(array[place] if name == "weight" else row)
+
+        return _substitute(text, value)
+
+    if row is not None:
+        return at(0, row, formula)
+    term = _BAG.sub("", formula)
+    rows, first = rows_of(values, index), int(values["first"][index[0]])
+    few = len(rows) if len(rows) <= SHOWN_TERMS else SHOWN_TERMS - 1
+    shown = [at(first + place, each, term) for place, each in enumerate(rows[:few])]
+    more = [] if few == len(rows) else [f"… ({len(rows)} rows)"]
+    return " + ".join([*shown, *more]) or "0"
 
 
 def _remark(words: str, made: Simulation, index: tuple[int, ...]) -> str:
@@ -189,7 +222,7 @@ def _value(
         return number(
             array[(*index[:-1], places["k"]) if row else (*index[:-2], places["k"], index[-1])]
         )
-    if not place and array.ndim == 1 and array.size > 1:  # of the layer, not of a channel
+    if not place and array.ndim == 1:  # of the layer, not of a channel
         return "×".join(number(each) for each in array)
     letters = place.strip("[]").split(",")
     inner = [places[letter] for letter in letters if letter in places]

@@ -60,6 +60,8 @@ def origins(trace: Trace, step: Step, element: int) -> tuple[Origin, ...]:
     made = step.simulation
     if step.stage is None or made is None:
         return _whole_calls(trace, step)
+    if not step.size:
+        return ()
     index = step.index_of(element)
     stage = step.stage.at(made.values, index)
     found: list[Origin] = []
@@ -116,7 +118,7 @@ def _in_inputs(trace: Trace, step: Step, reached: _Reached, places: Carried) -> 
         return []
     inputs, operand = trace.call(step.call).inputs, np.asarray(step.simulation.values[reached.name])
     found = []
-    own = operand[np.unravel_index(reached.at, operand.shape)]
+    own = operand.reshape(-1)[reached.at]
     from_inputs = places.of(reached.name, reached.at, own)
     if from_inputs is None:
         return []

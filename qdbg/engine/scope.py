@@ -76,7 +76,7 @@ class Scope(Mapping[str, Value]):
         if found is None:
             raise KeyError(name)
         array = np.broadcast_to(found, self._step.shape)
-        return np.asarray(array[np.unravel_index(self._elements, self._step.shape)])
+        return np.asarray(array.reshape(-1)[self._elements])
 
 
 def _array(step: Step, name: str) -> Array | None:

@@ -35,7 +35,7 @@ class Spread:
 def spread(step: Step, bins: int) -> Spread | None:
     """The distribution over `bins` bins; None where there are no values, or too many."""
     found = value_range(step, bins)
-    if found is not None:
+    if found is not None and step.size:
         return Spread(
             found.counts,
             str(found.qmin),

@@ -100,8 +100,10 @@ class Step:
         return int(np.prod(self.shape[:-1], dtype=np.int64))
 
     def index_of(self, element: int) -> tuple[int, ...]:
-        """The element's position, from its flat index."""
-        return tuple(int(i) for i in np.unravel_index(element, self.shape)) if self.shape else ()
+        """The element's position, from its flat index; without elements the first one's."""
+        if not self.shape or not self.size:
+            return (0,) * len(self.shape)
+        return tuple(int(i) for i in np.unravel_index(element, self.shape))
 
     @cached_property
     def different(self) -> Array | None:

@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qdbg.core.quantity import QParams
+from qdbg.core.quantity import Array, QParams
 from qdbg.engine.explain import number
+from qdbg.engine.rows import is_table, row_of
 from qdbg.engine.step import Step
 
 
@@ -63,20 +64,34 @@ class Parameter:
 
 
 def parameters(step: Step, element: int) -> tuple[Parameter, ...]:
-    """The quantization parameters of the call, those per channel for the element's channel."""
+    """The quantization parameters of the call, those per channel or row for the element's own."""
     if step.simulation is None:
         return tuple(_output(step.node.output))
-    index = step.index_of(element)
-    found = []
-    for name, value in step.simulation.values.items():
-        array = np.asarray(value)
-        if name.endswith(("_scale", "_zp")) or name in {"qmin", "qmax", "b"}:
-            per_channel = array.ndim == 1
-            if per_channel and (not index or index[-1] >= array.size or step.of_inputs):
-                continue
-            symbol = f"{name}[{index[-1]}]" if per_channel else name
-            found.append(Parameter(symbol, number(array[index[-1]] if per_channel else array[()])))
-    return tuple(found)
+    if not step.size:
+        return ()
+    values, index = step.simulation.values, step.index_of(element)
+    found = (
+        _parameter(step, name, np.asarray(value), index)
+        for name, value in values.items()
+        if name.endswith(("_scale", "_zp"))
+        or name in {"qmin", "qmax"}
+        or (name == "b" and "x_q" in values)  # a bias, and no operand of an addition
+    )
+    return tuple(parameter for parameter in found if parameter is not None)
+
+
+def _parameter(step: Step, name: str, array: Array, index: tuple[int, ...]) -> Parameter | None:
+    if not array.ndim:
+        return Parameter(name, number(array[()]))
+    if step.simulation is not None and is_table(step.simulation.values):
+        row = row_of(step.simulation.values, index)
+        return None if row is None else Parameter(f"{name}[{row}]", number(array[row]))
+    if step.of_inputs or array.ndim > len(index):
+        return None
+    own = tuple(i if n > 1 else 0 for i, n in zip(index[-array.ndim :], array.shape, strict=True))
+    if any(i >= n for i, n in zip(own, array.shape, strict=True)):
+        return None
+    return Parameter(f"{name}[{own[-1]}]" if array.ndim == 1 else name, number(array[own]))
 
 
 def _output(qparams: QParams | None) -> list[Parameter]:

@@ -123,8 +123,9 @@ class Trace(Calls):
         stage = made.stages[place]
         simulated = made.values[stage.output]
         last = stage is made.stages[-1]
-        captured = self.in_stages(call, value).reshape(simulated.shape) if last else None
-        captured = None if captured is None else np.ascontiguousarray(captured)
+        captured = self.in_stages(call, value) if last else None
+        if captured is not None:
+            captured = np.ascontiguousarray(captured).reshape(simulated.shape)
         mine = self.golden.get(call) if last else None
         golden = None if mine is None else self.in_stages(call, mine).reshape(simulated.shape)
         layer = self.layer(call)
