@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import product
 
 import numpy as np
 
 from qdbg.core.arithmetic import INT32, Arithmetic, i32, i64, sat16
-from qdbg.core.op import Kernel
+from qdbg.core.op import Kernel, NotSimulated
 from qdbg.core.pairs import pair_members
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
@@ -97,7 +98,8 @@ def terms(step: Step, element: int, captured: Arithmetic | None = None) -> Terms
         return None
     kernel, name = made.kernel, made.arithmetic.name
     if kernel.accumulator == "exact" and captured is not None:
-        kernel, name = kernel_of(step.node, captured, made.values) or kernel, captured.name
+        with suppress(NotSimulated):  # then the sum stands as the arithmetic has it
+            kernel, name = kernel_of(step.node, captured, made.values) or kernel, captured.name
     index = step.index_of(element)
     x, w = window(made.values, index)
     real = _real(x, w, made.values, index[-1])
