@@ -59,7 +59,17 @@ def _weigh(module: Any, layer: Layer) -> None:
     if torch.backends.quantized.engine == "qnnpack" and "3d" in layer.kind:
         return  # QNNPACK has no unpacking of three axes
     if not (same_weight(module.weight(), weight) and same_bias(module.bias(), bias)):
-        raise CaptureError(f"{layer.path}: the engine does not give back the weights it was given")
+        raise _other_weights(layer)
+
+
+def _other_weights(layer: Layer) -> CaptureError:
+    """PyTorch's own fault, as FBGEMM's with transposed convolutions in two axes."""
+    engine = torch.backends.quantized.engine
+    return CaptureError(
+        f"{layer.path}: PyTorch's {engine} engine does not give back the weights it was given",
+        remedy="Take another engine. A file that this one wrote may hold damaged weights: convert"
+        " and save the model again under the other one.",
+    )
 
 
 def saved(attributes: Mapping[str, tuple[str, ...]]) -> Builder:
@@ -161,7 +171,7 @@ def recurrent(name: str, layer: Layer) -> nn.Module:
     module.set_weight_bias(_with_biases(layer))
     given, back = layer.parameters, module.get_weight()
     if not all(same_weight(back[key], tensor_of(given[key])) for key in back):
-        raise CaptureError(f"{layer.path}: the engine does not give back the weights it was given")
+        raise _other_weights(layer)
     return cast(nn.Module, module)
 
 

@@ -6,6 +6,7 @@ import math
 import operator
 import struct
 from collections.abc import Callable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import TypeAlias
 
@@ -32,6 +33,7 @@ from qdbg.engine.formula import (
     names_in,
     read,
 )
+from qdbg.engine.rows import in_row, is_table
 from qdbg.engine.simulate import Simulation, window
 from qdbg.engine.step import Step
 from qdbg.engine.trace import Trace
@@ -160,8 +162,12 @@ class Writer:
         return self._vector(name.symbol) if name.place else self._own(name.symbol)
 
     def _own(self, symbol: str) -> float:
+        values = self.simulation.values
+        with suppress(KeyError):
+            if is_table(values) and symbol not in {"row", self.simulation.stages[-1].output}:
+                return _plain(in_row(values, symbol, self.index))
         try:
-            return _plain(element_of(np.asarray(self.simulation.values[symbol]), self.index))
+            return _plain(element_of(np.asarray(values[symbol]), self.index))
         except (IndexError, TypeError, ValueError):
             raise CommandError(f"{symbol} has no number that belongs to this element") from None
 

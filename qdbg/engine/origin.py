@@ -109,7 +109,8 @@ def _in_stage(target: Step, reached: _Reached) -> list[Origin]:
 def _place(step: Step, at: int) -> str:
     """As it is typed: every number of the place, or the last one where there is one row only."""
     index = step.index_of(at)
-    return f"{step.name}[{','.join(str(i) for i in (index[-1:] if step.rows <= 1 else index))}]"
+    shown = (index[-1:] if step.rows <= 1 else index) or (0,)
+    return f"{step.name}[{','.join(map(str, shown))}]"
 
 
 def _in_inputs(trace: Trace, step: Step, reached: _Reached, places: Carried) -> list[Origin]:

@@ -19,6 +19,15 @@ def row_of(values: Values, index: tuple[int, ...]) -> int | None:
     return int(np.asarray(values["row"])[index[:-1]])
 
 
+def in_row(values: Values, symbol: str, index: tuple[int, ...]) -> object:
+    """The number of an operand that belongs to an element which one row gives. Raises KeyError
+    where several do, and for what is no operand by row."""
+    row, array = row_of(values, index), np.asarray(values[symbol])
+    if row is None or array.shape[:1] != np.asarray(values["w_q"]).shape[:1]:
+        raise KeyError(symbol)
+    return array[row, index[-1]] if array.ndim > 1 else array[row]
+
+
 def rows_of(values: Values, index: tuple[int, ...]) -> list[int]:
     """The rows that a bag adds up for the element, in their order."""
     first, last = (int(np.asarray(values[name])[index[0]]) for name in ("first", "last"))

@@ -105,10 +105,12 @@ class Table:
 
     def name_of(self, element: int) -> str:
         """`fc1:linear[3]`, or `input 3 of fc1:linear`."""
-        position = self.position(element)
-        if self.step.of_inputs:
-            return f"input {position} of {self.step.node.name}"
-        return f"{self.step.node.name}[{position}]"
+        step, position = self.step, self.position(element) or "0"
+        if step.of_inputs:
+            return f"input {position} of {step.node.name}"
+        made = step.simulation
+        own = made is None or step.shape == made.values[made.stages[-1].output].shape
+        return f"{step.node.name if own else step.name}[{position}]"
 
     def row(self, element: int) -> Row:
         """The element's cells in the order of the columns."""

@@ -17,7 +17,7 @@ from qdbg.core.program import Program
 from qdbg.errors import SampleError
 from tests.app.conftest import app_on, app_on_file, ready
 from tests.app.idle import until
-from tests.app.snapshot import assert_snapshot, screen_text
+from tests.app.snapshot import assert_snapshot, screen_text, shows
 from tests.app.terminal import SESSIONS
 from tests.synthetic import recording
 
@@ -25,13 +25,20 @@ SIZES = [(120, 40), (80, 24), (60, 16), (200, 60)]
 ENDS = [(120, 40), (60, 16)]
 BEYOND = [(300, 80), (40, 12)]
 """Larger and smaller than what a text is kept for."""
+FRAMES = 50
+"""So many frames a screen may take to look as reviewed."""
 
 
 async def seen(pilot, name, sizes=SIZES):
     """Compare the screen that is open now with its texts, one for each size."""
     for width, height in sizes:
         await resized(pilot, width, height)
-        assert_snapshot(pilot.app, f"{name}/{width}x{height}")
+        place = f"{name}/{width}x{height}"
+        for _ in range(FRAMES):  # a list's new columns may take another frame
+            if shows(pilot.app, place):
+                break
+            await pilot.pause()
+        assert_snapshot(pilot.app, place)
         if "NO_COLOR" in os.environ:
             assert colors(pilot.app) <= {True}
 
