@@ -10,6 +10,7 @@ import pytest
 
 from qdbg.capture.level import VARIABLES
 from qdbg.selftest.faults import faults
+from tests.emulated import plan
 from tests.emulated.compare import cells, compare, items
 
 NUMBERS = 10_000
@@ -97,3 +98,9 @@ def test_a_recording_that_was_cut_off_is_no_whole_one(recorded, tmp_path):
     head, first, *_ = items(recorded)
     cut = write(tmp_path / "cut", head, first)
     assert compare([cut]).ended == f"{cut} has no end"
+
+
+@pytest.mark.parametrize(("wrong", "shows"), [([b"1", None], False), ([b"1", b"3"], True)])
+def test_a_call_that_a_fault_keeps_from_being_simulated_does_not_show_it(wrong, shows, monkeypatch):
+    monkeypatch.setattr(plan, "numbers", lambda *_: wrong)
+    assert plan.changed(faults()[0], None, None, [b"1", b"2"]) is shows
