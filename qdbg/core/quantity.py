@@ -26,6 +26,13 @@ def memory_order(array: Array) -> tuple[int, ...]:
     return tuple(sorted(range(array.ndim), key=lambda axis: -array.strides[axis]))
 
 
+def entries(array: Array, at: Array) -> Array:
+    """The entries at flat indices `at` int64 [n], in C order; a view that has gaps, or shows an
+    entry many times, is not copied as a whole."""
+    found: Array = array.reshape(-1)[at] if array.flags.c_contiguous else array.flat[at]
+    return found
+
+
 def readonly(array: Array) -> Array:
     """The same data without gaps, its axes in the same order of memory, locked against writing."""
     flags = array.flags

@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from qdbg.core.op import Call, NotSimulated, Operand
-from qdbg.core.quantity import Array, QTensor
+from qdbg.core.quantity import Array, QTensor, entries
 from qdbg.engine.trace import Trace
 from qdbg.ops import registry
 
@@ -34,7 +34,7 @@ class Carried:
         they are from, −1 where from none, and their flat indices there. None for an operand that
         holds no input: it is as it was."""
         operand = np.asarray(self.operands[name])
-        places = operand.reshape(-1)[at]
+        places = entries(operand, at)
         if operand.dtype == own.dtype and not np.any(places >= self.starts[0]):
             return None
         source = np.searchsorted(self.starts, places, side="right") - 1

@@ -59,12 +59,13 @@ def number(value: object, digits: int = 9) -> str:
 
 def element_of(array: Array, index: tuple[int, ...]) -> object:
     """The entry that belongs to the element: per-channel arrays go by the last index, and arrays
-    with one column by the row."""
+    with one column by the row. Raises IndexError for an array of more axes than the result's."""
     if array.ndim == 0:
         return array[()]
     if array.ndim < len(index):
         return array[index[-array.ndim :]]
-    index = (*(0,) * (array.ndim - len(index)), *index)
+    if array.ndim > len(index):
+        raise IndexError(f"{array.ndim} axes for an element at {index}")
     return array[tuple(min(i, n - 1) for i, n in zip(index, array.shape, strict=True))]
 
 

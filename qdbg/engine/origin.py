@@ -9,10 +9,11 @@ import numpy as np
 
 from qdbg.core.op import Operand
 from qdbg.core.program import INPUT
-from qdbg.core.quantity import Array, QTensor
+from qdbg.core.quantity import Array, QTensor, entries
 from qdbg.core.stage import Stage
 from qdbg.engine.carried import Carried, carried
 from qdbg.engine.explain import number
+from qdbg.engine.rows import is_table
 from qdbg.engine.simulate import Simulation, group_of, window
 from qdbg.engine.step import OF_INPUTS, Step
 from qdbg.engine.trace import Trace
@@ -99,7 +100,7 @@ def _in_stage(target: Step, reached: _Reached) -> list[Origin]:
     """Elements of an earlier stage of the call."""
     if target.shown is None:
         return []
-    values = target.shown.reshape(-1)[reached.at]
+    values = entries(target.shown, reached.at)
     return [
         Origin(_place(target, int(at)), target.index, int(at), number(value), *adds)
         for at, value, adds in zip(reached.at, values, _adds(reached), strict=True)
@@ -119,7 +120,7 @@ def _in_inputs(trace: Trace, step: Step, reached: _Reached, places: Carried) -> 
         return []
     inputs, operand = trace.call(step.call).inputs, np.asarray(step.simulation.values[reached.name])
     found = []
-    own = operand.reshape(-1)[reached.at]
+    own = entries(operand, reached.at)
     from_inputs = places.of(reached.name, reached.at, own)
     if from_inputs is None:
         return []
@@ -140,7 +141,7 @@ PADDING = Origin("padding", None, 0, "")
 def _input(trace: Trace, source: int, operand: Operand, at: int) -> Origin:
     """An element of one of the call's inputs; its index is that in PyTorch's own tensor."""
     numbers = operand.q if isinstance(operand, QTensor) else operand
-    value = number(numbers.reshape(-1)[at])
+    value = number(numbers.flat[at])
     index = tuple(int(i) for i in np.unravel_index(at, numbers.shape))
     if source < 0:
         where = ",".join(str(i) for i in index)
@@ -177,6 +178,8 @@ def _operand(
     stage: Stage, made: Simulation, step: Step, name: str, index: tuple[int, ...]
 ) -> _Reached | None:
     array, shape = np.asarray(made.values[name]), step.shape
+    if is_table(made.values):
+        return _looked_up(made, name, index)
     if made.kernel is not None and name in OF_INPUTS and "w_q" in stage.parameters:
         return _products(made, name, index)
     if ".." in stage.formula and name in {"a", "b"} and "k" in stage.formula:
@@ -189,6 +192,17 @@ def _operand(
         at = np.array([np.ravel_multi_index(index, shape)]) if shape else np.array([0])
         return _Reached(name, at, contributions=_addend(stage, made, name, at))
     return _along_last(stage, made, name, index, shape)
+
+
+def _looked_up(made: Simulation, name: str, index: tuple[int, ...]) -> _Reached | None:
+    """The indices that name the rows of an embedding's element."""
+    if name != "row":
+        return None
+    if "first" in made.values:
+        first, last = (int(made.values[end][index[0]]) for end in ("first", "last"))
+        return _Reached(name, np.arange(first, last))
+    shape = np.asarray(made.values["row"]).shape
+    return _Reached(name, np.array([np.ravel_multi_index(index[:-1], shape)]))
 
 
 def _products(made: Simulation, name: str, index: tuple[int, ...]) -> _Reached:
@@ -218,8 +232,8 @@ def _factors(made: Simulation, name: str, index: tuple[int, ...]) -> _Reached | 
     right = np.ravel_multi_index((*lead, k, np.array(index[-1])), b.shape)
     own, other = (a, b) if name == "a" else (b, a)
     at, across = (left, right) if name == "a" else (right, left)
-    factors = other.reshape(-1)[across]
-    added: Array = own.reshape(-1)[at] * factors
+    factors = entries(other, across)
+    added: Array = entries(own, at) * factors
     return _Reached(name, np.asarray(at), factors, added)
 
 
@@ -227,7 +241,7 @@ def _addend(stage: Stage, made: Simulation, name: str, at: Array) -> Array | Non
     """What an operand of an addition adds; None of other stages."""
     if stage.name != "add":
         return None
-    own = np.asarray(made.values[name]).reshape(-1)[at]
+    own = entries(np.asarray(made.values[name]), at)
     if name not in ADDENDS or "A" not in made.values:
         return own
     factor, zero_point = (made.values[symbol] for symbol in ADDENDS[name])
@@ -254,7 +268,7 @@ def _along_last(
     at = np.ravel_multi_index(
         (*(np.array(i) for i in lead), np.arange(array.shape[-1])), array.shape
     )
-    own = array.reshape(-1)[at].astype(np.int64)
+    own = entries(array, at).astype(np.int64)
     centred = "x_zp" in stage.parameters and stage.name == "sum"
     x_zp = int(np.asarray(made.values["x_zp"]).reshape(-1)[0]) if centred else 0
     return _Reached(name, np.asarray(at), contributions=own - x_zp)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
 
 
@@ -17,6 +18,21 @@ def row_of(values: Values, index: tuple[int, ...]) -> int | None:
     if "first" in values:
         return None
     return int(np.asarray(values["row"])[index[:-1]])
+
+
+def gathered(values: Values, symbol: str) -> Array | None:
+    """An operand by the rows that the elements of the result are looked up in: its number for
+    each element, or [.., 1] where a row has one for all of its columns. None where a bag adds
+    several up, and for what is no operand by row."""
+    row, array = np.asarray(values["row"]), np.asarray(values[symbol])
+    if "first" in values:
+        return None
+    if symbol == "row":
+        return row[..., None]
+    if array.shape[:1] != np.asarray(values["w_q"]).shape[:1]:
+        return None
+    own: Array = array[row]
+    return own if array.ndim > 1 else own[..., None]
 
 
 def in_row(values: Values, symbol: str, index: tuple[int, ...]) -> object:

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator, Mapping
-from functools import cache
 from typing import Any
 
 import numpy as np
 
 from qdbg.core.op import NotSimulated
-from qdbg.core.quantity import Array
+from qdbg.core.quantity import Array, entries
+from qdbg.engine.belonging import of_each
 from qdbg.engine.browse import OUTER, SPATIAL, UNKNOWN, axes_of
 from qdbg.engine.compare import delta
 from qdbg.engine.expression import TEXTS, Expression, Value
@@ -75,8 +74,7 @@ class Scope(Mapping[str, Value]):
         found = _array(self._step, name)
         if found is None:
             raise KeyError(name)
-        array = np.broadcast_to(found, self._step.shape)
-        return np.asarray(array.reshape(-1)[self._elements])
+        return entries(np.broadcast_to(found, self._step.shape), self._elements)
 
 
 def _array(step: Step, name: str) -> Array | None:
@@ -93,28 +91,7 @@ def _array(step: Step, name: str) -> Array | None:
         return None
     if not array.ndim or name == stage.output:
         return array
-    if name not in stage.parameters or not _spreads(array.shape, step.shape):
-        return None
-    operands = _places(stage.formula.partition(" = ")[2])
-    own = _places(stage.formula).get(stage.output, frozenset())
-    return array if operands.get(name, frozenset()) <= own else None
-
-
-@cache
-def _places(formula: str) -> dict[str, frozenset[str]]:
-    """By symbol the letters behind it: `w_q[c,k]` has c and k."""
-    found: dict[str, frozenset[str]] = {}
-    for name, place in re.findall(r"([A-Za-z_]\w*)\[((?:[^\[\]]|\[[^\]]*\])*)\]", formula):
-        found[name] = found.get(name, frozenset()) | {part.strip() for part in place.split(",")}
-    return found
-
-
-def _spreads(shape: tuple[int, ...], whole: tuple[int, ...]) -> bool:
-    """Whether an array of that shape has one number for each place of the whole."""
-    if len(shape) > len(whole):
-        return False
-    ends = zip(shape, whole[len(whole) - len(shape) :], strict=True)
-    return all(size in {1, full} for size, full in ends)
+    return of_each(step, name)
 
 
 def satisfying(step: Step, expression: Expression) -> Array | None:

@@ -9,10 +9,13 @@ from functools import cached_property
 import numpy as np
 
 from qdbg.core.quantity import Array
+from qdbg.core.stage import Stage
+from qdbg.engine.belonging import of_each
 from qdbg.engine.browse import axes_of
 from qdbg.engine.compare import delta
 from qdbg.engine.explain import element_of, number
 from qdbg.engine.reading import BOTH, PLAIN, WORD, Reading, bits_of, real_of
+from qdbg.engine.rows import is_table
 from qdbg.engine.step import Step
 
 NOTHING = "·"
@@ -195,11 +198,7 @@ def _columns(step: Step) -> list[Column]:
         if whole is not None and step.simulated is not None:
             found += [_column("unsaturated", whole), _column("lost", whole - step.simulated)]
         else:
-            found += [
-                _column(f"{name}[{_letters(step)[-1]}]", array)
-                for name in step.stage.parameters
-                if _runs_along(array := np.asarray(step.simulation.values[name]), step)
-            ]
+            found += _operands(step, step.stage, is_table(step.simulation.values))
     own = step.stage.output if step.stage is not None else "simulated"
     return [
         *found,
@@ -222,11 +221,18 @@ def _golden(step: Step) -> list[Column]:
     ]
 
 
-def _runs_along(array: Array, step: Step) -> bool:
-    """Whether the operand has a value of its own for each element."""
-    if array.shape == step.shape:
-        return True
-    return array.ndim == 1 and array.shape[-1:] == step.shape[-1:] and array.size > 1
+def _operands(step: Step, stage: Stage, by_row: bool) -> list[Column]:
+    """Those with a value of its own for each element; of an embedding also those by its row."""
+    found = []
+    for name in stage.parameters:
+        array = of_each(step, name)
+        if array is None or not array.ndim:
+            continue
+        along = array.ndim == 1 and array.shape[-1:] == step.shape[-1:] and array.size > 1
+        if along or by_row or array.shape == step.shape:
+            place = "" if by_row else f"[{_letters(step)[-1]}]"
+            found.append(_column(f"{name}{place}", array))
+    return found
 
 
 def _column(title: str, values: Array | None, *, operand: bool = True, least: str = "") -> Column:
