@@ -19,6 +19,9 @@ from qdbg.engine.step import OF_INPUTS, Step
 SHOWN_TERMS = 4
 """How many terms of a sum stand in a formula; the drill-down shows them all."""
 
+KEPT = ", kept in 32 bits"
+"""Behind a formula whose number alone can lie outside of int32."""
+
 ABSENT = -1
 """The place of a pair's second member where there is none."""
 
@@ -118,10 +121,17 @@ def line(stage: Stage, made: Simulation, index: tuple[int, ...]) -> Line:
     left, _, right = stage.formula.partition(" = ")
     position = _position(made.values[stage.output], index) if "[" in left else ""
     name = left.partition("[")[0] + (f"[{position}]" if position else "")
-    result = number(element_of(made.values[stage.output], index))
-    numbers = _with_numbers(right, made, index)
+    value = element_of(made.values[stage.output], index)
+    result, numbers = number(value), _with_numbers(right, made, index)
+    if numbers != result and ends_int32(stage, value):
+        numbers += KEPT
     steps = [name, result] if numbers == result else [name, numbers, result]
     return Line(stage.formula, " = ".join(steps), stage.explanation)
+
+
+def ends_int32(stage: Stage, value: object) -> bool:
+    """Whether a stage that gives int32 gave the smallest or the largest one there is."""
+    return "int32" in stage.form and np.asarray(value) in (-(2**31), 2**31 - 1)
 
 
 def _position(values: Array, index: tuple[int, ...]) -> str:

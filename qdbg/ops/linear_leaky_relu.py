@@ -12,7 +12,11 @@ from qdbg.ops import _onednn, _textbook, linear
 from qdbg.ops._kernel import weighted_stages
 
 
-@stage("leaky relu", output="u float32 [C]", formula="u[c] = v[c] if v[c] > 0 else f32(v[c]·slope)")
+@stage(
+    "leaky relu",
+    output="u float32 [C]",
+    formula="u[c] = v[c] if v[c] > 0 else f32(v[c]·f32(slope))",
+)
 def leaky(v: Array, slope: Array) -> Array:
     """Values above zero stay, the others are multiplied by the slope."""
     with np.errstate(invalid="ignore"):

@@ -25,7 +25,7 @@ def added(ih: Array, hh: Array) -> Array:
     return f32(f64(ih) + f64(hh))
 
 
-@stage("relu", output="h float32 [C]", formula="h[c] = s[c], or 0 where it is less")
+@stage("relu", output="h float32 [C]", formula="h[c] = 0 if s[c] < 0 else s[c]")
 def kept_positive(s: Array) -> Array:
     """The cell's function; a negative zero stays one."""
     return np.asarray(np.where(s < 0, f32(0), s))

@@ -15,10 +15,12 @@ from qdbg.app.texts import formula_panel, range_strip, short_formula, way_panel
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Environment
 from qdbg.debugger import Debugger
+from qdbg.engine.computation import computation
 from qdbg.engine.origin import origins
 from qdbg.engine.table import Table
 from qdbg.engine.terms import terms
 from qdbg.engine.trace import Trace
+from qdbg.errors import CommandError
 from qdbg.selftest.cases import generators
 from qdbg.selftest.check import record
 from qdbg.selftest.draw import Draw
@@ -51,8 +53,17 @@ def look(trace, step):
         way_lines(step, element, ROWS)
         origins(trace, step, element)
         if step.size:
+            true(trace, step, element)
             Table(step).row(element)
             terms(step, element, trace.captured_arithmetic)
+
+
+def true(trace, step, element):
+    """Raises AssertionError where a formula does not give the number that stands behind it."""
+    try:
+        computation(trace, step, element)
+    except CommandError as refused:
+        assert "alone gives" not in str(refused), refused
 
 
 def faults(engine, seeds):

@@ -12,7 +12,7 @@ import pytest
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.quantity import QTensor
 from qdbg.engine.computation import Writer, computation
-from qdbg.engine.explain import number
+from qdbg.engine.explain import explain, number
 from qdbg.engine.simulate import Simulation
 from qdbg.engine.trace import Trace
 from qdbg.engine.written import c, python
@@ -137,3 +137,18 @@ def test_the_program_holds_the_user_s_own_numbers(made):
     assert isinstance(operand, QTensor)
     assert found.operands["x_q_pairs"] == [*operand.q[0].tolist(), 0]
     assert found.operands["w_q"] == made.program.layers["fc1"].weight.q[7].tolist()
+
+
+@pytest.mark.parametrize("preset", ["fbgemm-avx2", "qnnpack-avx2", "textbook"])
+@pytest.mark.parametrize("far", [1e12, -1e12])
+def test_what_lies_beyond_int32_is_said_to_be_kept_there_and_written_so(preset, far, tmp_path):
+    made = recording()
+    trace = Trace(replace(made, input=np.full_like(made.input, far)), ARITHMETICS[preset])
+    rounded = next(step for step in map(trace.step, range(4)) if step.name.endswith("round"))
+    ends = {-(2**31), 2**31 - 1}
+    line = explain(rounded, 0)[0].numbers
+    assert ("kept in 32 bits" in line) == (int(rounded.simulated[0, 0]) in ends)
+    found = computation(trace, last_step(trace, 0), 0)
+    expected = str(last_step(trace, 0).simulated[0, 0])
+    assert printed_by_python(python(found)) == expected
+    assert printed_by_c(c(found), tmp_path) == expected
