@@ -30,9 +30,9 @@ def textbook_multiplier(x_scale: Array, w_scale: Array, y_scale: Array) -> Array
     return f64(x_scale * w_scale / y_scale)
 
 
-@stage("bias", output="v int32 [C]", formula="v[c] = acc[c] + b_q[c]")
+@stage("bias", output="v int32 [C]", formula="v[c] = wrap32(acc[c] + b_q[c])")
 def add_int_bias(acc: Array, b_q: Array) -> Array:
-    """Add the bias, an integer in units of the accumulator."""
+    """Add the bias, an integer in units of the accumulator; a sum beyond int32 wraps around."""
     return wrapped_sum(acc, b_q)
 
 

@@ -30,7 +30,7 @@ def evaluate(text):
 
     A decimal stands for the float32 whose shortest form it is; the scales here are exact in both.
     """
-    words = {w: getattr(primitives, w) for w in ("f32", "rne", "sat16", "sat32", "fma32")}
+    words = {w: getattr(primitives, w) for w in ("f32", "rne", "sat16", "sat32", "wrap32", "fma32")}
     python = text.replace("−", "-").replace("·", "*")
     python = re.sub(r"\d+\.\d+(e-?\d+)?", lambda m: repr(float(np.float32(m[0]))), python)
     return eval(python, {"__builtins__": {}, "min": min, "max": max, **words})  # noqa: S307
