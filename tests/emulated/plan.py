@@ -61,11 +61,13 @@ def seeds_for(case, missing, work, arithmetic):
     return sorted(found if not missing else found | set(range(SEEDS // 10)))
 
 
-def unclaimed(engine):
-    """Ops of which nothing is simulated on any level."""
+def claims(engine):
+    """Ops of which nothing is simulated on any level, and those that are refused in some calls."""
     cells = json.loads(KEPT.read_text("utf-8"))["cells"]
     counts = [item for cell in cells if cell["engine"] == engine for item in cell["ops"].items()]
-    return sorted({op for op, _ in counts} - {op for op, n in counts if n.get("compared")})
+    claimed = {op for op, n in counts if n.get("compared")}
+    skipped = {op for op, _ in counts} - claimed
+    return sorted(skipped), sorted({op for op, n in counts if n.get("refused")} & claimed)
 
 
 def main():
@@ -81,7 +83,8 @@ def main():
         case: seeds_for(case, [fault for fault in showing if fault.case == case], work, arithmetic)
         for case in dict.fromkeys(fault.case for fault in showing)
     }
-    write(json_text({"skipped": unclaimed(engine), "seeds": seeds}))
+    skipped, refused = claims(engine)
+    write(json_text({"skipped": skipped, "refused": refused, "seeds": seeds}))
 
 
 if __name__ == "__main__":

@@ -26,7 +26,7 @@ FIRST = 12
 LONG = 10
 """Large cases are so many times as long as the self-test's: fewer of them give as many numbers."""
 NUMBERS = 1_050_000
-"""Of each op, so that a million is left where some calls are not simulated."""
+"""Of each op, and twice as many of one that is not simulated in every call."""
 SOME = 4
 """One case in so many is of any size: some ops come in small cases alone."""
 MOST = 600
@@ -59,7 +59,7 @@ class Recorder:
     def write(self, item):
         pickle.dump(item, self._stream, protocol=5)
 
-    def record(self, seeds, skipped, numbers):
+    def record(self, plan, numbers):
         """Everything, by as many processes as it takes."""
         for name in self.work.cases:  # what every process would load again
             self.work.made(name, 0, WARM)
@@ -68,7 +68,7 @@ class Recorder:
             reading, writing = os.pipe()
             if (child := os.fork()) == 0:
                 os.close(reading)
-                self._answer(writing, seeds, skipped, numbers)
+                self._answer(writing, plan, numbers)
             os.close(writing)
             with os.fdopen(reading, "rb") as answers:
                 self._take(answers)
@@ -78,12 +78,12 @@ class Recorder:
                 say(f"PyTorch died at {self.begun}")
                 self._note(*self.begun, {})
 
-    def _answer(self, writing, seeds, skipped, numbers):
+    def _answer(self, writing, plan, numbers):
         """In the child: each case as a line that says which, one of facts, and a pickle."""
         status = 1
         try:
             with os.fdopen(writing, "wb") as answers:
-                for name, large, seed in self._draws(seeds, skipped, numbers):
+                for name, large, seed in self._draws(plan, numbers):
                     answers.write(json.dumps([name, large, seed]).encode() + b"\n")
                     answers.flush()
                     made = self.work.made(name, seed, large=large)
@@ -114,23 +114,29 @@ class Recorder:
         self.gave[name].update(gave)
         self.total.update(gave)
 
-    def _draws(self, seeds, skipped, numbers):
+    def _draws(self, plan, numbers):
         """What is drawn next: the proving seeds and a large case of each generator, then for each
         op cases of the generator that gives most of it."""
         for name in self.work.cases:
             say(f"{self.work.task.cell} {name}")
-            first = sorted({*range(FIRST), *seeds.get(name, ())})
+            first = sorted({*range(FIRST), *plan["seeds"].get(name, ())})
             for draw in [*((name, 0, seed) for seed in first), (name, LONG, self.seed)]:
                 if draw not in self.done:
                     yield draw
-        for op in sorted(set(self.total) - set(skipped)):
-            for _ in range(MOST):
-                if self.total[op] >= numbers:
-                    break
-                name = max(self.gave, key=lambda name: self.gave[name][op] / self.cases[name])
-                large = LONG if self.cases[name] % SOME else 0
-                yield name, large, self.seed + self.cases[name]
-            say(f"{self.work.task.cell} {op} {self.total[op]}")
+        seen = set(plan["skipped"])
+        while more := sorted(set(self.total) - seen):  # a large case can bring an op of its own
+            for op in more:
+                yield from self._of(op, numbers * (2 if op in plan["refused"] else 1))
+            seen |= set(more)
+
+    def _of(self, op, numbers):
+        for _ in range(MOST):
+            if self.total[op] >= numbers:
+                break
+            name = max(self.gave, key=lambda name: self.gave[name][op] / self.cases[name])
+            large = LONG if self.cases[name] % SOME else 0
+            yield name, large, self.seed + self.cases[name]
+        say(f"{self.work.task.cell} {op} {self.total[op]}")
 
 
 def say(text):
@@ -148,9 +154,10 @@ def numbers_in(made):
 
 
 def record(task, plan, stream, numbers=NUMBERS):
-    """Record a cell as the plan says: ops that are `skipped`, `seeds` by generator."""
+    """Record a cell as the plan says: ops that are `skipped`, those of which calls are `refused`,
+    `seeds` by generator."""
     recorder = Recorder(task, keep_to(task), stream)
-    recorder.record(plan["seeds"], plan["skipped"], numbers)
+    recorder.record(plan, numbers)
     recorder.write({"refused": recorder.refused})
 
 
