@@ -15,7 +15,8 @@ ABREAST = 3
 def table():
     """Every command that has keys, three in a row, to be read down the columns."""
     cells = [
-        f"{' '.join(f'`{key_sign(key)}`' for key in command.keys)} | {command.help}"
+        f"{' '.join(f'`{key_sign(key)}`' for key in command.keys)} | "
+        + command.help.replace("|", r"\|")  # a bar would end the cell
         for group in GROUPS
         for command in COMMANDS
         if command.group == group and command.keys

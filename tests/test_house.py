@@ -1,5 +1,6 @@
 """What holds for the repository as a whole."""
 
+import re
 import subprocess
 import sys
 
@@ -36,6 +37,14 @@ def imported_by(*modules):
 def test_the_key_table_of_the_readme_is_that_of_the_command_table():
     text = README.read_text(encoding="utf-8")
     assert with_table(text) == text
+
+
+def test_every_row_of_a_table_in_the_readme_has_the_cells_of_its_heading():
+    tables = re.findall(r"(?:^\|.*\n)+", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert len(tables) == 2
+    for table in tables:
+        bars = {len(re.findall(r"(?<!\\)\|", row)) for row in table.splitlines()}
+        assert len(bars) == 1
 
 
 def test_the_readme_stays_short():
