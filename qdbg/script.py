@@ -9,8 +9,9 @@ import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from qdbg.commands import COMMANDS, Command, key_sign
+from qdbg.commands import COMMANDS, Command
 from qdbg.errors import QdbgError
+from qdbg.keys import key_sign
 
 if TYPE_CHECKING:
     import argparse

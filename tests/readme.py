@@ -3,7 +3,8 @@
 from itertools import zip_longest
 from pathlib import Path
 
-from qdbg.commands import COMMANDS, GROUPS, key_sign
+from qdbg.commands import COMMANDS, GROUPS
+from qdbg.keys import key_sign
 
 README = Path(__file__).parents[1] / "README.md"
 START, END = "<!-- keys: written by python -m tests.readme -->\n", "<!-- /keys -->"

@@ -22,7 +22,8 @@ from qdbg.app.framed import title
 from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.uncovering import Uncovering
 from qdbg.app.widgets import Part, join
-from qdbg.commands import BY_ID, COMMANDS, GROUPS, Command, key_sign
+from qdbg.commands import BY_ID, COMMANDS, GROUPS, Command
+from qdbg.keys import key_sign
 
 T = TypeVar("T")
 WINDOW, MARGIN, KEYS = 84, 6, 20

@@ -7,7 +7,8 @@ from textual.events import Click
 from qdbg.app.framed import Framed, Segments
 from qdbg.app.pen import Pen, Piece
 from qdbg.app.screen import CommandScreen
-from qdbg.commands import COMMANDS, Command, key_sign
+from qdbg.commands import COMMANDS, Command
+from qdbg.keys import key_sign
 
 GAP = "  "
 

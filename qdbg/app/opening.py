@@ -15,7 +15,8 @@ from qdbg.app.keyline import KeyLine
 from qdbg.app.screen import CommandScreen
 from qdbg.app.widgets import Part, join
 from qdbg.app.words import Panel, Words
-from qdbg.commands import BY_ID, key_sign
+from qdbg.commands import BY_ID
+from qdbg.keys import key_sign
 
 if TYPE_CHECKING:
     from qdbg.app.plan import Plan

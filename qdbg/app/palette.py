@@ -12,7 +12,8 @@ from textual.events import Click
 from textual.worker import Worker
 
 from qdbg.app.dialogs import Dialog
-from qdbg.commands import COMMANDS, Command, key_sign
+from qdbg.commands import COMMANDS, Command
+from qdbg.keys import key_sign
 
 if TYPE_CHECKING:
     from qdbg.app.app import QdbgApp

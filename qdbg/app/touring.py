@@ -15,7 +15,7 @@ from qdbg.app.keeping import Keeping
 from qdbg.app.keyline import KeyLine
 from qdbg.app.plan import Plan, plan_of_tour
 from qdbg.app.widgets import join
-from qdbg.commands import key_sign
+from qdbg.keys import key_sign
 
 if TYPE_CHECKING:
     from qdbg.debugger import Debugger

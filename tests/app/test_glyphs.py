@@ -4,7 +4,8 @@ import pytest
 from rich.cells import cell_len
 
 from qdbg.app.glyphs import in_ascii, needs_ascii
-from qdbg.commands import COMMANDS, key_sign
+from qdbg.commands import COMMANDS
+from qdbg.keys import key_sign
 from tests.core.test_stages import all_stages
 
 SIGNS = ["≠ ✓ ↑ ↓ ○ · ▌ Δ", "╭─ steps ─╮", *(key_sign(c.keys[0]) for c in COMMANDS if c.keys)]
