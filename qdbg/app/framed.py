@@ -8,7 +8,7 @@ line is the same for every line of a widget, so here it is asked for once.
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Self
 
@@ -42,6 +42,18 @@ class Around:
     """Of what lies behind the end of a line."""
     background: Color
     filters: tuple[LineFilter, ...]
+
+
+class Line(Strip):
+    """A line that does not keep itself among its own parts: whatever is drawn would else be left to
+    Python's search for unused objects."""
+
+    __slots__ = ()
+
+    def divide(self, cuts: Iterable[int]) -> Sequence[Strip]:
+        """The parts between the cuts; all of it is no part."""
+        wanted = list(cuts)
+        return [self] if wanted == [self.cell_length] else super().divide(wanted)
 
 
 class Framed(Widget):
@@ -105,7 +117,7 @@ class Framed(Widget):
         content = Segment.adjust_line_length(self.draw_line(place), width, around.blank)
         for each in around.filters:
             content = each.apply(content, around.background)
-        return Strip([*around.left, *content, *around.right], around.outer.width)
+        return Line([*around.left, *content, *around.right], around.outer.width)
 
     def render_line(self, y: int) -> Strip:
         """A line of the content, for what Textual wants to know of it."""

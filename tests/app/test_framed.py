@@ -1,5 +1,7 @@
 """What qdbg draws itself, for speed, is what Textual would have drawn."""
 
+import gc
+
 import pytest
 from textual.app import App
 from textual.visual import Visual
@@ -11,6 +13,8 @@ from qdbg.app.widgets import join
 from qdbg.app.words import Words
 from tests.app.conftest import region_text
 
+WASTE = 200
+"""Objects a key; a line as Textual makes it leaves 14, and a key draws about 40 lines."""
 TEXTS = (
     join(),
     join("one line"),
@@ -104,3 +108,15 @@ async def test_the_mouse_selects_of_a_text_what_it_goes_over(stage):
         colors = {segment.style.bgcolor for segment in title.draw_line(0)}
         assert len(colors) > 2
         pilot.app.screen.clear_selection()
+
+
+async def test_what_is_drawn_leaves_little_for_the_search_of_unused_objects(stage):
+    async with stage() as pilot:
+        await pilot.press(*"nN")
+        gc.collect()
+        gc.disable()
+        try:
+            await pilot.press(*"nnnnnNNNNN")
+            assert gc.collect() < 10 * WASTE
+        finally:
+            gc.enable()
