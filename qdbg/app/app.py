@@ -166,6 +166,10 @@ class QdbgApp(Windows):
 
     def _execute(self, command: str) -> None:
         before, debugger = self.debugger.trace, self.debugger
+        if command.startswith("element "):  # in the stage that is shown: nothing to wait for
+            debugger.execute(command)
+            self._executed(debugger, before)
+            return
         self.work(
             command, lambda: debugger.execute(command), lambda _: self._executed(debugger, before)
         )
