@@ -45,12 +45,16 @@ class Recorded(Fuzz):
     def __init__(self, task, environment, say):
         super().__init__(task, environment, say)
         self.kept = {}
+        self.seen = set()
 
     def made(self, name, seed, size=1.0, large=False):
         return self.kept.get((name, seed))
 
     def take(self, name, seed, made):
-        """Count a case; keep it if it may prove a fault."""
+        """Count a case, but not again from another file; keep it if it may prove a fault."""
+        if (name, seed) in self.seen:
+            return
+        self.seen.add((name, seed))
         if seed < FAULT_CASES:
             self.kept[name, seed] = made
         self.count(name, seed, made)

@@ -56,6 +56,12 @@ def test_each_op_has_its_numbers_and_none_differs(found):
     assert not any(count.differences for count in counts.values())
 
 
+def test_a_case_that_two_files_have_counts_once(recorded, found):
+    counts = {op: count.compared for op, count in found.counts.items()}
+    again = compare([recorded, recorded]).counts
+    assert {op: count.compared for op, count in again.items()} == counts
+
+
 def test_the_case_at_which_pytorch_dies_is_left_out_and_the_others_are_there_once(recorded):
     _, *cases, _ = items(recorded)
     drawn = [item[:2] for item in cases]
