@@ -20,7 +20,7 @@ from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
 from qdbg.moving import Moving
 from qdbg.names import FEEDS
-from qdbg.places import Place, find_place
+from qdbg.places import Place, find_place, named
 from qdbg.stops import (
     Mark,
     Stop,
@@ -112,11 +112,10 @@ class Debugger(Moving):
         here = self.step.name if text.startswith("[") else ""
         place = find_place(self.trace, here + text, self.element if here else 0)
         if place is None:
-            calls = ", ".join(node.layer or node.name for node in self.trace.nodes)
             raise CommandError(
                 f"there is no place {text!r} in this run",
                 expected="a layer, layer.stage, layer.stage[element] or [element] of this stage",
-                remedy=f"Layers: {calls}",
+                remedy=f"Layers: {', '.join(named(self.trace, here + text))}",
             )
         return place
 

@@ -7,8 +7,10 @@ another order behind its letters, PyTorch's say: `conv1[nchw 0,12,3,4]`; or by n
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
 from math import prod
 
 import numpy as np
@@ -17,6 +19,8 @@ from qdbg.engine.browse import Axes, axes_of
 from qdbg.engine.step import Step
 from qdbg.engine.trace import Trace
 
+NAMED = 12
+"""So many calls are named where a place does not exist."""
 _PLACE = re.compile(r"(?P<spot>[^\[\]]+?)(\[(?P<element>[\w=,\s]+)\])?")
 _NUMBERS = re.compile(
     r"((?P<letters>[a-z]+)\s)?\s*(?P<numbers>\d{1,18}(\s*,\s*\d{1,18})*)\s*,?\s*", re.ASCII
@@ -67,6 +71,20 @@ def find_call(trace: Trace, name: str) -> int | None:
         if name in {node.name, node.layer or node.name}:
             return index
     return None
+
+
+def named(trace: Trace, like: str = "") -> list[str]:
+    """A name for each call, as it can be typed: the layer's, or the full one where the layer has
+    several calls. Of many only those most `like` a text, in the order of the run, and how many
+    are left out."""
+    layers = Counter(node.layer or node.name for node in trace.nodes)
+    names = [
+        node.name if layers[node.layer] > 1 else node.layer or node.name for node in trace.nodes
+    ]
+    if len(names) <= NAMED:
+        return names
+    near = set(get_close_matches(like, names, NAMED, cutoff=0))
+    return [*(name for name in names if name in near), f"and {len(names) - len(near)} more"]
 
 
 def _element(text: str, step: Step, here: int) -> int | None:
