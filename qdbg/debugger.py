@@ -13,6 +13,7 @@ from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
 from qdbg.engine.arithmetics import arithmetic_for
+from qdbg.engine.browse import place_of
 from qdbg.engine.origin import Origin, origins
 from qdbg.engine.table import signed
 from qdbg.engine.trace import Trace
@@ -194,7 +195,7 @@ class Debugger(Moving):
         if argument and not (argument.isdecimal() and 1 <= int(argument) <= len(found)):
             raise CommandError(f"there is no origin {argument!r}", expected=f"1 to {len(found)}")
         chosen = found[int(argument or 1) - 1]
-        words = f"origin of {self.step.name}[{self.element}]"
+        words = f"origin of {self.step.name}[{place_of(self.step, self.element)}]"
         words += f", {int(argument or 1)} of {len(found)}" if len(found) > 1 else ""
         if chosen.contribution is not None:
             words += f", it adds {signed(chosen.contribution)}"

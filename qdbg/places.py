@@ -11,6 +11,9 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
+from math import prod
+
+import numpy as np
 
 from qdbg.engine.browse import Axes, axes_of
 from qdbg.engine.step import Step
@@ -94,10 +97,22 @@ def _element(text: str, step: Step, here: int) -> int | None:
     letters = found["letters"]
     if letters is None and len(numbers) == 1:
         return numbers[0] if numbers[0] < step.size else None
+    if letters is None and len(numbers) != len(axes.letters) and not step.moved:
+        return _in_result(numbers, step)
     order = tuple(letters) if letters is not None else axes.letters
     if len(numbers) != len(order) or sorted(order) != sorted(axes.letters):
         return None
     return _at(dict(zip(order, numbers, strict=True)), axes)
+
+
+def _in_result(numbers: list[int], step: Step) -> int | None:
+    """The element at PyTorch's own index, where the stage has fewer or more axes than the result:
+    those of a layer that takes rows of any kind."""
+    shape = step.node.shape
+    fits = len(numbers) == len(shape) and all(map(int.__lt__, numbers, shape))
+    if not fits or prod(shape) != step.size:
+        return None
+    return int(np.ravel_multi_index(numbers, shape))
 
 
 def _named(parts: list[str], axes: Axes, here: int) -> int | None:

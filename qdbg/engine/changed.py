@@ -123,5 +123,5 @@ class ChangedTrace(Trace):
 def _with(values: Array, put: Mapping[int, float]) -> Array:
     found = np.array(values)
     for flat, value in put.items():
-        found.reshape(-1)[flat] = value
+        found.flat[flat] = value
     return readonly(found)
