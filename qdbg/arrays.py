@@ -78,7 +78,7 @@ def _npz(data: bytes, path: Path, name: str) -> object:
             if not name and len(names) != 1:
                 raise SampleError(
                     f"{path} holds {len(names)} arrays: {', '.join(names) or 'none'}",
-                    expected="one array, or its name after a colon",
+                    expected="one array, the model's one input, or its name after a colon",
                     remedy=f"write --input {path}:{names[0]}" if names else "",
                 )
             if name and name not in names:

@@ -13,13 +13,14 @@ from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
 from qdbg.engine.arithmetics import arithmetic_for
+from qdbg.engine.browse import place_of
 from qdbg.engine.origin import Origin, origins
 from qdbg.engine.table import signed
 from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
 from qdbg.moving import Moving
 from qdbg.names import FEEDS
-from qdbg.places import Place, find_place
+from qdbg.places import Place, find_place, named
 from qdbg.stops import (
     Mark,
     Stop,
@@ -111,11 +112,10 @@ class Debugger(Moving):
         here = self.step.name if text.startswith("[") else ""
         place = find_place(self.trace, here + text, self.element if here else 0)
         if place is None:
-            calls = ", ".join(node.layer or node.name for node in self.trace.nodes)
             raise CommandError(
                 f"there is no place {text!r} in this run",
                 expected="a layer, layer.stage, layer.stage[element] or [element] of this stage",
-                remedy=f"Layers: {calls}",
+                remedy=f"Layers: {', '.join(named(self.trace, here + text))}",
             )
         return place
 
@@ -195,7 +195,7 @@ class Debugger(Moving):
         if argument and not (argument.isdecimal() and 1 <= int(argument) <= len(found)):
             raise CommandError(f"there is no origin {argument!r}", expected=f"1 to {len(found)}")
         chosen = found[int(argument or 1) - 1]
-        words = f"origin of {self.step.name}[{self.element}]"
+        words = f"origin of {self.step.name}[{place_of(self.step, self.element)}]"
         words += f", {int(argument or 1)} of {len(found)}" if len(found) > 1 else ""
         if chosen.contribution is not None:
             words += f", it adds {signed(chosen.contribution)}"

@@ -7,13 +7,20 @@ another order behind its letters, PyTorch's say: `conv1[nchw 0,12,3,4]`; or by n
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from difflib import get_close_matches
+from math import prod
+
+import numpy as np
 
 from qdbg.engine.browse import Axes, axes_of
 from qdbg.engine.step import Step
 from qdbg.engine.trace import Trace
 
+NAMED = 12
+"""So many calls are named where a place does not exist."""
 _PLACE = re.compile(r"(?P<spot>[^\[\]]+?)(\[(?P<element>[\w=,\s]+)\])?")
 _NUMBERS = re.compile(
     r"((?P<letters>[a-z]+)\s)?\s*(?P<numbers>\d{1,18}(\s*,\s*\d{1,18})*)\s*,?\s*", re.ASCII
@@ -66,6 +73,20 @@ def find_call(trace: Trace, name: str) -> int | None:
     return None
 
 
+def named(trace: Trace, like: str = "") -> list[str]:
+    """A name for each call, as it can be typed: the layer's, or the full one where the layer has
+    several calls. Of many only those most `like` a text, in the order of the run, and how many
+    are left out."""
+    layers = Counter(node.layer or node.name for node in trace.nodes)
+    names = [
+        node.name if layers[node.layer] > 1 else node.layer or node.name for node in trace.nodes
+    ]
+    if len(names) <= NAMED:
+        return names
+    near = set(get_close_matches(like, names, NAMED, cutoff=0))
+    return [*(name for name in names if name in near), f"and {len(names) - len(near)} more"]
+
+
 def _element(text: str, step: Step, here: int) -> int | None:
     """The flat index of `8` (the last axis of a single row, or flat), `0,8`, `cn 8,0` or `c=8`."""
     axes = axes_of(step)
@@ -76,10 +97,22 @@ def _element(text: str, step: Step, here: int) -> int | None:
     letters = found["letters"]
     if letters is None and len(numbers) == 1:
         return numbers[0] if numbers[0] < step.size else None
+    if letters is None and len(numbers) != len(axes.letters) and not step.moved:
+        return _in_result(numbers, step)
     order = tuple(letters) if letters is not None else axes.letters
     if len(numbers) != len(order) or sorted(order) != sorted(axes.letters):
         return None
     return _at(dict(zip(order, numbers, strict=True)), axes)
+
+
+def _in_result(numbers: list[int], step: Step) -> int | None:
+    """The element at PyTorch's own index, where the stage has fewer or more axes than the result:
+    those of a layer that takes rows of any kind."""
+    shape = step.node.shape
+    fits = len(numbers) == len(shape) and all(map(int.__lt__, numbers, shape))
+    if not fits or prod(shape) != step.size:
+        return None
+    return int(np.ravel_multi_index(numbers, shape))
 
 
 def _named(parts: list[str], axes: Axes, here: int) -> int | None:

@@ -15,6 +15,7 @@ import numpy as np
 
 from qdbg.core.program import INPUT, Node, Recording
 from qdbg.core.quantity import Array
+from qdbg.engine.browse import place_of
 from qdbg.engine.step import Step
 from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
@@ -48,8 +49,8 @@ class Spot:
 def find_spot(trace: Trace, text: str) -> Spot:
     """The number that the text names. Raises CommandError."""
     match = _SPOT.fullmatch(text.strip())
-    if match is None:
-        raise _no_spot(text)
+    if match is None:  # letters of axes, which a result's elements alone have
+        return _result_spot(trace, text)
     head, given = match["head"], match["index"]
     index = None if given is None else tuple(int(n) for n in given.split(",") if n.strip())
     if head == "arithmetic" and index is None:
@@ -135,7 +136,7 @@ def _result_spot(trace: Trace, text: str) -> Spot:
     flat = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
     own = int(trace.in_stages(call, flat).reshape(-1)[place.element])
     index = tuple(int(i) for i in np.unravel_index(own, shape))
-    name = f"{name_of(trace, call)}[{place.element}]"
+    name = f"{name_of(trace, call)}[{place_of(trace.step(place.step), place.element)}]"
     return Spot("result", call, index, name)
 
 

@@ -254,10 +254,11 @@ class QdbgApp(Windows):
         self.notify(f"Picture saved: {Path(path).name}", markup=False)
 
     def _do_save(self) -> None:
-        from qdbg.session import Session, default_path, save  # noqa: PLC0415 - only when asked for
+        from qdbg.saving import saved  # noqa: PLC0415 - only when asked for
+        from qdbg.session import default_path  # noqa: PLC0415 - numpy
 
         path = self.session_path or default_path(self.debugger.recording)
-        save(Session.of(self.debugger), path)
+        where = saved(self.debugger, path)
         self.session_path = path
         trace = self.debugger.unchanged
         left = (
@@ -266,7 +267,7 @@ class QdbgApp(Windows):
             if trace.differences
             else ""
         )
-        self.notify(f"Session saved: {path}{left}", markup=False)
+        self.notify(f"Session saved: {where}{left}", markup=False)
 
     async def action_quit(self) -> None:
         """Textual's own binding of ctrl+q leaves as q does."""

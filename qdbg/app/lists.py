@@ -12,6 +12,7 @@ from qdbg.app.dialogs import Ask, Choice, Choices, Choose
 from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.widgets import fitted, tail
 from qdbg.debugger import Debugger
+from qdbg.engine.browse import place_of
 from qdbg.engine.explain import number
 from qdbg.engine.table import signed
 
@@ -195,7 +196,7 @@ def origin_list(debugger: Debugger, width: int) -> Choose:
         for nr, one in enumerate(found, 1)
     )
     step = debugger.step
-    title = f"{step.name}[{debugger.element}] came from {len(found)} elements"
+    title = f"{step.name}[{place_of(step, debugger.element)}] came from {len(found)} elements"
     return Choose(title, Choices(columns, choices), "⏎ go there; o or u comes back   esc leave")
 
 

@@ -159,11 +159,13 @@ def _head(
 def decode(data: bytes | mmap.mmap, name: str) -> tuple[dict[str, Array], dict[str, object]]:
     """What `encode` was given; the arrays lie in `data`, where that is a mapped file. Raises
     SessionError, calling the file `name`."""
-    content = _content(data, name)
+    header = _header(data, name)
+    content = _content(header, name)
     digests, metadata = content.get("digests"), content.get("content")
     if not isinstance(digests, dict) or not isinstance(metadata, dict):
         raise _damaged(name, "its description lacks a part")
-    tensors = _tensors(data, name)
+    _check_size(data, header, name)
+    tensors = _tensors(data, header, name)
     if set(tensors) != set(digests):
         raise _damaged(name, "its list of contents does not fit what it holds")
     for key, array in tensors.items():
@@ -187,9 +189,8 @@ def _shared(
     return {key: tensors[first] for key, first in same.items()}
 
 
-def _content(data: bytes | mmap.mmap, name: str) -> dict[str, Any]:
+def _content(header: Mapping[str, Any], name: str) -> dict[str, Any]:
     """The JSON text of the file's metadata; its own digest is checked here."""
-    header = _header(data, name)
     note = header.get("__metadata__")
     text = note.get(KEY) if isinstance(note, dict) else None
     if not isinstance(text, str):
@@ -237,12 +238,28 @@ def _json(text: str, name: str) -> dict[str, Any]:
     return found
 
 
-def _tensors(data: bytes | mmap.mmap, name: str) -> dict[str, Array]:
+def _check_size(data: bytes | mmap.mmap, header: Mapping[str, Any], name: str) -> None:
+    """Raise SessionError where the file is not as long as its header says."""
+    end = 0
+    for entry in header.values():
+        match entry:
+            case {"data_offsets": [int(), int(last)]} if last <= MAX_BYTES:
+                end = max(end, last)
+    whole = HEADER_BYTES + int.from_bytes(data[:HEADER_BYTES], "little") + end
+    if len(data) != whole:
+        found = f"{name} is damaged: it has {len(data)} bytes"
+        raise SessionError(found, expected=str(whole), remedy=SAVE_AGAIN)
+
+
+def _tensors(data: bytes | mmap.mmap, header: Mapping[str, Any], name: str) -> dict[str, Array]:
     module = importlib.import_module("safetensors")
     try:
-        entries = _in_place(data, name) if isinstance(data, mmap.mmap) else module.deserialize(data)
+        if isinstance(data, mmap.mmap):
+            entries = _in_place(data, header, name)
+        else:
+            entries = module.deserialize(data)
     except (module.SafetensorError, OSError, ValueError, OverflowError) as error:
-        raise _damaged(name, str(error).partition("\n")[0][:120]) from error
+        raise _damaged(name, "its list of contents does not fit its bytes") from error
     tensors: dict[str, Array] = {}
     for key, entry in entries:
         dtype = DTYPES.get(entry["dtype"])
@@ -253,12 +270,13 @@ def _tensors(data: bytes | mmap.mmap, name: str) -> dict[str, Array]:
     return tensors
 
 
-def _in_place(data: mmap.mmap, name: str) -> list[tuple[str, dict[str, Any]]]:
+def _in_place(
+    data: mmap.mmap, header: Mapping[str, Any], name: str
+) -> list[tuple[str, dict[str, Any]]]:
     """As `safetensors.deserialize`, without a copy of the numbers. Raises SafetensorError where the
     header does not fit the file."""
     with importlib.import_module("safetensors").safe_open(name, framework="np"):
         pass  # it compares every offset, shape and type with the file
-    header = _header(data, name)
     start = HEADER_BYTES + int.from_bytes(data[:HEADER_BYTES], "little")
     view = memoryview(data)[start:]
     return [

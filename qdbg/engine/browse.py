@@ -122,6 +122,16 @@ class Axes:
         return () if windows or not self.spatial or order == self.all else order
 
 
+def place_of(step: Step, element: int) -> str:
+    """The element as it is typed: the number of its row's only axis, or one of each axis; behind
+    their letters where PyTorch has the axes in another order: `nhwc 0,3,4,12`."""
+    index = step.index_of(element)
+    if step.rows <= 1:
+        return str(index[-1] if index else 0)
+    order = "".join(axes_of(step).letters) + " " if step.moved else ""
+    return order + ",".join(map(str, index))
+
+
 def axes_of(step: Step) -> Axes:
     """The axes of the step's array. The formula names the last one."""
     return Axes(_letters(step), step.shape)

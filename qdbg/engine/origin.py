@@ -11,6 +11,7 @@ from qdbg.core.op import Operand
 from qdbg.core.program import INPUT
 from qdbg.core.quantity import Array, QTensor, entries
 from qdbg.core.stage import Stage
+from qdbg.engine.browse import place_of
 from qdbg.engine.carried import Carried, carried
 from qdbg.engine.explain import number
 from qdbg.engine.rows import is_table
@@ -108,10 +109,8 @@ def _in_stage(target: Step, reached: _Reached) -> list[Origin]:
 
 
 def _place(step: Step, at: int) -> str:
-    """As it is typed: every number of the place, or the last one where there is one row only."""
-    index = step.index_of(at)
-    shown = (index[-1:] if step.rows <= 1 else index) or (0,)
-    return f"{step.name}[{','.join(map(str, shown))}]"
+    """As it is typed."""
+    return f"{step.name}[{place_of(step, at)}]"
 
 
 def _in_inputs(trace: Trace, step: Step, reached: _Reached, places: Carried) -> list[Origin]:

@@ -14,9 +14,12 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage
 from qdbg.engine.compare import delta, differs, largest, unlike
 from qdbg.engine.simulate import Simulation
+from qdbg.ops import registry
 
 OF_INPUTS = frozenset({"x_c", "x_q"})
 """The symbols of stages whose elements are inputs: the centred ones, the quantized ones."""
+FLAT = 2
+"""Results of so many axes have no image."""
 BYTE = 255
 """The largest distance of two values of a byte."""
 
@@ -98,6 +101,12 @@ class Step:
     def rows(self) -> int:
         """How many rows of elements there are: samples, positions of an image."""
         return int(np.prod(self.shape[:-1], dtype=np.int64))
+
+    @property
+    def moved(self) -> bool:
+        """Whether the channels are the last axis here, and PyTorch has them before the image."""
+        stage, op = self.stage, registry().get(self.node.op)
+        return stage is not None and op is not None and op.channels_last and len(self.shape) > FLAT
 
     def index_of(self, element: int) -> tuple[int, ...]:
         """The element's position, from its flat index; without elements the first one's."""

@@ -8,9 +8,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from qdbg.core.op import NotSimulated
+from qdbg.core.program import Node
 from qdbg.core.quantity import Array
+from qdbg.engine.browse import PLAIN
 from qdbg.engine.compare import delta, differs
 from qdbg.engine.trace import Trace
+from qdbg.ops import registry
 
 SHOWN = 5
 """How many elements of a call are named; the others are counted."""
@@ -36,15 +39,27 @@ class CallDifferences:
     elements: tuple[Element, ...]
     """The first ones."""
     shape: tuple[int, ...]
+    letters: str = ""
+    """Of the axes, where a place is typed in another order: `nchw`."""
 
     def place(self, element: Element) -> str:
         """The element as `--element` and `go` take it: `fc1:linear[8]`."""
         rows = int(np.prod(self.shape[:-1], dtype=np.int64))
-        index = element.index if rows > 1 else element.index[-1:]
-        return f"{self.name}[{','.join(str(i) for i in index)}]" if index else self.name
+        index = element.index if rows > 1 or self.letters else element.index[-1:]
+        order = f"{self.letters} " if self.letters else ""
+        return f"{self.name}[{order}{','.join(str(i) for i in index)}]" if index else self.name
 
 
-def call_differences(name: str, simulated: Array, captured: Array) -> CallDifferences | None:
+def order_of(node: Node) -> str:
+    """The letters of the axes of the call's result in PyTorch's order, where the stages have them
+    in another one; else nothing."""
+    op = registry().get(node.op)
+    return PLAIN.get(len(node.shape), "") if op is not None and op.channels_last else ""
+
+
+def call_differences(
+    name: str, simulated: Array, captured: Array, letters: str = ""
+) -> CallDifferences | None:
     """What differs in one call, or None where nothing does."""
     with np.errstate(invalid="ignore", over="ignore"):
         found = np.argwhere(differs(simulated, captured))
@@ -55,13 +70,13 @@ def call_differences(name: str, simulated: Array, captured: Array) -> CallDiffer
     elements = tuple(
         Element(i, captured[i].item(), simulated[i].item(), change[i].item()) for i in first
     )
-    return CallDifferences(name, len(found), elements, captured.shape)
+    return CallDifferences(name, len(found), elements, captured.shape, letters)
 
 
 def trace_differences(trace: Trace) -> tuple[CallDifferences, ...]:
     """Every simulated call that differs, in the order of the run."""
     return _all(
-        call_differences(node.name, made.result, trace.recording.values[call])
+        call_differences(node.name, made.result, trace.recording.values[call], order_of(node))
         for call, node in enumerate(trace.nodes)
         if not isinstance(made := trace.simulation(call), NotSimulated)
     )

@@ -7,12 +7,13 @@ from collections.abc import Iterator
 import numpy as np
 
 from qdbg.core.op import NotSimulated
+from qdbg.engine.browse import place_of
 from qdbg.engine.explain import way
 from qdbg.engine.step import Step
 from qdbg.engine.terms import Term, Terms, lost_outputs, terms
 from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
-from qdbg.headless.differences import call_differences, plain, signed
+from qdbg.headless.differences import call_differences, order_of, plain, signed
 from qdbg.headless.show import aligned, call_title
 from qdbg.places import find_place
 
@@ -27,7 +28,7 @@ def element_text(trace: Trace, text: str) -> str:
         calls = ", ".join(node.name for node in trace.nodes)
         raise CommandError(
             f"--element {text!r} names no element of this run",
-            expected="call[element], such as fc1:linear[8]",
+            expected=f"call[element], such as fc1:linear[8]{_axes(trace, text)}",
             remedy=f"Calls: {calls}",
         )
     with np.errstate(all="ignore"):
@@ -38,11 +39,23 @@ def element_text(trace: Trace, text: str) -> str:
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
+def _axes(trace: Trace, text: str) -> str:
+    """Which elements the place has, where only its element is wrong."""
+    place = find_place(trace, text.partition("[")[0])
+    if place is None:
+        return ""
+    step = trace.step(place.step)
+    last = place_of(step, step.size - 1) if step.size else "none"
+    own = f"; elements of {step.name} go up to [{last}]"
+    result = ",".join(str(n - 1) for n in step.node.shape)
+    letters = order_of(step.node)
+    return f"{own}, in PyTorch's order [{letters} {result}]" if letters and step.moved else own
+
+
 def _head(trace: Trace, step: Step, element: int) -> list[str]:
     source = f", {step.node.source}" if step.node.source else ""
-    position = ",".join(str(i) for i in step.index_of(element))
     return [
-        f"{step.name}[{position}]  {call_title(trace, step.call)}{source}, "
+        f"{step.name}[{place_of(step, element)}]  {call_title(trace, step.call)}{source}, "
         f"under {trace.arithmetic.name}",
         _result(trace, step, element),
     ]

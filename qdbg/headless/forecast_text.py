@@ -172,10 +172,7 @@ def _pair_lines(report: Report, node: Node, tally: Tally, pairs: dict[Key, Cut])
     if not pairs:
         return ["with these samples no pair leaves int16"]
     channels = len({channel for channel, _ in pairs})
-    lines = [
-        f"{_count(len(pairs), 'pair')} of {_count(channels, 'channel')} leave int16 with these "
-        "samples"
-    ]
+    lines = [leaving(len(pairs), channels)]
     for (channel, number), cut in ranked(pairs)[:SHOWN]:
         often = f"{_count(cut.times, 'time')} in {_count(cut.samples, 'run')}"
         lines.append(
@@ -184,6 +181,14 @@ def _pair_lines(report: Report, node: Node, tally: Tally, pairs: dict[Key, Cut])
         )
     hidden = len(pairs) - SHOWN
     return [*lines, f"… and {_count(hidden, 'pair')} more"] if hidden > 0 else lines
+
+
+def leaving(pairs: int, channels: int) -> str:
+    """How many pairs exceed int16."""
+    verb = "leaves" if pairs == 1 else "leave"
+    return (
+        f"{_count(pairs, 'pair')} of {_count(channels, 'channel')} {verb} int16 with these samples"
+    )
 
 
 def _bound(report: Report, node: Node, bound: Bound) -> list[str]:

@@ -7,12 +7,19 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from qdbg.core.program import Recording
+from qdbg.core.program import Node, Recording
 from qdbg.core.quantity import Array
 from qdbg.engine.trace import Trace
 from qdbg.errors import GoldenError
 from qdbg.golden import TIMEOUT, Golden, load
-from qdbg.headless.differences import call_differences, element_lines, plain, signed
+from qdbg.headless.differences import (
+    CallDifferences,
+    call_differences,
+    element_lines,
+    order_of,
+    plain,
+    signed,
+)
 from qdbg.headless.output import write_error
 from qdbg.ops import registry
 from qdbg.places import find_place
@@ -85,9 +92,13 @@ def golden_elements(golden: Golden) -> list[str]:
     return [
         line
         for call, column in golden.columns.items()
-        if (found := call_differences(nodes[call].name, column.values, values[call])) is not None
+        if (found := _differences(nodes[call], column.values, values[call])) is not None
         for line in element_lines(found, "captured", "golden")
     ]
+
+
+def _differences(node: Node, golden: Array, captured: Array) -> CallDifferences | None:
+    return call_differences(node.name, golden, captured, order_of(node))
 
 
 def golden_verdict(golden: Golden) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from qdbg.capture import Request, capture
 from qdbg.core.program import Recording
 from qdbg.errors import ModelError, SessionError
-from qdbg.headless.differences import CallDifferences, call_differences
+from qdbg.headless.differences import CallDifferences, call_differences, order_of
 from qdbg.headless.output import Progress
 from qdbg.reader import read_model
 from qdbg.samples import Sample
@@ -95,7 +95,8 @@ def compare_recordings(before: Recording, now: Recording) -> Recapture:
         problems.append(f"recorded with {kernels[0]}, now with {kernels[1]}")
     values = dict(zip(names[1], now.values, strict=True))
     differing = []
-    for name, recorded in zip(names[0], before.values, strict=True):
+    for node, recorded in zip(before.program.nodes, before.values, strict=True):
+        name = node.name
         today = values.get(name)
         if today is None:
             continue  # named above, with the calls
@@ -103,7 +104,7 @@ def compare_recordings(before: Recording, now: Recording) -> Recapture:
             form = f"{today.dtype}{list(today.shape)}, not {recorded.dtype}{list(recorded.shape)}"
             problems.append(f"{name} is {form}")
             continue
-        found = call_differences(name, today, recorded)
+        found = call_differences(name, today, recorded, order_of(node))
         if found is not None:
             differing.append(found)
     environment = now.environment

@@ -8,8 +8,8 @@ from pathlib import Path
 
 from qdbg.debugger import Debugger
 from qdbg.errors import QdbgError
+from qdbg.saving import saved
 from qdbg.script import SAVE, Line
-from qdbg.session import Session, save
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,8 +33,7 @@ def _run(debugger: Debugger, line: Line) -> Ran | None:
         if line.only_on and line.argument in _set(debugger, line.name):
             return None
         if line.name == SAVE:
-            save(Session.of(debugger), Path(line.argument))
-            reason = f"saved {line.argument}"
+            reason = f"saved {saved(debugger, Path(line.argument))}"
         else:
             reason = debugger.execute(line.command).reason
     except QdbgError as error:

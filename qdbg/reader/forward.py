@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ast
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from qdbg.reader.allow import check
 from qdbg.reader.archive import SAVE
 from qdbg.reader.backend import Backend
 from qdbg.reader.graph import generated_source
+from qdbg.reader.inputs import check_inputs
 from qdbg.reader.interpreter import Interpreter
 from qdbg.reader.source import Source, read_source
 
@@ -105,6 +107,7 @@ def _of_graph(model: Model, texts: tuple[str, str]) -> Forward:
         raise ForwardError(f"{found.path.name}: there is no forward")
     try:
         check(function, found, kind)
+        check_inputs(function, found.path)
     except RecursionError as error:
         raise ForwardError(f"{found.path.name} is nested too deeply") from error
     return Forward(model, found, trusted=False)
@@ -135,10 +138,21 @@ def _check_class(source: Source, path: str, layer: Layer, trust: bool) -> None:
             expected=f"class {layer.kind}; classes in the file: {known}",
             remedy="Give the Python file that defines it: --source FILE",
         )
+    function = source.forward_of(layer.kind) if not trust else _if_clear(source, layer.kind)
+    if function is not None and not path:
+        check_inputs(function, source.path)
     if trust:
         return
-    function = source.forward_of(layer.kind)
     if function is None and not source.is_sequential(layer.kind):
         raise ForwardError(f"{source.path.name}: class {layer.kind} has no forward")
     if function is not None:
         check(function, source, layer.kind)
+
+
+def _if_clear(source: Source, kind: str) -> ast.FunctionDef | None:
+    """The class's forward where its syntax tells which one that is."""
+    try:
+        function = source.forward_of(kind)
+    except ForwardError:
+        return None
+    return None if function is None or function.decorator_list else function

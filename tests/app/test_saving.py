@@ -15,6 +15,17 @@ async def test_saving_where_values_differ_says_what_a_replay_will_report(tmp_pat
         assert f"will report {app.debugger.trace.differences} differences" in said[0]
 
 
+async def test_saving_says_that_it_made_the_folder(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    app, said = app_on(), []
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        app.session_path = None
+        monkeypatch.setattr(app, "notify", lambda text, **_: said.append(text))
+        await pilot.press("ctrl+s")
+        assert said[0].endswith(".qdbg (made the folder sessions)")
+
+
 async def test_a_session_is_saved_and_opened_again(tmp_path):
     app = app_on()
     async with app.run_test() as pilot:

@@ -13,7 +13,7 @@ import pytest
 import safetensors.numpy
 
 from qdbg.core import container, replacing
-from qdbg.core.container import decode, encode, pack, read, unpack, write
+from qdbg.core.container import SAVE_AGAIN, decode, encode, pack, read, unpack, write
 from qdbg.errors import SessionError
 from tests import synthetic
 
@@ -111,6 +111,15 @@ def test_one_flipped_bit_of_a_tensor_is_found_and_named(data, key, words):
     with pytest.raises(SessionError, match="damaged") as caught:
         decode(bytes(broken), "x.qdbg")
     assert words in caught.value.found
+
+
+@pytest.mark.parametrize("change", [b"xx", b""])
+def test_a_file_of_another_length_is_refused_with_both_lengths(data, change):
+    broken = data + change if change else data[:-3]
+    with pytest.raises(SessionError) as caught:
+        decode(broken, "x.qdbg")
+    assert caught.value.found == f"x.qdbg is damaged: it has {len(broken)} bytes"
+    assert (caught.value.expected, caught.value.remedy) == (str(len(data)), SAVE_AGAIN)
 
 
 def test_no_flipped_bit_anywhere_goes_unseen(data):

@@ -1,12 +1,14 @@
 """The debugger moves in both directions and says why it stopped."""
 
 import itertools
+from types import SimpleNamespace
 
 import pytest
 
 from qdbg.commands import BY_ID, COMMANDS, GROUPS
 from qdbg.debugger import Debugger
 from qdbg.errors import CommandError
+from qdbg.places import named
 from tests.synthetic import recording, with_unknown_op
 
 
@@ -175,6 +177,25 @@ def test_a_wrong_command_changes_nothing_and_says_what_would_be_right(debugger, 
         debugger.execute(command)
     assert part in caught.value.message
     assert (debugger.stop, len(debugger.history)) == before
+
+
+def calls_of(*calls):
+    """What is named of a run in which layers are called: `lstm:ih_l0`."""
+    return SimpleNamespace(
+        nodes=[SimpleNamespace(name=call, layer=call.partition(":")[0]) for call in calls]
+    )
+
+
+def test_a_place_that_is_missing_is_told_each_call_by_a_name_of_its_own():
+    assert named(calls_of("lstm:ih_l0", "lstm:hh_l0", "fc:linear")) == [
+        "lstm:ih_l0",
+        "lstm:hh_l0",
+        "fc",
+    ]
+    many = named(calls_of(*(f"layer{n}:linear" for n in range(40))), "layer17.mac")
+    assert "layer17" in many
+    assert len(many) < 20
+    assert many[-1].endswith("more")
 
 
 def test_the_history_replayed_leads_to_the_same_stops(debugger):

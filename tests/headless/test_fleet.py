@@ -10,6 +10,7 @@ import sys
 import numpy as np
 import pytest
 
+from qdbg.headless.forecast_text import leaving
 from qdbg.sets import sample_set
 from tests.headless.conftest import MODEL, ROOT, python
 
@@ -127,6 +128,11 @@ def test_a_prediction_says_which_machines_change_what(rows, qdbg):
     for words in ("leave int16 with these samples", "an input exists that makes", "right"):
         assert words in out
     assert "sums are exact on any input" in out
+
+
+def test_one_pair_leaves_int16_and_several_leave_it():
+    assert leaving(1, 1) == "1 pair of 1 channel leaves int16 with these samples"
+    assert leaving(3, 2) == "3 pairs of 2 channels leave int16 with these samples"
 
 
 def test_the_command_of_a_sample_that_changes_class_shows_it(qdbg):

@@ -29,6 +29,14 @@ def test_each_command_is_printed_with_where_it_led_and_why(qdbg, session, tmp_pa
     assert [done.command for done in load(out_file).history] == ["continue", "next", "undo"]
 
 
+def test_saving_says_which_folder_was_made_for_it(qdbg, session, tmp_path):
+    path = tmp_path / "new" / "out.qdbg"
+    _, first, _ = qdbg("show", session, "--run", f"save {path}")
+    _, again, _ = qdbg("show", session, "--run", f"save {path}")
+    assert first.splitlines()[0].endswith(f"saved {path} (made the folder {path.parent})")
+    assert again.splitlines()[0].endswith(f"saved {path}")
+
+
 def test_break_and_watch_come_before_the_run_and_are_set_once(qdbg, session):
     options = ("--break", "fc2.mac[2]", "--break", "fc2.mac[2]", "--break", "difference",
                "--watch", "acc", "--run", "c; c")  # fmt: skip

@@ -205,6 +205,26 @@ def test_what_goes_wrong_while_it_runs_is_an_error_with_its_line(tmp_path, body)
     assert caught.value.found.startswith(("net.py:", "seq is given"))
 
 
+@pytest.mark.parametrize("trust", [False, True])
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ("self, a, b", "net.py:9: forward takes 2 inputs: a, b"),
+        ("self, x, mask, scale=1", "net.py:9: forward takes 2 inputs: x, mask"),
+        ("self", "net.py:9: forward takes no input"),
+    ],
+)
+def test_a_model_of_another_number_of_inputs_is_refused_before_it_runs(
+    tmp_path, trust, arguments, says
+):
+    (tmp_path / "net.py").write_text(f"{HEAD}    def forward({arguments}):\n        return 1\n")
+    with pytest.raises(ForwardError) as caught:
+        find_forward(model_in(tmp_path), None, trust=trust)
+    assert caught.value.found == says
+    assert caught.value.expected == "one, because qdbg gives a model one input"
+    assert ("self.model(" in caught.value.remedy) == ("2 inputs" in says)
+
+
 def test_a_class_inherits_its_forward_inside_the_file(tmp_path):
     head = HEAD.replace("class Net(nn.Module):", "class Base(nn.Module):")
     text = (
