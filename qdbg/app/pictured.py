@@ -182,6 +182,8 @@ def _counted(picture: Picture, gap: str) -> Content:
     parts: list[Part] = [("here ", "$secondary")]
     if counts.differences is None:
         parts.append(("nothing to compare", "$secondary"))
+    elif not step.differences:
+        parts = [("✓ no channel differs", "$secondary")]
     else:
         parts.append((f"{counts.differences} ≠", "bold $warning" if counts.differences else ""))
         parts.append((f" of {step.differences}", "$secondary"))

@@ -1,4 +1,4 @@
-"""How results are rounded, and on which side of that the zero point is added."""
+"""How results are rounded."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import numpy as np
 from qdbg.assumptions.bias import INTEGER
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
 from qdbg.assumptions.plan import Edit, Plan, Stages, in_place_of, making
-from qdbg.core.arithmetic import ARITHMETICS, f32, f64, i64, rne, sat32
+from qdbg.core.arithmetic import ARITHMETICS, f64, i64, rne, sat32
 from qdbg.core.quantity import Array
 from qdbg.core.roundings import (
     downward,
@@ -21,8 +21,7 @@ from qdbg.core.roundings import (
     upward,
 )
 from qdbg.core.stage import Stage, stage
-from qdbg.ops import _fbgemm, _textbook
-from qdbg.ops._clamp import clamp
+from qdbg.ops import _textbook
 
 ROUNDINGS: dict[str, Callable[[Array], Array]] = {
     "half-away": half_away,
@@ -184,39 +183,6 @@ def _by_integers(plan: Plan) -> Variants:
             yield name, plan.edited(_fixed_edit(made))
 
 
-@stage("requantize", output="z int32 [C]", formula="z[c] = rne(s[c] + y_zp)")
-def rounded_together(s: Array, y_zp: Array) -> Array:
-    """Add the zero point, then round to the nearest integer, half to even."""
-    return sat32(rne(f32(f64(s) + f64(y_zp)) if s.dtype == np.float32 else f64(s) + f64(y_zp)))
-
-
-def _before(stages: Stages) -> Stages:
-    kept = tuple(s for s in stages if s.name != "round")
-    return in_place_of(kept, "zero point", rounded_together)
-
-
-def _behind(stages: Stages) -> Stages:
-    kept = tuple(s for s in stages if s.name not in {"zero point", "clamp"})
-    rounded = (
-        _fbgemm.round_half_even,
-        _textbook.textbook_zero_point,
-        clamp,
-    )
-    return in_place_of(kept, "round", *rounded)
-
-
-def _order(plan: Plan) -> Variants:
-    if plan.kernel is None:
-        if plan.op.name == "quantize" and plan.arithmetic.quantize in OTHER_QUANTIZE:
-            other = OTHER_QUANTIZE[plan.arithmetic.quantize]
-            yield "", replace(plan, arithmetic=replace(plan.arithmetic, quantize=other))
-        return
-    yield "", plan.edited(_before if plan.by_multiplier else _behind)
-
-
-OTHER_QUANTIZE = {"fused": "divide", "divide": "fused"}
-
-
 HYPOTHESES = (
     Hypothesis(
         "rounding",
@@ -242,13 +208,5 @@ HYPOTHESES = (
         "add the bias and multiply in float32, and round half to even",
         _fixed_point_and_bias,
         weight=2,
-    ),
-    Hypothesis(
-        "zero-point-order",
-        "zero point order",
-        "the zero point is added on the other side of rounding",
-        "oneDNN and quantize_per_tensor add it before rounding, FBGEMM and QNNPACK behind it",
-        "round and add in the engine's order: with an odd zero point a tie goes the other way",
-        _order,
     ),
 )

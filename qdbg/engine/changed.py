@@ -82,9 +82,10 @@ class ChangedTrace(Trace):
         put = self._replaced.results.get(call)
         if isinstance(found, NotSimulated) or not put:
             return found
-        last = found.stages[-1].output
-        values = {**found.values, last: _with(found.values[last], self.as_stages(call, put))}
-        return replace(found, values=values, result=_with(found.result, put))
+        last, placed = found.stages[-1].output, self.as_stages(call, put)
+        values = {**found.values, last: _with(found.values[last], placed)}
+        gave = {flat: found.values[last].flat[flat] for flat in placed}
+        return replace(found, values=values, result=_with(found.result, put), replaced=gave)
 
     def as_stages(self, call: int, put: Mapping[int, float]) -> dict[int, float]:
         """The same numbers by the flat index in the stages' order of axes."""

@@ -17,7 +17,7 @@ from qdbg.core.op import NotSimulated
 from qdbg.core.pairs import pair_members
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage
-from qdbg.engine.explain import element_of, ends_int32
+from qdbg.engine.explain import element_of, ends_int32, gave_before
 from qdbg.engine.formula import (
     FUNCTIONS,
     Applied,
@@ -120,6 +120,8 @@ class Writer:
     def add(self, general: Stage) -> None:
         """Add the stage's line and what it needs. Raises CommandError."""
         stage = general.at(self.simulation.values, self.index)
+        if gave_before(stage, self.simulation, self.index) is not None:
+            raise _refused(stage, "its number was put in by a what-if; z shows the original run")
         try:
             formula = read(stage.formula)
         except Unread as problem:

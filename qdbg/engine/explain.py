@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
+from itertools import islice
 from types import MappingProxyType
 
 import numpy as np
@@ -32,6 +33,8 @@ _SYMBOL = re.compile(r"([A-Za-z_]\w*)(\[(?:[^\[\]]|\[[^\]]*\])*\])?(\()?")
 _BAG = re.compile("^sum of | over each .*$")
 _ELSEWHERE = re.compile(r"\[(\w+)\[\w\]\]")
 """The place of an operand whose element stands at a place that another operand tells."""
+EVERY = "[..]"
+"""The place of an operand of which all numbers are meant, whatever the element is."""
 OVER = "[over "
 """Before the name of an axis: `e[over dim]` stands for all of e along it."""
 _FUNCTIONS = frozenset({"f32", "rne", "sat16", "sat32", "min", "max", "fma32"})
@@ -121,12 +124,21 @@ def line(stage: Stage, made: Simulation, index: tuple[int, ...]) -> Line:
     left, _, right = stage.formula.partition(" = ")
     position = _position(made.values[stage.output], index) if "[" in left else ""
     name = left.partition("[")[0] + (f"[{position}]" if position else "")
-    value = element_of(made.values[stage.output], index)
+    put, gave = element_of(made.values[stage.output], index), gave_before(stage, made, index)
+    value = put if gave is None else gave
     result, numbers = number(value), _with_numbers(right, made, index)
     if numbers != result and ends_int32(stage, value):
         numbers += KEPT
     steps = [name, result] if numbers == result else [name, numbers, result]
-    return Line(stage.formula, " = ".join(steps), stage.explanation)
+    instead = "" if gave is None else f", replaced by {number(put)}"
+    return Line(stage.formula, " = ".join(steps) + instead, stage.explanation)
+
+
+def gave_before(stage: Stage, made: Simulation, index: tuple[int, ...]) -> object:
+    """What the stage gave for an element that a what-if put another number in for; else None."""
+    if not made.replaced or stage.output != made.stages[-1].output:
+        return None
+    return made.replaced.get(int(np.ravel_multi_index(index, made.values[stage.output].shape)))
 
 
 def ends_int32(stage: Stage, value: object) -> bool:
@@ -237,7 +249,7 @@ def _value(
         return "×".join(number(each) for each in array)
     letters = place.strip("[]").split(",")
     inner = [places[letter] for letter in letters if letter in places]
-    if not inner and (array.ndim > len(index) or place.startswith(OVER)):
+    if not inner and (array.ndim > len(index) or place.startswith((OVER, EVERY))):
         return _row(array, place, made, index)
     if not inner:
         return number(element_of(array, index))
@@ -258,14 +270,20 @@ def _in_window(
 def _row(array: Array, place: str, made: Simulation, index: tuple[int, ...]) -> str:
     """All that an element is found from: the last axis of an operand that has one more than the
     result, or the axis that the place names."""
+    if place == EVERY:
+        return _listed(array.flat, array.size)
     if place.startswith(OVER):
         axis = int(made.values[place.removeprefix(OVER).rstrip("]")])
         row = np.moveaxis(array, axis, -1)[tuple(n for i, n in enumerate(index) if i != axis)]
     else:
         row = array[index].ravel()
-    few = len(row) if len(row) <= SHOWN_TERMS else SHOWN_TERMS - 1
-    shown = ", ".join(number(each) for each in row[:few])
-    return f"[{shown}]" if few == len(row) else f"[{shown}, … ({len(row)} values)]"
+    return f"[{_listed(row, len(row))}]"
+
+
+def _listed(values: Iterable[object], count: int) -> str:
+    few = count if count <= SHOWN_TERMS else SHOWN_TERMS - 1
+    shown = ", ".join(number(each) for each in islice(values, few))
+    return shown if few == count else f"{shown}, … ({count} values)"
 
 
 def _substitute(formula: str, value: Callable[[str, str], str]) -> str:
@@ -278,7 +296,7 @@ def _substitute(formula: str, value: Callable[[str, str], str]) -> str:
         except KeyError:  # a word of the formula that is no operand: `if`, `else`
             return match.group(0)
         before = formula[: match.start()].rstrip()
-        signed = text.startswith("-") and before[-1:] in {"−", "·", "+", "/"}
+        signed = text.startswith("-") and before[-1:] in {"−", "-", "·", "+", "/"}
         return (f"({text})" if signed else text) + call
 
     return _SYMBOL.sub(replaced, formula)

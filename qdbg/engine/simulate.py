@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from itertools import pairwise, takewhile
 from math import prod
 from typing import Any
@@ -37,6 +37,9 @@ class Simulation:
     """Operands, constants and results of the stages, by symbol."""
     result: Array
     """The last stage's integers (uint8, int8) or float32, in the shape of the call's result."""
+    replaced: Mapping[int, object] = field(default_factory=dict)
+    """Of a what-if: by its flat index in the last stage what that gave for an element that another
+    number was put in for."""
 
     @property
     def bytes(self) -> int:

@@ -29,7 +29,8 @@ class Fare:
     elements: int
     """Elements compared."""
     max_delta: float
-    """The largest |Δ| of a quantized result; 0 where none differs."""
+    """The largest |Δ| of a quantized result, or of a float32 one where only such differ; 0 where
+    nothing does."""
     not_simulated: int
     """Calls that are not simulated."""
 
@@ -81,16 +82,13 @@ def survey(
 
 def _fare(trace: Trace, names: tuple[str, ...]) -> Fare:
     compared = [c for c in trace.comparisons if c.status != "not simulated"]
-    quantized = [
-        c.max_delta
-        for c, node in zip(trace.comparisons, trace.nodes, strict=True)
-        if node.output is not None
-    ]
+    both = zip(trace.comparisons, trace.nodes, strict=True)
+    quantized = max((c.max_delta for c, node in both if node.output is not None), default=0)
     return Fare(
         names,
         trace.arithmetic.library,
         sum(c.differences for c in compared),
         sum(c.elements for c in compared),
-        max(quantized, default=0),
+        quantized or max((c.max_delta for c in compared), default=0),
         len(trace.nodes) - len(compared),
     )

@@ -224,14 +224,14 @@ def _golden(step: Step) -> list[Column]:
 def _operands(step: Step, stage: Stage, by_row: bool) -> list[Column]:
     """Those with a value of its own for each element; of an embedding also those by its row."""
     found = []
+    own = stage.formula.partition(" = ")[0].partition("[")[2] or f"{_letters(step)[-1]}]"
     for name in stage.parameters:
         array = of_each(step, name)
         if array is None or not array.ndim:
             continue
         along = array.ndim == 1 and array.shape[-1:] == step.shape[-1:] and array.size > 1
         if along or by_row or array.shape == step.shape:
-            place = "" if by_row else f"[{_letters(step)[-1]}]"
-            found.append(_column(f"{name}{place}", array))
+            found.append(_column(name if by_row else f"{name}[{own}", array))
     return found
 
 

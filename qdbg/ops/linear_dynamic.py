@@ -20,7 +20,7 @@ ARBITRARY = 0.1
 """The scale of an input that is 0 everywhere."""
 
 
-@stage("range", output="x_min float32", formula="x_min = min(x[0], x[1], …, 0)", constant=True)
+@stage("range", output="x_min float32", formula="x_min = min(x[..], 0)", constant=True)
 def smallest(x: Array) -> Array:
     """The smallest input of the whole call, or 0 if all are above it: 0 must be representable."""
     return f32(np.min(x, initial=0))
@@ -32,7 +32,7 @@ def whole_range() -> Array:
     return np.array(FULL, np.int32)
 
 
-@stage("range", output="x_max float32", formula="x_max = max(x[0], x[1], …, 0)", constant=True)
+@stage("range", output="x_max float32", formula="x_max = max(x[..], 0)", constant=True)
 def largest(x: Array) -> Array:
     """The largest input of the whole call, or 0 if all are below it."""
     return f32(np.max(x, initial=0))
@@ -41,7 +41,7 @@ def largest(x: Array) -> Array:
 @stage(
     "scale",
     output="x_scale float64",
-    formula="x_scale = (x_max − x_min) / top, not below 6.1e-5; 0.1 if x_max = x_min",
+    formula="x_scale = (x_max − x_min) / top, not below 6.1e-5; 0.1 where it vanishes",
     constant=True,
 )
 def input_scale(x_max: Array, x_min: Array, top: Array) -> Array:

@@ -44,7 +44,7 @@ REDUCED = (reduced_bottom, reduced_top)
 @stage(
     "scale",
     output="y_scale float64",
-    formula="y_scale = (x_max − x_min) / (top − bottom), not below 6.1e-5; 0.1 if x_max = x_min",
+    formula="y_scale = (x_max − x_min) / (top − bottom), not below 6.1e-5; 0.1 where it vanishes",
     constant=True,
 )
 def scale(x_max: Array, x_min: Array, top: Array, bottom: Array) -> Array:

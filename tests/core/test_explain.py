@@ -1,6 +1,7 @@
 """Formulas with the user's numbers say what really was computed."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -155,3 +156,10 @@ def test_a_sum_of_a_convolution_shows_the_terms_of_every_channel():
     shown = explain(step, step.simulated.size - 1)[0].numbers
     assert f"{first}·" in shown
     assert "… (27 terms)" in shown
+
+
+def test_the_largest_difference_of_floats_counts_where_only_those_differ():
+    made = recording()
+    values = (*made.values[:-1], made.values[-1] + np.float32(0.5))
+    (fare, *_) = (f for f in survey(replace(made, values=values)) if "fbgemm-avx2" in f.names)
+    assert (fare.differences, round(fare.max_delta, 4)) == (3, 0.5)

@@ -6,7 +6,7 @@ import pytest
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.engine.explain import line
 from qdbg.engine.simulate import Simulation
-from qdbg.ops import registry
+from qdbg.ops import linear_dynamic, registry
 
 
 def explained(name, stage, index, **changed):
@@ -42,3 +42,14 @@ def test_softmax_shows_the_values_along_its_axis(dim, shown):
     x_q = np.array([[180, 170], [160, 190]], np.uint8)
     found = explained("softmax", "largest", (0, 0), x_q=x_q, dim=dim, size=2)
     assert found.endswith(f" = max of {shown} = 85.0")
+
+
+def test_a_range_shows_the_numbers_that_it_is_of():
+    arithmetic = ARITHMETICS["textbook"]
+    values = {"x": np.array([[0.5, -1.5], [2.0, 0.25], [1.0, 1.0]], np.float32)}
+    smallest = linear_dynamic.smallest
+    values["x_min"] = np.asarray(smallest.run(values))
+    made = Simulation(arithmetic, (smallest,), {}, None, values, values["x_min"])
+    for index in ((0, 0), (2, 1)):
+        found = line(smallest, made, index).numbers
+        assert found == "x_min = min(0.5, -1.5, 2.0, … (6 values), 0) = -1.5"

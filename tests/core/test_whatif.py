@@ -10,6 +10,8 @@ from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Program, Unseen
 from qdbg.core.quantity import QParams
 from qdbg.debugger import Debugger
+from qdbg.engine.computation import computation
+from qdbg.engine.explain import explain
 from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
 from qdbg.session import Session, load, save
@@ -207,3 +209,15 @@ def test_an_older_recording_says_that_it_does_not_tell_of_decisions(made):
         debugger.execute("set fc1.b[0] = 9")
         assert not_known(debugger.trace).endswith(words)
         assert bool(not_known(debugger.trace)) == bool(words)
+
+
+def test_the_equation_of_a_replaced_integer_says_what_it_would_be(debugger):
+    debugger.execute("go fc1.clamp[3]")
+    before = debugger.step.simulated.flat[3]
+    debugger.execute("set fc1[3] = 99")
+    step = debugger.trace.step(debugger.step.index)
+    line = explain(step, 3)[0].numbers
+    assert line.endswith(f" = {before}, replaced by 99")
+    assert ", replaced by" not in explain(step, 4)[0].numbers
+    with pytest.raises(CommandError, match="put in by a what-if"):
+        computation(debugger.trace, step, 3)

@@ -1,0 +1,51 @@
+"""PyTorch adds the zero point before it rounds in some kernels, the textbook always behind."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.program import Environment, Node, Program, Recording
+from qdbg.core.quantity import QParams, QTensor
+from qdbg.engine.diagnose import diagnose
+from qdbg.engine.trace import Trace
+
+INPUT = QParams.per_tensor(0.5, 137)
+"""An odd zero point: a tie goes to the other neighbour on the other side of rounding."""
+
+
+def causes(op, shape, out, settings, output=INPUT):
+    """What explains that PyTorch's integers of a call are not the textbook's."""
+    q = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
+    node = Node(f"x:{op}", op, "", None, (-3,), out, "quint8", output, (), settings)
+    made = Recording(
+        model="pieces", sha256="", sample="random", input=np.zeros(0, np.float32),
+        environment=Environment("fbgemm", "avx2", "2.13.0", "", "", True),
+        program=Program((node,), {}), values=(np.zeros(out, np.uint8),),
+        constants=(QTensor(q, INPUT),),
+    )  # fmt: skip
+    captured = Trace(made, ARITHMETICS["fbgemm-avx2"]).simulation(0).result
+    made = replace(made, values=(captured,))
+    found = diagnose(Trace(made, ARITHMETICS["textbook"]), 0, captured)
+    return [verdict.names for verdict in found.causes]
+
+
+HALVED = QParams.per_tensor(1.0, 137)
+SLOPE = {"negative_slope": 0.5}
+POOL = {"kernel_size": [2, 1], "stride": [2, 1], "padding": [0, 0]}
+
+
+@pytest.mark.parametrize(
+    ("call", "cause"),
+    [
+        (("mean", (2, 6, 8), (2, 8), {"dim": [1]}), "zero-point-order"),
+        (("mean", (64, 6), (64,), {"dim": [1]}), "zero-point-order"),
+        (("avg_pool2d", (1, 4, 6, 6), (1, 4, 3, 6), POOL), "zero-point-order"),
+        (("adaptive_avg_pool2d", (1, 4, 6, 6), (1, 4, 3, 6), {}), "zero-point-order"),
+        (("leaky_relu", (31,), (31,), SLOPE, HALVED), "zero-point-order"),
+        (("leaky_relu", (95,), (95,), SLOPE, HALVED), "zero-point-order=left-over"),
+    ],
+)
+def test_the_order_alone_explains_ties_that_go_to_the_other_neighbour(call, cause):
+    assert causes(*call) == [(cause,)]
