@@ -8,7 +8,7 @@ from dataclasses import replace
 import numpy as np
 
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
-from qdbg.assumptions.plan import Edit, Plan
+from qdbg.assumptions.plan import JOINING, Edit, Plan
 from qdbg.assumptions.rounding import ROUNDINGS
 from qdbg.core.arithmetic import ARITHMETICS, f64, i64, rne, sat32
 from qdbg.core.op import NotSimulated
@@ -16,7 +16,6 @@ from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, stage
 from qdbg.ops._clamp import clamp_each, relu_clamp_each
 
-JOINING = ("cat", "stack")
 POOLS = ("avg_pool", "adaptive_avg_pool", "mean")
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from dataclasses import replace
 
 import numpy as np
 
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
-from qdbg.assumptions.plan import Edit, Plan, after
+from qdbg.assumptions.plan import JOINING, Edit, Plan, after
 from qdbg.core.arithmetic import at_least, i32, i64
-from qdbg.core.quantity import Array
+from qdbg.core.op import Call, laid_out
+from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage
 
 BYTES = 256
@@ -36,14 +38,57 @@ def _weight_bytes(plan: Plan) -> Variants:
         yield "plus-128", plan.having(w_q=w + SIGN, x_q=x)
 
 
-def _zero_point_of(*names: str) -> Callable[[Plan], Variants]:
-    def change(plan: Plan) -> Variants:
-        held = [n for n in names if plan.has(n) and np.any(plan.values[n])]
-        if held:
-            yield "", plan.having(**{n: np.zeros_like(plan.values[n]) for n in held})
-            yield "added", plan.having(**{n: -plan.values[n] for n in held})
+CHANGED_ZERO_POINTS: tuple[tuple[str, Callable[[Array], Array]], ...] = (
+    ("", np.zeros_like),
+    ("added", np.negative),
+)
+"""What becomes of a zero point that is to be subtracted."""
+OF_INPUTS = ("x_zp", "a_zp", "b_zp", "r_zp")
+"""The zero points of what a call takes that are not its weights."""
+ORDINALS = ("first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth")
+"""Operands behind the eighth are changed together with the others only."""
 
-    return change
+
+def _zero_points(plan: Plan, names: Iterable[str], of: str = "") -> Variants:
+    """Those of these operands that are not 0, changed together."""
+    held = [n for n in names if plan.has(n) and np.any(plan.values[n])]
+    for how, change in CHANGED_ZERO_POINTS if held else ():
+        variant = "-".join(word for word in (of, how) if word)
+        yield variant, plan.having(**{n: change(plan.values[n]) for n in held})
+
+
+def _input_zero_points(plan: Plan) -> Variants:
+    """Of all operands, then of each alone where several have one."""
+    yield from _zero_points(plan, OF_INPUTS)
+    own = [name for name in OF_INPUTS if plan.has(name)]
+    if plan.op.name.removesuffix("_relu") in JOINING:
+        yield from _of_joined(plan)
+    elif sum(bool(np.any(plan.values[name])) for name in own) > 1:
+        for ordinal, name in zip(ORDINALS, own, strict=False):
+            yield from _zero_points(plan, (name,), ordinal)
+
+
+def _of_joined(plan: Plan) -> Variants:
+    """Of one of the tensors that are joined: their zero points are one operand of the stages."""
+    places = [
+        place
+        for place, tensor in enumerate(plan.call.inputs)
+        if isinstance(tensor, QTensor) and np.any(tensor.qparams.zero_point)
+    ]
+    for place in places if len(places) > 1 else ():
+        for how, change in CHANGED_ZERO_POINTS if place < len(ORDINALS) else ():
+            values = laid_out(plan.op, _with_zero_point(plan.call, place, change))
+            variant = "-".join(word for word in (ORDINALS[place], how) if word)
+            yield variant, plan.having(x_zp=values["x_zp"])
+
+
+def _with_zero_point(call: Call, place: int, change: Callable[[Array], Array]) -> Call:
+    tensor = call.inputs[place]
+    assert isinstance(tensor, QTensor)  # noqa: S101 - for the type checker: callers have looked
+    params = replace(tensor.qparams, zero_point=change(tensor.qparams.zero_point))
+    inputs = list(call.inputs)
+    inputs[place] = replace(tensor, qparams=params)
+    return replace(call, inputs=tuple(inputs))
 
 
 def _result_zero_point(plan: Plan) -> Variants:
@@ -117,8 +162,8 @@ HYPOTHESES = (
         "input zero point",
         "the input's zero point is not subtracted, or added",
         "forum 197716; real = scale·(q − zero_point)",
-        "subtract x_zp from every input before multiplying (of a sum: from both operands)",
-        _zero_point_of("x_zp", "a_zp", "b_zp"),
+        "subtract x_zp from every input before multiplying; of several operands, from each its own",
+        _input_zero_points,
     ),
     Hypothesis(
         "weight-zero-point",
@@ -126,7 +171,7 @@ HYPOTHESES = (
         "the weights' zero point is not subtracted, or added",
         "asymmetric weights: w_real = w_scale·(w_q − w_zp)",
         "subtract w_zp from every weight",
-        _zero_point_of("w_zp"),
+        lambda plan: _zero_points(plan, ("w_zp",)),
     ),
     Hypothesis(
         "output-zero-point",

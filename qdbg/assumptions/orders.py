@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
-from qdbg.assumptions.plan import Plan
+from qdbg.assumptions.plan import JOINING, Plan
 from qdbg.core.op import laid_out
 from qdbg.core.quantity import QTensor
 
@@ -73,7 +73,7 @@ def _other_operands_first(plan: Plan) -> Variants:
 
 
 def _input_order(plan: Plan) -> Variants:
-    if plan.op.name.removesuffix("_relu") in {"cat", "stack"}:
+    if plan.op.name.removesuffix("_relu") in JOINING:
         yield from _other_operands_first(plan)
     if plan.kernel is None:
         return

@@ -37,6 +37,9 @@ WEIGHTED = frozenset(
 )
 """Ops that are nothing but sums of products and the way back to bytes."""
 
+JOINING = ("cat", "stack")
+"""Ops that put tensors together, each with its own parameters."""
+
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Plan:

@@ -26,6 +26,8 @@ class Evidence:
     index: tuple[int, ...]
     before: float
     after: float
+    told: tuple[str, str]
+    """The two numbers in as many digits as tell them apart."""
     base_line: Line | None
     """The first formula whose numbers differ, without the change."""
     changed_line: Line | None
@@ -67,12 +69,14 @@ def _moved(without: Trace, whole: Trace, call: int, change: str) -> Evidence | N
     lines = _first_difference(way(before, element), way(after, element))
     found = _pairs(before, after, element)
     worth = None if found is None else lost_outputs(after, element, found)
+    one, other = before.simulated.flat[element], after.simulated.flat[element]
     return Evidence(
         change,
         element,
         before.index_of(element),
-        before.simulated.flat[element].item(),
-        after.simulated.flat[element].item(),
+        one.item(),
+        other.item(),
+        (str(one), str(other)),
         *lines,
         found,
         worth,

@@ -138,7 +138,8 @@ def _wrapped(label: str, text: str) -> list[str]:
 
 def _proof(call: CallWhy, held: Evidence) -> Iterator[str]:
     place = ",".join(str(i) for i in held.index)
-    yield f"  proof  {held.change} at {call.name}[{place}]: {held.before:g} becomes {held.after:g}"
+    before, after = held.told
+    yield f"  proof  {held.change} at {call.name}[{place}]: {before} becomes {after}"
     if held.base_line is not None:
         yield f"           before   {held.base_line.symbols}"
         yield f"                    {held.base_line.numbers}"

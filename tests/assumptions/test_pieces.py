@@ -17,7 +17,7 @@ OUTPUT = QParams.per_tensor(0.05, 100)
 def found(op, settings, tensors, shape, by_hand):
     """The ids of what explains the numbers by hand, of one call on constants."""
     sources = tuple(-3 - place for place in range(len(tensors)))
-    output = OUTPUT if op == "cat" else tensors[0].qparams
+    output = OUTPUT if len(tensors) > 1 else tensors[0].qparams
     node = Node(f"x:{op}", op, "", None, sources, shape, "quint8", output, (), settings)
     made = Recording(
         model="pieces", sha256="", sample="random", input=np.zeros(0, np.float32),
@@ -41,6 +41,12 @@ def joined(*parts):
     return np.clip(np.concatenate(steps, 1) + OUTPUT.zero_point, 0, 255).astype(np.int64)
 
 
+COMBINED = {
+    "add": np.add,
+    "mul": np.multiply,
+    "matmul": np.matmul,
+    "cat": lambda a, b: np.concatenate([a, b], 1),
+}
 FIRST, SECOND = tensor(0, 0.031, 120), tensor(1, 0.047, 90)
 
 
@@ -54,6 +60,20 @@ FIRST, SECOND = tensor(0, 0.031, 120), tensor(1, 0.047, 90)
 def test_joined_tensors_with_the_wrong_parameters_or_in_the_wrong_order(parts, cause):
     names = found("cat", {"dim": 1}, (FIRST, SECOND), (1, 8, 6, 6), joined(*parts))
     assert names == [(cause,)]
+
+
+@pytest.mark.parametrize("forgotten", [0, 1])
+@pytest.mark.parametrize("op", ["add", "mul", "matmul", "cat"])
+def test_a_zero_point_forgotten_on_one_operand_of_two(op, forgotten):
+    tensors = (FIRST, SECOND)
+    a, b = (
+        (t.q - float(t.qparams.zero_point if place != forgotten else 0)) * t.qparams.scale
+        for place, t in enumerate(tensors)
+    )
+    real = COMBINED[op](a, b)
+    by_hand = np.clip(np.rint(real / OUTPUT.scale) + OUTPUT.zero_point, 0, 255).astype(np.int64)
+    names = found(op, {"dim": 1}, tensors, real.shape, by_hand)
+    assert names == [(f"input-zero-point={('first', 'second')[forgotten]}",)]
 
 
 def test_an_average_over_a_border_of_zero_bytes():

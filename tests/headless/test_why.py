@@ -1,13 +1,19 @@
 """`qdbg why` names the cause with its proof, or says that it does not know."""
 
 import json
+import re
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
+from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.program import Environment, Node, Program, Recording
+from qdbg.core.quantity import QParams, QTensor
 from qdbg.debugger import Debugger
 from qdbg.engine.evidence import evidence, with_changes
 from qdbg.engine.together import Together
+from qdbg.engine.trace import Trace
 from qdbg.engine.why import why_simulated
 from qdbg.errors import CommandError
 from qdbg.headless.why import list_text, why_data, why_text
@@ -61,6 +67,23 @@ def test_the_evidence_is_the_element_that_differs_most(textbook):
     assert held.after == target.reshape(-1)[held.element]
     assert "sat16" in held.changed_line.symbols
     assert held.terms.saturating
+
+
+def test_float_numbers_are_told_in_as_many_digits_as_tell_them_apart():
+    q = np.random.default_rng(0).integers(-(2**30), 2**30, (1, 40)).astype(np.int32)
+    node = Node("x:dequantize", "dequantize", "", None, (-3,), q.shape, "float32", None)
+    made = Recording(
+        model="float", sha256="", sample="random", input=np.zeros(0, np.float32),
+        environment=Environment("fbgemm", "avx2", "2.13.0", "", "", True),
+        program=Program((node,), {}), values=(np.zeros(q.shape, np.float32),),
+        constants=(QTensor(q, QParams.per_tensor(0.3, 0, "qint32")),),
+    )  # fmt: skip
+    made = replace(made, values=(Trace(made, ARITHMETICS["fbgemm-avx2"]).simulation(0).result,))
+    trace = Trace(made, ARITHMETICS["textbook"])
+    (told,) = re.findall("proof .*: (.*) becomes (.*)", why_text(why_simulated(trace)))
+    before, after = map(np.float32, told)
+    assert before != after
+    assert after in made.values[0]
 
 
 def test_the_last_line_names_all_variants_that_leave_nothing(textbook):
