@@ -37,7 +37,8 @@ class Sample:
     name: str
     """How the user named it: `versicolor`, `iris:57`, `--input x.npy`."""
     values: Array
-    """float32 [N, K], or [N, C, H, W] and the like; read-only."""
+    """float32 [N, K], or [N, C, H, W] and the like; read-only. int64 where a model takes them as
+    indices, which only the capture knows."""
     note: str
     """In words whether and how the numbers were scaled: `row 57 of Iris, standardized`."""
 

@@ -81,6 +81,8 @@ def accepted(original: Trace, spot: Spot, text: str) -> float | str:
 
 def bounds_of(recording: Recording, spot: Spot) -> tuple[int, int] | None:
     """The smallest and the largest integer that may stand there; None for real numbers."""
+    if spot.symbol == "input" and recording.input.dtype == np.int64:
+        return 0, _rows(recording) - 1
     if spot.symbol in {"input", "b", "w_scale", "y_scale", "arithmetic"}:
         return None
     node = recording.program.nodes[spot.call]
@@ -89,6 +91,20 @@ def bounds_of(recording: Recording, spot: Spot) -> tuple[int, int] | None:
         weight = recording.program.layers[node.layer].weight
         params = weight.qparams if weight is not None else None
     return None if params is None else RANGES[params.dtype]
+
+
+def _rows(recording: Recording) -> int:
+    """How many rows each table has that the input's indices go to; without a recorded one, as many
+    as the recorded indices need."""
+    tables = (
+        recording.operand(source)
+        for node in recording.program.nodes
+        if INPUT in node.inputs
+        for source, name in zip(node.inputs, node.names, strict=False)
+        if name == "weight"
+    )
+    sizes = [len(table) for table in tables if isinstance(table, np.ndarray)]
+    return min(sizes, default=int(recording.input.max()) + 1)
 
 
 def allowed(original: Trace, spot: Spot) -> str:

@@ -9,6 +9,7 @@ from typing import Any
 import torch
 
 from qdbg.capture.chain import Chain, Unfit
+from qdbg.capture.indices import Giving
 from qdbg.capture.linking import RunTape
 from qdbg.capture.request import Request, running
 from qdbg.capture.run import (
@@ -110,9 +111,13 @@ class Recorder:
         self._links: Links | None = None
         self._chained = self._line_of is None
         """Whether the calls may do: what a trusted source decides by, nobody knows."""
+        self._giving = Giving()
 
     def record(self, sample: Sample) -> tuple[Recording, Links]:
         """One run, as if it were the only one. Raises CaptureError."""
+        return self._giving(self._record, sample)
+
+    def _record(self, sample: Sample) -> tuple[Recording, Links]:
         if self._chain is not None and self._links is not None:
             try:
                 return self._chain.recording(self._run, sample), self._links

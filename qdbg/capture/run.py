@@ -13,6 +13,7 @@ from torch.utils._pytree import tree_leaves
 from qdbg.capture.again import Again
 from qdbg.capture.backend import Backend
 from qdbg.capture.following import FollowingTape
+from qdbg.capture.indices import Giving
 from qdbg.capture.isa import force, probe
 from qdbg.capture.level import processor_name
 from qdbg.capture.rebuild import parameters, rebuild
@@ -38,12 +39,16 @@ def record(request: Request, model: Model, forward: Any, progress: Progress) -> 
     engine, kernel = choose_kernels(request, progress)
     progress("rebuilding the layers")
     backend, modules, run, line_of = prepare(model, forward)
-    fed = torch.from_numpy(request.sample.values.copy())
-    with torch.no_grad():
-        tape = FollowingTape(modules, fed, progress, line_of, model.layers)
-        unperturbed = watch(run, backend, tape, fed, progress)
-    environment = environment_of(request, engine, kernel, unperturbed)
-    return recording_of(tape, model, request.sample, environment)
+
+    def of(sample: Sample) -> Recording:
+        fed = torch.from_numpy(sample.values.copy())
+        with torch.no_grad():
+            tape = FollowingTape(modules, fed, progress, line_of, model.layers)
+            unperturbed = watch(run, backend, tape, fed, progress)
+        environment = environment_of(request, engine, kernel, unperturbed)
+        return recording_of(tape, model, sample, environment)
+
+    return Giving()(of, request.sample)
 
 
 def choose_kernels(request: Request, progress: Progress) -> tuple[str, str]:

@@ -35,6 +35,8 @@ from qdbg.names import ENGINES, LEVELS
 
 KERNELS = ("exact sums", "saturating pairs")
 DIRECTIONS = (INPUT, UNKNOWN)
+FED = (np.dtype(np.float32), np.dtype(np.int64))
+"""The types of inputs: indices are int64."""
 PLAIN = ("float32", "float64", "int64", "int32", "uint8")
 """The types of results that are not quantized."""
 
@@ -103,7 +105,7 @@ def unpack(tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> Reco
     layers = [_get_layer(tensors, entry) for entry in list_in(metadata, "layers")]
     check(len({layer.path for layer in layers}) == len(layers), "two layers have the same path")
     fed = tensor_in(tensors, "input")
-    check(fed.dtype == np.float32, f"the input is {fed.dtype}, not float32")
+    check(fed.dtype in FED, f"the input is {fed.dtype}, not {' or '.join(map(str, FED))}")
     return Recording(
         model=text_in(metadata, "model"),
         sha256=text_in(metadata, "sha256"),

@@ -151,7 +151,7 @@ class Recording:
     sample: str
     """How the user named the input: `versicolor`, `iris:57`, `--input x.npy`."""
     input: Array
-    """float32, what the model was fed."""
+    """What the model was fed: float32, or int64 where it takes indices."""
     environment: Environment
     program: Program
     values: tuple[Array, ...]

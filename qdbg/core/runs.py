@@ -42,7 +42,7 @@ class Runs:
     samples: Array
     """int64 [n]: where in the set of samples each run begins."""
     inputs: Array
-    """float32 [n, …]: what each was fed."""
+    """float32 [n, …]: what each was fed; int64 where the model takes indices."""
     values: tuple[Array, ...]
     """Per call [n, …]: its result in each run."""
     constants: tuple[Array | None, ...]

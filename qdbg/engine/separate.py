@@ -151,10 +151,18 @@ def _integers(
         )[kind]
 
 
+def _drawn_from(indices: Array, random: np.random.Generator) -> Iterator[Array]:
+    low, high = int(indices.min()), int(indices.max())
+    while True:
+        yield readonly(random.integers(low, high + 1, indices.shape))
+
+
 def _inputs(recording: Recording, random: np.random.Generator) -> Iterator[Array]:
     """Inputs that the quantizer makes such integers of, values half-way between two, and the
     recording's own input, moved a little."""
     shape = recording.input.shape
+    if recording.input.dtype == np.int64:  # indices: only these are known to have rows
+        yield from _drawn_from(recording.input, random)
     params = _input_range(recording)
     if params is None:
         scale = float(np.abs(recording.input).max(initial=1.0)) / 128

@@ -19,6 +19,7 @@ from qdbg.headless.golden import golden_data, golden_elements, golden_rows, gold
 from qdbg.ops import registry
 from qdbg.whatif import effect, not_known
 
+INDICES = "given to PyTorch as int64: the model takes its input as indices"
 MARKS = {"equal": "✓", "differs": "≠", "not simulated": "○"}
 """The mark of a call, by its status."""
 
@@ -52,6 +53,7 @@ def _header(trace: Trace, note: str) -> list[str]:
     return [
         f"model      {recording.model}  (SHA-256 {recording.sha256[:12]}…)",
         f"sample     {recording.sample}{f': {note}' if note else ''}",
+        *([f"           {INDICES}"] if recording.input.dtype == np.int64 else []),
         f"captured   {found.engine}/{found.cpu} ({found.kernel}), PyTorch {found.torch}, "
         f"{observed}",
         f"processor  {found.processor}",

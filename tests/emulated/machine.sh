@@ -1,8 +1,9 @@
 #!/usr/bin/env bash
 # Record the self-test's cases on an emulated CPU, for levels that no machine at hand has:
 #
-#   tests/emulated/machine.sh avx512|vnni SEED BOCHS FOLDER ENGINE ...
+#   tests/emulated/machine.sh avx512|vnni SEED BOCHS FOLDER ENGINE[:CASE,...] ...
 #
+# With CASE, a generator of the self-test, only such cases: more numbers of ops that have few.
 # BOCHS is a source tree of Bochs 3.0 or newer with bochs.patch, built with
 #   ./configure --enable-x86-64 --enable-avx --enable-evex --enable-all-optimizations --with-nogui
 # The emulated machine boots this Debian's kernel (linux-image-cloud-amd64) with the Python that runs
@@ -48,8 +49,9 @@ chmod +x "$work/root/job.sh"
 from qdbg.capture.level import VARIABLES
 print('export', *(f'{k}={v}' for k, v in VARIABLES['$level'].items()), 'OMP_NUM_THREADS=1')")
   echo "export PYTHONPATH=/qdbg:/packages PYTHONHOME=$prefix PYTHONDONTWRITEBYTECODE=1 HOME=/tmp"
-  for engine in "$@"; do
-    (cd "$repository" && python -m tests.emulated.plan "$engine" "$level") > "$work/out/$engine.json"
+  for wanted in "$@"; do
+    engine=${wanted%%:*}
+    (cd "$repository" && python -m tests.emulated.plan "$wanted" "$level") > "$work/out/$engine.json"
     echo "$python -m tests.emulated.record $engine $level $seed /out/$engine.json" \
       "/out/$engine-$level.cases; /bin/busybox sync"
   done
@@ -111,7 +113,7 @@ panic: action=fatal
 error: action=ignore
 BOCHS
 "$bochs/bochs" -q -f "$work/bochsrc" > "$work/bochs.out" 2>&1 < /dev/null || true # its power off is an exit status of 1
-for engine in "$@"; do
+for engine in "${@%%:*}"; do
   cases=$folder/$engine-$level.cases
   debugfs -R "dump /$engine-$level.cases $cases" "$work/out.img" # says nothing by its exit status
   [ -s "$cases" ] || { echo "$engine was not recorded: $work/console says how far it came" >&2 && exit 1; }

@@ -1,4 +1,4 @@
-"""What is to be recorded of a cell: `python -m tests.emulated.plan ENGINE LEVEL > plan.json`.
+"""What is to be recorded of a cell: `python -m tests.emulated.plan ENGINE[:CASE,…] LEVEL`.
 
 Where a fault of a level shows that this machine lacks, the simulation alone tells: of the cases
 that are drawn here, those are named whose simulated numbers change with it.
@@ -72,7 +72,13 @@ def claims(engine):
 
 def main():
     warnings.simplefilter("ignore")
-    engine, level = sys.argv[1:]
+    wanted, level = sys.argv[1:]
+    engine, _, cases = wanted.partition(":")
+    skipped, refused = claims(engine)
+    if cases:
+        plan = {"skipped": skipped, "refused": refused, "seeds": {}, "cases": cases.split(",")}
+        write(json_text(plan))
+        return
     own = Task(engine, machine_level(), (), 0, 0.0)
     kernel = keep_to(own)
     environment = fuzz.environment(Task(engine, level, (), 0, 0.0), kernel, processor_name())
@@ -83,8 +89,7 @@ def main():
         case: seeds_for(case, [fault for fault in showing if fault.case == case], work, arithmetic)
         for case in dict.fromkeys(fault.case for fault in showing)
     }
-    skipped, refused = claims(engine)
-    write(json_text({"skipped": skipped, "refused": refused, "seeds": seeds}))
+    write(json_text({"skipped": skipped, "refused": refused, "seeds": seeds, "cases": []}))
 
 
 if __name__ == "__main__":

@@ -164,9 +164,10 @@ def record(task, plan, stream, numbers=NUMBERS):
 def main():
     warnings.simplefilter("ignore")
     engine, level, seed, plan, path = sys.argv[1:]
+    wanted = json.loads(Path(plan).read_text(encoding="utf-8"))
     with Path(path).open("wb") as stream:
-        task = Task(engine, level, (), int(seed), 0.0)
-        record(task, json.loads(Path(plan).read_text(encoding="utf-8")), stream)
+        task = Task(engine, level, tuple(wanted["cases"]), int(seed), 0.0)
+        record(task, wanted, stream)
 
 
 if __name__ == "__main__":
