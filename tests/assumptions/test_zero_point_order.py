@@ -15,15 +15,17 @@ INPUT = QParams.per_tensor(0.5, 137)
 """An odd zero point: a tie goes to the other neighbour on the other side of rounding."""
 
 
-def causes(op, shape, out, settings, output=INPUT):
+def causes(op, shapes, out, settings, output=INPUT):
     """What explains that PyTorch's integers of a call are not the textbook's."""
-    q = np.random.default_rng(0).integers(0, 256, shape).astype(np.uint8)
-    node = Node(f"x:{op}", op, "", None, (-3,), out, "quint8", output, (), settings)
+    random = np.random.default_rng(0)
+    drawn = [random.integers(0, 256, shape).astype(np.uint8) for shape in shapes]
+    sources = tuple(-3 - place for place in range(len(shapes)))
+    node = Node(f"x:{op}", op, "", None, sources, out, "quint8", output, (), settings)
     made = Recording(
         model="pieces", sha256="", sample="random", input=np.zeros(0, np.float32),
         environment=Environment("fbgemm", "avx2", "2.13.0", "", "", True),
         program=Program((node,), {}), values=(np.zeros(out, np.uint8),),
-        constants=(QTensor(q, INPUT),),
+        constants=tuple(QTensor(q, INPUT) for q in drawn),
     )  # fmt: skip
     captured = Trace(made, ARITHMETICS["fbgemm-avx2"]).simulation(0).result
     made = replace(made, values=(captured,))
@@ -32,6 +34,7 @@ def causes(op, shape, out, settings, output=INPUT):
 
 
 HALVED = QParams.per_tensor(1.0, 137)
+WIDE = QParams.per_tensor(16.0, 137)
 SLOPE = {"negative_slope": 0.5}
 POOL = {"kernel_size": [2, 1], "stride": [2, 1], "padding": [0, 0]}
 
@@ -39,12 +42,14 @@ POOL = {"kernel_size": [2, 1], "stride": [2, 1], "padding": [0, 0]}
 @pytest.mark.parametrize(
     ("call", "cause"),
     [
-        (("mean", (2, 6, 8), (2, 8), {"dim": [1]}), "zero-point-order"),
-        (("mean", (64, 6), (64,), {"dim": [1]}), "zero-point-order"),
-        (("avg_pool2d", (1, 4, 6, 6), (1, 4, 3, 6), POOL), "zero-point-order"),
-        (("adaptive_avg_pool2d", (1, 4, 6, 6), (1, 4, 3, 6), {}), "zero-point-order"),
-        (("leaky_relu", (31,), (31,), SLOPE, HALVED), "zero-point-order"),
-        (("leaky_relu", (95,), (95,), SLOPE, HALVED), "zero-point-order=left-over"),
+        (("mean", [(2, 6, 8)], (2, 8), {"dim": [1]}), "zero-point-order"),
+        (("mean", [(64, 6)], (64,), {"dim": [1]}), "zero-point-order"),
+        (("avg_pool2d", [(1, 4, 6, 6)], (1, 4, 3, 6), POOL), "zero-point-order"),
+        (("adaptive_avg_pool2d", [(1, 4, 6, 6)], (1, 4, 3, 6), {}), "zero-point-order"),
+        (("leaky_relu", [(31,)], (31,), SLOPE, HALVED), "zero-point-order"),
+        (("leaky_relu", [(95,)], (95,), SLOPE, HALVED), "zero-point-order=left-over"),
+        (("cat", [(5, 6)] * 2, (10, 6), {"dim": 0}, HALVED), "zero-point-order"),
+        (("matmul", [(30, 4), (4, 40)], (30, 40), {}, WIDE), "zero-point-order"),
     ],
 )
 def test_the_order_alone_explains_ties_that_go_to_the_other_neighbour(call, cause):
