@@ -7,6 +7,7 @@ from collections.abc import Sequence
 
 from textual.app import App
 from textual.filter import ANSIToTruecolor, LineFilter
+from textual.notifications import Notify
 from textual.theme import Theme
 from textual.widget import Widget
 
@@ -35,6 +36,11 @@ class Looks(App[int]):
         if ascii or needs_ascii():
             self._signs = (Ascii(),)
             self.add_class(ASCII_CLASS)
+
+    def on_notify(self, event: Notify) -> None:
+        """A new message takes the place of the one before: on a small screen two cover half."""
+        del event
+        self.clear_notifications()
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Those of Textual, and the one that leaves only ASCII where that is wanted.

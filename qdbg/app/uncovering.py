@@ -10,7 +10,7 @@ from __future__ import annotations
 from typing import TypeVar
 
 from textual.geometry import Region
-from textual.screen import Screen
+from textual.screen import ModalScreen, Screen
 
 from qdbg.app.leaving import Leaving
 
@@ -25,7 +25,10 @@ class Uncovering(Leaving[T]):
     """Where messages were at the last layout."""
 
     def on_mount(self) -> None:
-        """After each layout, see which messages came and went."""
+        """After each layout, see which messages came and went. One from before would cover a window
+        on a small screen."""
+        if isinstance(self, ModalScreen):
+            self.app.clear_notifications()
         self.screen_layout_refresh_signal.subscribe(self, self._draw_uncovered, immediate=True)
 
     def _draw_uncovered(self, screen: Screen[object]) -> None:

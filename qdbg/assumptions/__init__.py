@@ -6,6 +6,7 @@ One file per family, found by scanning this folder.
 from __future__ import annotations
 
 import pkgutil
+from dataclasses import replace
 from functools import cache
 from importlib import import_module
 
@@ -33,9 +34,10 @@ def find(name: str) -> tuple[Hypothesis, str] | None:
 
 
 def changed(plan: Plan, names: tuple[str, ...]) -> Plan:
-    """The plan with these assumptions changed, in this order, but first those that move numbers;
-    those that it does not make stay."""
+    """The plan with the assumptions changed that its arithmetic names, in this order, but first
+    those that move numbers; those that it does not make stay."""
     known = [found for found in map(find, names) if found is not None]
+    plan = replace(plan, unchanged=plan if names else None)
     for own, variant in sorted(known, key=lambda found: not found[0].moves):
         plan = next((p for v, p in own.change(plan) if v == variant), plan)
     return plan

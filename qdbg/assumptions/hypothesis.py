@@ -13,13 +13,17 @@ Variants: TypeAlias = Iterable[tuple[str, Plan]]
 and the changed plan; none where the call does not make the assumption."""
 
 ASSUMPTIONS = (
-    *("comparison", "input bytes", "parameters", "relu", "clamp"),
+    *("own change", "comparison", "input bytes", "parameters", "relu", "clamp"),
     *("input zero point", "weight zero point", "output zero point", "padding"),
     *("bias", "accumulator", "layout", "scales", "operands"),
     *("rounding", "zero point order", "multiplier", "requantization", "position", "engine"),
 )
 """What can be assumed, cheap checks first. Two hypotheses about the same assumption exclude each
-other."""
+other, but for OWN."""
+OWN = ASSUMPTIONS[0]
+"""That a change which the simulated arithmetic makes itself is right: several can be wrong."""
+TAKEN_BACK = "taken-back"
+"""The id of the hypothesis about it; its variants are those changes."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,6 +57,8 @@ class Plan:
     whole: Values
     """The operands of the whole call as it ran: by them a library chooses its kernel."""
     edits: tuple[Edit, ...] = ()
+    unchanged: Plan | None = None
+    """Without the changes that the arithmetic itself names; None where it names none."""
     chosen: dict[str, Kernel | NotSimulated] = field(default_factory=dict)
     """By arithmetic the kernel that its library chooses."""
 

@@ -10,6 +10,7 @@ from typing import TypeAlias
 import numpy as np
 
 from qdbg.assumptions import Plan, changed, registry
+from qdbg.assumptions.hypothesis import OWN
 from qdbg.core.op import NotSimulated, laid_out
 from qdbg.core.quantity import Array
 from qdbg.core.work import doing
@@ -141,7 +142,7 @@ def _parts(known: Sequence[Changes], changes: Sequence[Change], weight: int) -> 
 
 
 def _fits(changes: Sequence[Change]) -> bool:
-    kinds = [change.hypothesis.assumption for change in changes]
+    kinds = [c.hypothesis.assumption for c in changes if c.hypothesis.assumption != OWN]
     return len(set(kinds)) == len(kinds)
 
 

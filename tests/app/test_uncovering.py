@@ -3,7 +3,7 @@
 from textual._compositor import Compositor
 
 from tests.app import idle
-from tests.app.conftest import app_on
+from tests.app.conftest import app_on, screen_text
 from tests.app.stage import counted
 
 
@@ -45,3 +45,16 @@ async def test_the_place_of_a_message_that_is_gone_is_drawn(monkeypatch):
         pilot.app.clear_notifications()
         await until(pilot, 0)
         assert any(region.contains_region(place) for region in drawn)
+
+
+async def test_a_new_message_takes_the_place_of_the_one_before():
+    async with app_on().run_test(size=(60, 16), notifications=True) as pilot:
+        await counted(pilot)
+        for text in ("first", "same", "same"):
+            pilot.app.notify(text, timeout=600)
+        await pilot.pause()
+        await until(pilot, 1)
+        assert "same" in screen_text(pilot.app)
+        await pilot.press("equals_sign")
+        await until(pilot, 0)
+        assert "what if another number" in screen_text(pilot.app)
