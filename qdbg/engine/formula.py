@@ -170,6 +170,8 @@ class _Reader:
         if not self._next().startswith("["):
             return Name(token)
         inside = self._take()[1:-1]
+        if inside == "..":  # all numbers of a tensor: too many for a program
+            raise Unread(f"{token}[..]")
         if inside.endswith("[i]"):
             return Name(token, inside)
         last = inside.split(",")[-1].strip()

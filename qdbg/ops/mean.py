@@ -51,7 +51,7 @@ def real_sum(d: Array) -> Array:
 @stage(
     "sum",
     output="total float32 [I]",
-    formula="total[i] = sum of d[i]; places: order, cascade: path[i]",
+    formula="total[i] = sum of d[i]; places: order[..], cascade: path[i]",
 )
 def ordered_sum(d: Array, order: Array, path: Array) -> Array:
     """Add the real values up as ATen's kernel does, each sum rounded to float32. order: places of
