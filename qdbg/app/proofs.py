@@ -79,11 +79,10 @@ def proof(verdict: Verdict, found: tuple[Evidence, ...] | None, name: str) -> Co
     if found is None:
         parts += [("proof  ", "$secondary"), "looking for the element that it moves most …\n"]
     for held in found or ():
-        place = ",".join(str(i) for i in held.index)
         before, after = held.told
         parts += [
             ("proof  ", "$secondary"),
-            f"{name}[{place}] is {before}, and {after} with the change\n",
+            f"{name}[{held.place}] is {before}, and {after} with the change\n",
         ]
         for words, line in (("before ", held.base_line), ("changed", held.changed_line)):
             if line is not None:

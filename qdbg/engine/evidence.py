@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qdbg.engine.arithmetics import arithmetic_for
+from qdbg.engine.browse import whole_place
 from qdbg.engine.explain import Line, way
 from qdbg.engine.step import Step
 from qdbg.engine.terms import Terms, lost_outputs, terms
@@ -24,6 +25,8 @@ class Evidence:
     element: int
     """Its flat index in the stages' own shape: the one that the change moves most."""
     index: tuple[int, ...]
+    place: str
+    """The index as it is typed: with the letters of its axes where PyTorch has another order."""
     before: float
     after: float
     told: tuple[str, str]
@@ -74,6 +77,7 @@ def _moved(without: Trace, whole: Trace, call: int, change: str) -> Evidence | N
         change,
         element,
         before.index_of(element),
+        whole_place(before, element),
         one.item(),
         other.item(),
         (str(one), str(other)),

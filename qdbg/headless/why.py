@@ -137,9 +137,8 @@ def _wrapped(label: str, text: str) -> list[str]:
 
 
 def _proof(call: CallWhy, held: Evidence) -> Iterator[str]:
-    place = ",".join(str(i) for i in held.index)
     before, after = held.told
-    yield f"  proof  {held.change} at {call.name}[{place}]: {before} becomes {after}"
+    yield f"  proof  {held.change} at {call.name}[{held.place}]: {before} becomes {after}"
     if held.base_line is not None:
         yield f"           before   {held.base_line.symbols}"
         yield f"                    {held.base_line.numbers}"

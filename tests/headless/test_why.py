@@ -18,6 +18,7 @@ from qdbg.engine.why import why_simulated
 from qdbg.errors import CommandError
 from qdbg.headless.why import list_text, why_data, why_text
 from qdbg.session import Session, save
+from tests.golden.conftest import image_recording
 from tests.headless.conftest import MODEL, ROOT
 from tests.synthetic import recording
 
@@ -188,3 +189,10 @@ def test_why_ends_within_the_command_on_a_model(qdbg):
     data = json.loads(out)
     assert status == 1
     assert [c["causes"][0]["hypotheses"] for c in data["calls"]] == [["pair-saturation"]] * 2
+
+
+def test_the_proof_of_an_image_says_in_which_order_its_axes_are():
+    trace = Trace(image_recording(), ARITHMETICS["fbgemm-avx2"])
+    found = next(each for each in why_simulated(trace).calls if each.diagnosis is not None)
+    (held, *_) = evidence(trace, found.call, found.diagnosis.causes[0])
+    assert held.place == "nhwc " + ",".join(map(str, held.index))
