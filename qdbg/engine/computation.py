@@ -144,7 +144,7 @@ class Writer:
         except (ArithmeticError, ValueError, TypeError, IndexError, KeyError) as problem:
             raise _refused(stage, f"its formula cannot be computed here ({problem})") from None
         expected = self._vector(stage.output) if vector else self._own(stage.output)
-        if ends_int32(stage, expected) and not _same(value, expected):
+        if not vector and ends_int32(stage, expected) and not _same(value, expected):
             formula, value = _in_int32(formula, known, expected)
         if not _same(value, expected):
             raise _refused(stage, f"its formula alone gives {value}, the kernel {expected}")

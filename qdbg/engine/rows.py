@@ -29,7 +29,7 @@ def gathered(values: Values, symbol: str) -> Array | None:
         return None
     if symbol == "row":
         return row[..., None]
-    if array.shape[:1] != np.asarray(values["w_q"]).shape[:1]:
+    if not _is_by_row(values, array):
         return None
     own: Array = array[row]
     return own if array.ndim > 1 else own[..., None]
@@ -39,9 +39,13 @@ def in_row(values: Values, symbol: str, index: tuple[int, ...]) -> object:
     """The number of an operand that belongs to an element which one row gives. Raises KeyError
     where several do, and for what is no operand by row."""
     row, array = row_of(values, index), np.asarray(values[symbol])
-    if row is None or array.shape[:1] != np.asarray(values["w_q"]).shape[:1]:
+    if row is None or not _is_by_row(values, array):
         raise KeyError(symbol)
     return array[row, index[-1]] if array.ndim > 1 else array[row]
+
+
+def _is_by_row(values: Values, array: Array) -> bool:
+    return array.shape[:1] == np.asarray(values["w_q"]).shape[:1]
 
 
 def rows_of(values: Values, index: tuple[int, ...]) -> list[int]:
