@@ -13,13 +13,16 @@ import warnings
 from qdbg.capture import child_process
 from qdbg.capture.child import Channel
 
+LIMIT = 240
+"""Seconds for a script."""
+
 
 def printed(level, module, *words):
     """The last line that `python -m module words…` prints in a process of that level."""
     with child_process(level, __name__) as child:
         child.send(json.dumps([module, *map(str, words)]).encode() + b"\n")
-        while (message := child.receive(60)) is None:
-            pass
+        message = child.receive(LIMIT)
+    assert message is not None, f"{module} gave no answer in {LIMIT} s"
     return message["printed"].splitlines()[-1]
 
 

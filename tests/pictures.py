@@ -4,7 +4,10 @@ Each is what the keys of the newcomer's session lead to.
 """
 
 import asyncio
+from contextlib import suppress
 from pathlib import Path
+
+from textual.worker import WorkerCancelled
 
 from qdbg.app.app import QdbgApp
 from qdbg.app.plan import plan_of_words
@@ -21,7 +24,10 @@ PICTURES = {
 
 async def settled(pilot):
     """Wait until every thread of the app has answered and its answers are drawn."""
-    await pilot.app.workers.wait_for_complete()
+    manager = pilot.app.workers
+    while working := [worker for worker in manager if not worker.is_finished]:
+        with suppress(WorkerCancelled):  # by one that answers in its place
+            await manager.wait_for_complete(working)
     for _ in range(3):
         await pilot.pause()
 
@@ -31,9 +37,10 @@ async def picture(name, folder=FOLDER):
     keys, size = PICTURES[name]
     app = QdbgApp(plan_of_words([*SESSION, "--run", "start"]))
     async with app.run_test(size=size) as pilot:
-        while not getattr(app.screen, "fares", ()):
-            assert not app.problem, app.problem
-            await pilot.pause()
+        async with asyncio.timeout(60):
+            while not getattr(app.screen, "fares", ()):
+                assert not app.problem, app.problem
+                await pilot.pause()
         for key in keys:
             await pilot.press(key)
         await settled(pilot)

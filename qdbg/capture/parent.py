@@ -28,7 +28,8 @@ PYTHON = (sys.executable, "-P", "-m")
 POLL = 0.03
 """Seconds between two looks at `cancelled`."""
 PATIENCE = 5.0
-"""Seconds that a child may live on after it closed its side."""
+"""Seconds that a child may live on after it closed its side, and that its pipes may be held open
+after its end: by a process that the model's code has left behind."""
 LAST_LINES = 20
 REMEDIES = {"by SIGKILL": "the system may have run out of memory"}
 SUPERSEDED = ("DNNL_MAX_CPU_ISA", "ONEDNN_VERBOSE", "DNNL_VERBOSE", "PYTHONWARNINGS")
@@ -142,18 +143,17 @@ class Child:
         self._process.kill()
         self._process.wait()
         for thread in self._threads:
-            thread.join()
-        for pipe in (self._process.stdin, self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+            thread.join(PATIENCE)
+        if self._process.stdin is not None:
+            with contextlib.suppress(OSError):
+                self._process.stdin.close()
 
     def _obituary(self) -> CaptureError:
         with contextlib.suppress(subprocess.TimeoutExpired):
             self._process.wait(PATIENCE)
         self._process.kill()
         code = self._process.wait()
-        self._threads[1].join()
+        self._threads[1].join(PATIENCE)
         words = next((line for line in reversed(self._noise) if line), "")
         how = f"with status {code}"
         if code < 0:
@@ -168,7 +168,7 @@ class Child:
 
     def _listen(self, pipe: IO[bytes]) -> None:
         """Lines of JSON; one with `bytes` announces that many raw ones."""
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError), pipe:
             for line in pipe:
                 message = json.loads(line)
                 size = message.get("bytes")
@@ -181,7 +181,7 @@ class Child:
         self._messages.put(None)
 
     def _overhear(self, pipe: IO[bytes]) -> None:
-        with contextlib.suppress(OSError, ValueError):
+        with contextlib.suppress(OSError, ValueError), pipe:
             for line in pipe:
                 text = line[:400].decode("utf-8", "replace").strip()
                 self._noise.append("".join(c for c in text if c.isprintable())[:200])

@@ -29,7 +29,8 @@ GRACE = 1.0
 PRINTED = 2**16
 """Bytes of what the user's code prints that are kept."""
 PATIENCE = 5.0
-"""Seconds for the process to end after it closed its side."""
+"""Seconds for the process to end after it closed its side, and for its pipes to end after it: a
+process that the user's code has left behind may hold them open."""
 POLL = 0.01
 OWN = {"PYTHONUTF8": "1"}
 
@@ -197,19 +198,25 @@ class Runner:
                 pipe.close()
 
     def _listen(self) -> None:
+        pipe = self._process.stdout
         try:
-            while self._process.stdout is not None:
-                found = receive(self._process.stdout, self._room)
+            while pipe is not None:
+                found = receive(pipe, self._room)
                 self._answers.put(found)
                 if found is None:
                     return
         except (SessionError, TooLong, OSError, ValueError, KeyError) as error:
             self._answers.put(error)
+        finally:
+            if pipe is not None:
+                pipe.close()
 
     def _overhear(self) -> None:
         pipe: IO[bytes] | None = self._process.stderr
-        with contextlib.suppress(OSError, ValueError):
-            while pipe is not None and (data := os.read(pipe.fileno(), 2**16)):
+        if pipe is None:
+            return
+        with contextlib.suppress(OSError, ValueError), pipe:
+            while data := os.read(pipe.fileno(), 2**16):
                 self._noise += data[: PRINTED - len(self._noise)]
 
     def _wait(self) -> None:
@@ -229,8 +236,4 @@ class Runner:
             self._process.wait()
         self._requests.put(None)
         for thread in self._threads:
-            thread.join()
-        for pipe in (self._process.stdout, self._process.stderr):
-            if pipe is not None:
-                with contextlib.suppress(OSError):
-                    pipe.close()
+            thread.join(PATIENCE)

@@ -6,13 +6,17 @@ machine a process that takes little CPU time may have much to do still.
 """
 
 import asyncio
+import contextlib
+import threading
 import time
+from pathlib import Path
 
 from textual.app import ScreenStackError
 from textual.pilot import Pilot
 
 LIMIT = 60
 """Seconds after which what a test waits for counts as never coming."""
+TASKS = "/proc/self/task"
 LONGEST = 1
 """Seconds after which an app that always has something to do is looked at all the same."""
 
@@ -65,10 +69,20 @@ def drawn(app):
 
 
 async def threads_wait():
-    """Let threads work for a moment; whether none did."""
+    """Let threads work for a moment; whether none did, and none waits for a core to do so."""
     before = time.process_time()
     await asyncio.sleep(0.005)
-    return time.process_time() - before < 0.001
+    return time.process_time() - before < 0.001 and not any(map(runs, Path(TASKS).iterdir()))
+
+
+def runs(task):
+    """Whether the thread runs, or waits for a core or for the disk; not the one that asks."""
+    if int(task.name) == threading.get_native_id():
+        return False
+    with contextlib.suppress(OSError):  # it has ended
+        state = (task / "stat").read_text().rpartition(")")[2].split()[0]
+        return state in "RD"
+    return False
 
 
 async def at_once(*_):

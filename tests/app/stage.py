@@ -66,7 +66,10 @@ class Stage:
                 await ending.wait()
 
         self._task = asyncio.create_task(run())
-        self._pilot = await ready
+        await asyncio.wait({self._task, ready}, return_when=asyncio.FIRST_COMPLETED)
+        if self._task.done():
+            await self.close()  # which raises what kept it from starting
+        self._pilot = ready.result()
         with self._pilot.app._context():
             await counted(self._pilot)
 

@@ -2,6 +2,7 @@
 
 from qdbg.session import load
 from tests.app.conftest import app_on, ready, screen_text
+from tests.app.idle import until
 from tests.app.test_commands import opened
 
 
@@ -37,8 +38,8 @@ async def test_a_session_is_saved_and_opened_again(tmp_path):
         await pilot.press("n", "ctrl+s")
         assert [saved] == list((tmp_path / "sessions").glob("*.qdbg"))
         await pilot.press("r", "S", "enter")
+        await until(pilot, lambda: app.debugger is not debugger)
         await ready(pilot)
-        assert app.debugger is not debugger
         assert app.debugger.stop.mark.step == 3
 
 

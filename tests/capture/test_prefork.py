@@ -52,8 +52,8 @@ def servers():
 
 
 def said(child):
-    while (found := child.receive(60)) is None:
-        pass
+    found = child.receive(60)
+    assert found is not None
     return found
 
 
@@ -121,8 +121,7 @@ import sys
 from qdbg.capture import child_process, importing_torch_once, prefork
 prefork.SERVER = "light"
 with importing_torch_once(), child_process("avx2", "says") as child:
-    while (found := child.receive(60)) is None:
-        pass
+    found = child.receive(60)
     (server,) = prefork.current()._running.values()
     print(found["pid"], server._process.pid, flush=True)
     sys.stdin.read()

@@ -114,6 +114,18 @@ def test_a_cancelled_capture_ends_promptly_and_leaves_no_process(monkeypatch):
         os.kill(int(said[0]), 0)
 
 
+def test_a_program_that_the_models_code_left_behind_is_not_waited_for(monkeypatch):
+    monkeypatch.setattr(parent, "PATIENCE", 0.2)
+    code = (
+        "import subprocess; apart = subprocess.Popen([sys.executable, '-c', "
+        "'import time; time.sleep(600)'], start_new_session=True); sys.exit(f'left {apart.pid}')"
+    )
+    child(monkeypatch, code)
+    with pytest.raises(CaptureError, match="ended with status 1: left") as caught:
+        run(request_for(None))
+    os.kill(int(caught.value.found.split()[-1]), signal.SIGKILL)
+
+
 ORPHAN = """
 import subprocess, sys
 code = ("import os, threading, time; from qdbg.capture import child; "

@@ -1,6 +1,7 @@
 """The user's code runs apart: what it raises, prints, breaks or never ends is its own."""
 
 import os
+import signal
 
 import pytest
 
@@ -157,6 +158,22 @@ def test_what_the_users_children_hold_open_keeps_nobody_waiting(functions, tmp_p
     os.set_blocking(end, True)
     with os.fdopen(end) as stream:
         assert stream.read() == ""
+
+
+def test_a_program_that_left_the_users_process_is_not_waited_for(functions, monkeypatch, tmp_path):
+    """It holds what the user's code prints open, and nobody may end it but the user."""
+    monkeypatch.setattr(process, "PATIENCE", 0.2)
+    pid = tmp_path / "pid"
+    text = f"""
+        import subprocess, sys
+        code = "import time; time.sleep(600)"
+        apart = subprocess.Popen([sys.executable, "-c", code], start_new_session=True)
+        open({str(pid)!r}, "w").write(str(apart.pid))
+        def fc1(x_q):
+            return {ZEROS}
+    """
+    assert only(functions(text))[0] == "fc1:linear"
+    os.kill(int(pid.read_text()), signal.SIGKILL)
 
 
 def test_prints_are_kept_aside(functions, capfd):
