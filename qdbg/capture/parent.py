@@ -130,13 +130,23 @@ class Child:
 
     def receive(self, seconds: float) -> Mapping[str, Any] | bytes | None:
         """The next message, or None if there was none in time. Raises CaptureError at the end."""
+        message = None
         try:
             message = self._messages.get(timeout=seconds)
         except queue.Empty:
-            return None
+            if not self._ended():
+                return None
+            with contextlib.suppress(queue.Empty):  # a process that it left may hold the pipe open
+                message = self._messages.get(timeout=PATIENCE)
         if message is None:
             raise self._obituary()
         return message
+
+    def _ended(self) -> bool:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            self._process.wait(0.0)
+            return True
+        return False
 
     def stop(self) -> None:
         """Kill the child if it still runs, and let go of everything."""
