@@ -18,7 +18,8 @@ LIMIT = 60
 """Seconds after which what a test waits for counts as never coming."""
 TASKS = "/proc/self/task"
 LONGEST = 1
-"""Seconds after which an app that always has something to do is looked at all the same."""
+"""Seconds of the process's own time after which an app that always has something to do is looked
+at all the same."""
 
 
 class Patient(Pilot):
@@ -36,8 +37,8 @@ class Patient(Pilot):
 
 async def idle(app):
     """Wait until nothing is ready to run, nothing waits to be drawn and no thread works."""
-    loop, end = asyncio.get_running_loop(), time.monotonic() + LONGEST
-    while time.monotonic() < end:
+    loop, end = asyncio.get_running_loop(), time.process_time() + LONGEST
+    while time.process_time() < end:
         await asyncio.sleep(0)
         if loop._ready:  # asyncio's own list, of all that would run now
             continue
