@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qdbg.core.arithmetic import ARITHMETICS, Arithmetic
 from qdbg.core.op import NotSimulated
@@ -94,11 +94,21 @@ def survey(
     """Simulate the recording under every arithmetic and count what each leaves; first under the
     chosen one, where it has changed assumptions."""
     own = [] if chosen is None or not chosen.changes else [(chosen, (chosen.name,))]
-    presets = [(ARITHMETICS[names[0]], names) for names in same_arithmetics(recording)]
-    fares = []
+    captured = arithmetic_for(recording)
+    ran = "" if captured is None else captured.name
+    presets = [
+        (ARITHMETICS[ran if ran in names else names[0]], names)
+        for names in same_arithmetics(recording)
+    ]
+    fares: list[Fare] = []
     for place, (arithmetic, names) in enumerate((*own, *presets)):
         with part(place, len(own) + len(presets)):
             fares.append(_fare(Trace(recording, arithmetic, feed), names))
+        others = tuple(name for name in names if name != ran)
+        if feed == "simulated" and fares[-1].not_simulated and ran in names and others:
+            # What PyTorch gave in a call that is not simulated stands for its own arithmetic alone.
+            fares[-1] = replace(fares[-1], names=(ran,))
+            fares.append(_fare(Trace(recording, ARITHMETICS[others[0]], feed), others))
     return tuple(fares)
 
 
