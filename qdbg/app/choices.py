@@ -13,6 +13,8 @@ from qdbg.engine.survey import Fare
 
 ROOM = 80
 """From this width on the library has a column."""
+NAMES, LIBRARY, LESS = 34, 8, -6
+"""How wide the columns of names and libraries are; and the names where there is no library."""
 
 
 def arithmetics(debugger: Debugger, fares: tuple[Fare, ...], width: int) -> Choose:
@@ -21,16 +23,24 @@ def arithmetics(debugger: Debugger, fares: tuple[Fare, ...], width: int) -> Choo
     captured = arithmetic_for(recording)
     own = captured.name if captured is not None else ""
     chosen = debugger.trace.arithmetic.name
+    compared = {fare.elements for fare in fares}
+    signs = [_left(fare, one_size=len(compared) == 1) for fare in fares]
+    widest = max(8, *map(len, signs))
+    names = NAMES + 8 - widest + (0 if width >= ROOM else LESS)
+    of = f"of {fares[0].elements} values compared" if len(compared) == 1 else "of what it simulates"
     columns = (
-        GridColumn("arithmetic", 34 if width >= ROOM else 28, left=True),
-        *((GridColumn("library", 8, left=True),) if width >= ROOM else ()),
-        GridColumn("differ", 8),
+        GridColumn("arithmetic", names, left=True),
+        *((GridColumn("library", LIBRARY, left=True),) if width >= ROOM else ()),
+        GridColumn("differ", widest),
         GridColumn("max |Δ|", 7),
     )
-    choices = tuple(Choice(_pick(fare, chosen), _fare_row(fare, own, width)) for fare in fares)
+    choices = tuple(
+        Choice(_pick(fare, chosen), _fare_row(fare, sign, own, names, width >= ROOM))
+        for fare, sign in zip(fares, signs, strict=True)
+    )
     selected = next((i for i, fare in enumerate(fares) if chosen in fare.names), 0)
     hint = (
-        f"differences that each leaves, of {fares[0].elements} values compared on this input\n"
+        f"differences that each leaves, {of} on this input\n"
         f"► the engine and CPU level that PyTorch ran ({own})\n"
         "⏎ simulate with it   esc leave"
     )
@@ -41,14 +51,18 @@ def _pick(fare: Fare, chosen: str) -> str:
     return chosen if chosen in fare.names else fare.name
 
 
-def _fare_row(fare: Fare, own: str, width: int) -> GridRow:
-    names = ", ".join(_short_names(fare.names))
+def _left(fare: Fare, *, one_size: bool) -> str:
+    """`≠ 3`, `✓ 0`; where others compare another number of values, also how many it does."""
+    sign = f"≠ {fare.differences}" if fare.differences else "✓ 0" if fare.elements else "○ 0"
+    return sign if one_size else f"{sign} of {fare.elements}"
+
+
+def _fare_row(fare: Fare, sign: str, own: str, room: int, roomy: bool) -> GridRow:
     mark = "►" if own in fare.names else " "
+    library = (fare.library,) if roomy else ()
+    names = fitted(", ".join(_short_names(fare.names)), room)
     role = "differs" if fare.differences else "plain"
-    left = f"≠ {fare.differences}" if fare.differences else "✓ 0"
-    library = (fare.library,) if width >= ROOM else ()
-    names = fitted(names, 34 if library else 28)
-    return GridRow((names, *library, left, f"{fare.max_delta:g}"), mark, "", role)
+    return GridRow((names, *library, sign, f"{fare.max_delta:g}"), mark, "", role)
 
 
 def _short_names(names: tuple[str, ...]) -> list[str]:

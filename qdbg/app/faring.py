@@ -6,8 +6,9 @@ from textual.content import Content
 
 from qdbg.app.changed import changed_lines
 from qdbg.app.widgets import Part, fitting, join
+from qdbg.core.program import Recording
 from qdbg.debugger import Debugger
-from qdbg.engine.survey import Fare
+from qdbg.engine.survey import Fare, leaving_least
 from qdbg.headless.output import bar
 from qdbg.names import LEVELS
 
@@ -33,31 +34,38 @@ def survey_lines(debugger: Debugger, fares: tuple[Fare, ...], width: int) -> Con
     if own is None:
         return join((" comparing the arithmetics …", "$secondary"))
     others = [fare for fare in fares if fare is not own]
-    environment = debugger.recording.environment
-    captured = f"{environment.engine}-{environment.cpu}"
-    return join(_verdict(own, name, fares, captured, width), "\n ", _others(others, width))
+    verdict = _verdict(own, name, fares, debugger.recording, width)
+    return join(verdict, "\n ", _others(others, own, width))
 
 
-def _others(fares: list[Fare], width: int) -> Content:
+def _others(fares: list[Fare], own: Fare, width: int) -> Content:
     """The other arithmetics by what they leave, as many whole names as fit."""
-    groups: dict[int, list[str]] = {}
+    groups: dict[str, list[str]] = {}
     for fare in sorted(fares, key=lambda fare: (-fare.differences, fare.name != "textbook")):
-        groups.setdefault(fare.differences, []).append(_label(fare))
+        groups.setdefault(fare_sign(fare, own), []).append(_label(fare))
     parts: list[Part] = [("others here  ", "$secondary")]
     room, left = width - 14, len(fares)
-    for differences, names in groups.items():
-        sign = f"≠ {differences}" if differences else "✓"
+    for sign, names in groups.items():
         shown = _fitting(names, room - len(sign) - 1)
         if not shown:
             break
         text, left = ", ".join(shown), left - len(shown)
-        style = "bold $warning" if differences else "bold $success"
+        style = "bold $success" if sign.startswith("✓") else "bold $warning"
         parts += [(sign, style), f" {text}   "]
         room -= len(sign) + len(text) + 4
         if len(shown) < len(names):
             break
     more = (f"+{left}  a lists them", "$secondary") if left else ""
     return join(*parts, more)
+
+
+def fare_sign(fare: Fare, own: Fare) -> str:
+    """`≠ 3`, `✓`; `○` where nothing is simulated; where less is than of the chosen one, of how
+    many values: `✓ of 300`."""
+    if not fare.elements:
+        return "○"
+    sign = f"≠ {fare.differences}" if fare.differences else "✓"
+    return sign if fare.scope(own) == "them" else f"{sign} of {fare.elements}"
 
 
 def _fitting(names: list[str], room: int) -> list[str]:
@@ -78,15 +86,20 @@ def _label(fare: Fare) -> str:
     return engine if level and len(every) == len(LEVELS) else fare.name
 
 
-def _verdict(own: Fare, name: str, fares: tuple[Fare, ...], captured: str, width: int) -> Content:
+def _verdict(
+    own: Fare, name: str, fares: tuple[Fare, ...], recording: Recording, width: int
+) -> Content:
     calls = "call" if own.not_simulated == 1 else "calls"
     unknown = f", {own.not_simulated} {calls} not simulated" if own.not_simulated else ""
+    if not own.elements:
+        return join((" ○ nothing could be compared", "bold"), (unknown, "$warning"))
     if not own.differences:
         text = f"all {own.elements} values equal PyTorch's under {name}"
         return join((" ✓ ", "bold $success"), text, (unknown, "$warning"))
-    better = [captured] if any(captured in f.names and not f.differences for f in fares) else []
-    better += [fare.name for fare in fares if not fare.differences]
-    hint = f" · {better[0]} leaves none" if better else ""
+    better, best = leaving_least(recording, fares)
+    scope = best.scope(own)
+    hint = "" if best.differences else f" · {better} leaves none"
+    hint += "" if best.differences or scope == "them" else f" of {scope}"
     line = join(
         (" ≠ ", "bold $warning"),
         (f"{own.differences} of {own.elements} values differ under {name}", "bold"),

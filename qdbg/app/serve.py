@@ -2,15 +2,25 @@
 
 from __future__ import annotations
 
+import re
 import shlex
 import socket
 import sys
 from collections.abc import Awaitable, Callable
+from typing import cast
 
 from qdbg.errors import QdbgError
+from qdbg.headless.options import PORTS
 
 HOST = "127.0.0.1"
 """The only address: whoever reaches the page runs qdbg as this user, without a password."""
+
+
+ELSEWHERE = re.compile(r"<link\b[^>]*https?://[^>]*>")
+"""What the page of textual-serve loads from another machine: its font."""
+FONT = """<style>@font-face {{ font-family: "Roboto Mono"; src: url("{address}"); }}</style>"""
+"""The same font, which textual-serve also brings with it."""
+FONT_FILE = "/static/fonts/RobotoMono-VariableFont_wght.ttf"
 
 
 class ServeError(QdbgError):
@@ -44,6 +54,13 @@ def serve(words: list[str], port: int) -> None:
     class OwnServer(Server):
         """The server with its doors closed."""
 
+        async def handle_index(self, request: web.Request) -> web.Response:
+            """The page, which asks no other machine for anything."""
+            page = cast("web.Response", await super().handle_index(request))
+            page.text = ELSEWHERE.sub(FONT.format(address=FONT_FILE), page.text or "")
+            page.headers["Content-Security-Policy"] = _policy(port)
+            return page
+
         async def _make_app(self) -> web.Application:
             app = await super()._make_app()
             app.middlewares.append(own_pages_only)
@@ -61,6 +78,15 @@ def serve(words: list[str], port: int) -> None:
     OwnServer(command, host=HOST, port=port, title="qdbg").serve()
 
 
+def _policy(port: int) -> str:
+    """What a browser lets the page load: only from here, whatever the page says."""
+    names = f"{HOST}:{port} localhost:{port}"
+    return (
+        f"default-src {names} data:; connect-src {names} ws://{HOST}:{port}; "
+        f"script-src {names} 'unsafe-inline'; style-src {names} 'unsafe-inline'"
+    )
+
+
 def _say(port: int) -> None:
     sys.stdout.write(f"qdbg is at http://{HOST}:{port} on this machine; ctrl+c ends it\n")
     sys.stdout.flush()
@@ -71,7 +97,7 @@ def _check_free(port: int) -> None:
         trial.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             trial.bind((HOST, port))
-        except (OSError, OverflowError) as error:
+        except OSError as error:
             raise ServeError(
-                f"port {port} cannot be used: {error}", expected="a free port, 1024 to 65535"
+                f"port {port} cannot be used: {error}", expected=f"a free port, {PORTS}"
             ) from error

@@ -57,8 +57,8 @@ class FollowingTape(Tape):  # type: ignore[no-untyped-call]  # as Tape itself
     def composed(self, tensor: torch.Tensor, origins: list[torch.Tensor], calls: range) -> None:
         """Note what stands behind a tensor that was made beside the model."""
         behind = frozenset(calls).union(*(self._behind(each) for each in origins))
-        if behind:
-            self._followed[id(tensor)] = tensor, behind
+        if behind:  # two parts may take it: it was there before the first
+            self._followed.setdefault(id(tensor), (tensor, behind))
 
     def unrecorded(self, func: Any, result: Any) -> list[torch.Tensor]:
         """What the operation made or wrote over, of the tensors that no recorded call made."""

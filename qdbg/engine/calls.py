@@ -15,7 +15,7 @@ from qdbg.core.work import doing
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.compare import Comparison, compare, differs
 from qdbg.engine.simulate import ROOM, Simulation, planned, result_of, simulate
-from qdbg.engine.unseen import refusal
+from qdbg.engine.unseen import FOLLOWS, behind, made, refusal
 
 KEPT_BYTES = 2**26
 """How much the simulated calls that are kept may hold; others are computed again when needed."""
@@ -40,6 +40,7 @@ class Calls:
         self._room = room
         self._cache: OrderedDict[int, Simulation | NotSimulated] = OrderedDict()
         self._results: dict[int, Array] = {}
+        self._refused: set[int] = set()
         self._apart_from: dict[tuple[str, float, int], tuple[tuple[str, QParams], ...]] = {}
 
     @property
@@ -106,12 +107,15 @@ class Calls:
         return Call(node, self.layer(call), inputs, threads, partial(self._others, call))
 
     def _changes(self, source: int) -> bool:
-        """Whether a call's result, or the model's input, is another one than PyTorch had."""
+        """Whether a call's result, or the model's input, may be another one than PyTorch had."""
         if source == INPUT:
             first = (self.original or self).recording.input
             return bool(differs(self.recording.input, first).any())
-        made = self._fed(source)
-        return made is not None and bool(differs(made, self.recording.values[source]).any())
+        try:
+            found = self._fed(source)
+        except NotSimulated:
+            return True
+        return found is not None and bool(differs(found, self.recording.values[source]).any())
 
     def _others(self, call: int) -> tuple[tuple[str, QParams], ...]:
         """The parameters of the other calls' results, each once."""
@@ -155,10 +159,26 @@ class Calls:
         return self._results[call]
 
     def _fed(self, call: int) -> Array | None:
-        """The call's own result for the calls after it; None where it is not simulated."""
-        if call not in self._results and self._looked_at(call)[1].status == "not simulated":
-            return None
-        return self._results[call]
+        """The call's own result for the calls after it; None where that is PyTorch's. Raises
+        NotSimulated where it is not known."""
+        if call not in self._results and call not in self._refused:
+            self._looked_at(call)
+        if call in self._results:
+            return self._results[call]
+        if not self.stands(call):
+            raise NotSimulated(FOLLOWS.format(self.nodes[call].name))
+        return None
+
+    def stands(self, call: int) -> bool:
+        """Whether a call that is not simulated gives what PyTorch gave: by the same arithmetic, of
+        the same operands."""
+        node, own = self.nodes[call], self.captured_arithmetic
+        before = (*made(node), *behind(self.recording, node, call))
+        return (
+            own is not None
+            and own.name == self.arithmetic.name
+            and not any(map(self._changes, before))
+        )
 
     def _looked_at(self, call: int) -> tuple[tuple[str, ...], Comparison]:
         """The names of the call's steps, and how its result compares; the numbers in between are
@@ -169,6 +189,7 @@ class Calls:
             plan = planned(self.call(call), self.arithmetic)
             result = self.made(call, result_of(plan, self._room))
         except NotSimulated as reason:
+            self._refused.add(call)
             return ("result",), Comparison("not simulated", str(reason), 0, captured.size, 0)
         if self.feed == "simulated":
             self._results[call] = result

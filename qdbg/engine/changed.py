@@ -16,12 +16,7 @@ from qdbg.engine.compare import differs
 from qdbg.engine.simulate import Simulation
 from qdbg.engine.step import Step
 from qdbg.engine.trace import Trace
-from qdbg.engine.unseen import behind
-
-DYNAMIC = frozenset({"quantize_dynamic"})
-"""Ops whose result has parameters that follow from its operand."""
-RANGED = "its scale follows from its operand, which is changed"
-FOLLOWS = "it follows {}, which is changed and not simulated"
+from qdbg.engine.unseen import DYNAMIC, RANGED, behind
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -71,11 +66,9 @@ class ChangedTrace(Trace):
         put = self._replaced.results.get(call)
         return result if not put else _with(result, put)
 
-    def _fed(self, call: int) -> Array | None:
-        found = super()._fed(call)
-        if found is None and call in self._reached:
-            raise NotSimulated(FOLLOWS.format(self.nodes[call].name))
-        return found
+    def stands(self, call: int) -> bool:
+        """As the base says, of calls that no change reaches."""
+        return call not in self._reached and super().stands(call)
 
     def _simulate(self, call: int) -> Simulation | NotSimulated:
         found = super()._simulate(call)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from qdbg.core.arithmetic import ARITHMETICS, Arithmetic
 from qdbg.core.op import NotSimulated
@@ -31,13 +32,34 @@ class Fare:
     max_delta: float
     """The largest |Δ| of a quantized result, or of a float32 one where only such differ; 0 where
     nothing does."""
-    not_simulated: int
+    skipped: frozenset[int]
     """Calls that are not simulated."""
 
     @property
     def name(self) -> str:
         """The first name stands for all."""
         return self.names[0]
+
+    @property
+    def not_simulated(self) -> int:
+        """How many calls are not simulated."""
+        return len(self.skipped)
+
+    def scope(self, other: Fare) -> str:
+        """Of which values its count is, said beside another one's: `them` where it simulates every
+        call that the other does, else `the 300 that it simulates`."""
+        return "them" if self.skipped <= other.skipped else f"the {self.elements} that it simulates"
+
+
+def leaving_least(recording: Recording, fares: Sequence[Fare]) -> tuple[str, Fare]:
+    """The name and the fare of the arithmetic that leaves least, of those that simulate something;
+    of several the one that PyTorch ran with, then the one that simulates most."""
+    ran = f"{recording.environment.engine}-{recording.environment.cpu}"
+    best = min(
+        (fare for fare in fares if fare.elements),
+        key=lambda fare: (fare.differences, ran not in fare.names, -fare.elements),
+    )
+    return ran if ran in best.names else best.name, best
 
 
 def same_arithmetics(recording: Recording) -> tuple[tuple[str, ...], ...]:
@@ -72,17 +94,28 @@ def survey(
     """Simulate the recording under every arithmetic and count what each leaves; first under the
     chosen one, where it has changed assumptions."""
     own = [] if chosen is None or not chosen.changes else [(chosen, (chosen.name,))]
-    presets = [(ARITHMETICS[names[0]], names) for names in same_arithmetics(recording)]
-    fares = []
+    captured = arithmetic_for(recording)
+    ran = "" if captured is None else captured.name
+    presets = [
+        (ARITHMETICS[ran if ran in names else names[0]], names)
+        for names in same_arithmetics(recording)
+    ]
+    fares: list[Fare] = []
     for place, (arithmetic, names) in enumerate((*own, *presets)):
         with part(place, len(own) + len(presets)):
             fares.append(_fare(Trace(recording, arithmetic, feed), names))
+        others = tuple(name for name in names if name != ran)
+        if feed == "simulated" and fares[-1].not_simulated and ran in names and others:
+            # What PyTorch gave in a call that is not simulated stands for its own arithmetic alone.
+            fares[-1] = replace(fares[-1], names=(ran,))
+            fares.append(_fare(Trace(recording, ARITHMETICS[others[0]], feed), others))
     return tuple(fares)
 
 
 def _fare(trace: Trace, names: tuple[str, ...]) -> Fare:
-    compared = [c for c in trace.comparisons if c.status != "not simulated"]
-    both = zip(trace.comparisons, trace.nodes, strict=True)
+    found = trace.comparisons
+    compared = [c for c in found if c.status != "not simulated"]
+    both = zip(found, trace.nodes, strict=True)
     quantized = max((c.max_delta for c, node in both if node.output is not None), default=0)
     return Fare(
         names,
@@ -90,5 +123,5 @@ def _fare(trace: Trace, names: tuple[str, ...]) -> Fare:
         sum(c.differences for c in compared),
         sum(c.elements for c in compared),
         quantized or max((c.max_delta for c in compared), default=0),
-        len(trace.nodes) - len(compared),
+        frozenset(call for call, c in enumerate(found) if c.status == "not simulated"),
     )

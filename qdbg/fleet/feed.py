@@ -13,9 +13,8 @@ from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.program import FIRST_CONSTANT, INPUT, UNKNOWN, Node
 from qdbg.core.quantity import Array, QTensor, readonly
 from qdbg.core.runs import Runs
-from qdbg.engine.changed import DYNAMIC
 from qdbg.engine.compare import differs
-from qdbg.engine.unseen import DECIDED, DERIVED
+from qdbg.engine.unseen import DECIDED, DERIVED, DYNAMIC, FOLLOWS, RANGED
 from qdbg.fleet.stack import Job, Made, Reasons, Stacked
 
 Place: TypeAlias = tuple[str, tuple[int, ...]]
@@ -24,9 +23,7 @@ COMPUTED = (
     "float32 operations that qdbg does not simulate computed its operand, and on another CPU level"
     " they may round otherwise"
 )
-RANGED = "its scale follows from its operand, which changes"
 UNSEEN = "with these samples the model makes other calls, which were not run on this engine"
-FOLLOWS = "it follows {}, which is not simulated"
 KIND = "one of its operands is of a kind that qdbg does not record"
 
 

@@ -17,6 +17,7 @@ from qdbg.headless.options import (
     add_script,
     add_source,
     command_parser,
+    port,
 )
 from qdbg.names import ENGINES, FEEDS, LEVELS
 
@@ -96,7 +97,7 @@ def open_parser() -> Parser:
         "--tour", action="store_true", help="a guided tour of two minutes, on a shipped session"
     )
     parser.add_argument(
-        "--serve", metavar="PORT", type=int, help=f"in a browser on this machine only ({PORT})"
+        "--serve", metavar="PORT", type=port, help=f"in a browser on this machine only ({PORT})"
     )
     add_run(parser, optional=True)
     add_script(parser)

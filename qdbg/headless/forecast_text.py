@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from qdbg.core.program import Node
+from qdbg.engine.unseen import FOLLOWS
 from qdbg.fleet.bounds import EXACT, POSSIBLE, PROVED, REACHED, UNKNOWN, Bound
-from qdbg.fleet.feed import FOLLOWS
 from qdbg.fleet.pairs import Cut, Key
 from qdbg.fleet.predict import Forecast
 from qdbg.fleet.tally import Tally

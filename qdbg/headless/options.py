@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import re
+from pathlib import Path
 from typing import Any, NoReturn
 
 from qdbg.errors import QdbgError
@@ -10,6 +12,10 @@ from qdbg.names import BACKENDS, CPUS, ENGINES, FEEDS, THEME_NAMES
 
 PORT = 8000
 """Where --serve listens unless another port is named."""
+LOWEST, HIGHEST = 1024, 65535
+PORTS = f"{LOWEST} to {HIGHEST}"
+"""Those that any user may listen on."""
+NUMBER = re.compile(r"[-+.\d]+")
 
 
 class UsageError(QdbgError):
@@ -32,11 +38,28 @@ def joined(argv: list[str]) -> list[str]:
     found: list[str] = []
     for word in argv:
         last = found[-1] if found else ""
-        if last == "--input" or (last == "--serve" and word.isdecimal()):
+        if last == "--input" or (last == "--serve" and _means_a_port(word)):
             found[-1] = f"{last}={word}"
         else:
             found.append(word)
     return [f"--serve={PORT}" if word == "--serve" else word for word in found]
+
+
+def _means_a_port(word: str) -> bool:
+    """Whether it is a number, or what no model's name, command or option is."""
+    if NUMBER.fullmatch(word):
+        return True
+    return not (word.startswith("-") or Path(word).suffix or Path(word).exists())
+
+
+def port(text: str) -> int:
+    """A port for --serve. Raises ArgumentTypeError."""
+    number = int(text) if text.isascii() and text.isdecimal() else 0
+    if not LOWEST <= number <= HIGHEST:
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is no port: expected {PORTS}; {PORT} where none is named"
+        )
+    return number
 
 
 def command_parser(prog: str, usage: str, description: str, epilog: str) -> Parser:

@@ -11,7 +11,7 @@ import numpy as np
 from qdbg import __version__
 from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array
-from qdbg.engine.survey import Fare, survey
+from qdbg.engine.survey import Fare, leaving_least, survey
 from qdbg.engine.trace import Trace
 from qdbg.golden import Golden
 from qdbg.headless.differences import element_lines, trace_differences
@@ -152,21 +152,21 @@ def _verdict(trace: Trace, fares: Sequence[Fare]) -> list[str]:
     else:
         lines = [
             f"{here.differences} of {here.elements} captured values differ under {own}; "
-            f"{_best(trace, fares)}.{skipped}"
+            f"{_best(trace, fares, here)}.{skipped}"
         ]
     if not trace.recording.environment.unperturbed:
         lines.append("PyTorch computed something else when it was not observed: trust neither.")
     return lines
 
 
-def _best(trace: Trace, fares: Sequence[Fare]) -> str:
-    """The arithmetic that leaves least; of several, the one that PyTorch ran with."""
-    ran = f"{trace.recording.environment.engine}-{trace.recording.environment.cpu}"
-    best = min(fares, key=lambda fare: (fare.differences, ran not in fare.names))
-    name = ran if ran in best.names else best.name
+def _best(trace: Trace, fares: Sequence[Fare], here: Fare) -> str:
+    """The arithmetic that leaves least, and of which values."""
+    name, best = leaving_least(trace.recording, fares)
+    scope = best.scope(here)
     if best.differences:
-        return f"no arithmetic gives all of them, {name} leaves {best.differences}"
-    return f"{name} gives every one of them"
+        of = "" if scope == "them" else f" of {scope}"
+        return f"no arithmetic gives all of them, {name} leaves {best.differences}{of}"
+    return f"{name} gives every one of {scope}"
 
 
 def _calls_are(count: int) -> str:

@@ -3,6 +3,7 @@
 import asyncio
 import builtins
 import json
+import re
 import socket
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import pytest
 
 from qdbg.app import serve
 from qdbg.headless.arguments import open_parser
-from qdbg.headless.options import PORT, joined
+from qdbg.headless.options import PORT, UsageError, joined
 
 ROOT = Path(__file__).parents[2]
 
@@ -49,6 +50,18 @@ def get(url, **headers):
 def test_the_page_is_there(server, port):
     page = get(f"http://127.0.0.1:{port}/")
     assert f"ws://127.0.0.1:{port}/ws" in page
+
+
+def test_the_page_asks_no_other_machine(server, port):
+    own = f"http://127.0.0.1:{port}"
+    with urllib.request.urlopen(f"{own}/", timeout=20) as answer:  # noqa: S310 - our own address
+        page, policy = answer.read().decode(), answer.headers["Content-Security-Policy"]
+    for tag in re.findall(r"<(?:link|script|img)[^>]*>", page):
+        assert "://" not in tag or own in tag
+    assert policy.startswith(f"default-src 127.0.0.1:{port} localhost:{port} data:;")
+    font = re.search(r'url\("(/static/fonts/[^"]*)"\)', page)[1]
+    with urllib.request.urlopen(f"{own}{font}", timeout=20) as answer:  # noqa: S310 - likewise
+        assert answer.read(4) == b"\0\1\0\0"  # a TrueType font
 
 
 def opened_by(process):
@@ -96,10 +109,15 @@ async def read_until(socket_, words):
             seen += message.data if isinstance(message.data, bytes) else b""
 
 
-def test_a_port_that_is_taken_or_no_port_is_refused_in_words(server, port):
-    for wrong in (port, 70000):
-        with pytest.raises(serve.ServeError, match="cannot be used"):
-            serve.serve([], wrong)
+def test_a_port_that_is_taken_is_refused_in_words(server, port):
+    with pytest.raises(serve.ServeError, match="cannot be used"):
+        serve.serve([], port)
+
+
+@pytest.mark.parametrize("wrong", ["0", "22", "1023", "65536", "-1", "1.5", "abc"])
+def test_what_is_no_port_is_refused_with_the_range(wrong):
+    with pytest.raises(UsageError, match=f"'{wrong}' is no port: expected 1024 to 65535"):
+        open_parser().parse_args(joined(["x.qdbg", "--serve", wrong]))
 
 
 def test_without_textual_serve_it_is_said_what_to_install(monkeypatch):

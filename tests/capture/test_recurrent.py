@@ -155,3 +155,15 @@ def test_what_stands_behind_a_hidden_state_is_known():
     assert first not in {FIRST_CONSTANT - number for number in tape.unseen.derived}
     behind = [tape.unseen.derived[FIRST_CONSTANT - source] for source in later]
     assert behind == [(INPUT, 0, 1), (INPUT, 0, 1, 2)]
+
+
+def test_nothing_hangs_on_a_call_after_it():
+    """Both ways of a second layer take one tensor, which was there before either."""
+    layer, x = dynamic(nn.LSTM(4, 3, 2, bidirectional=True)), torch.randn(3, 1, 4)
+    with torch.no_grad():
+        tape = FollowingTape({}, x, lambda text: None)
+        with tape:
+            layer(x)
+    for call, node in enumerate(tape.nodes):
+        for source in node.inputs:
+            assert all(each < call for each in tape.unseen.derived.get(FIRST_CONSTANT - source, ()))
