@@ -48,10 +48,12 @@ class Why:
     """By call the other side's integers."""
     notes: tuple[str, ...] = ()
     """What else is to be said of the golden columns."""
+    misplaced: tuple[str, ...] = ()
+    """The calls whose golden numbers are PyTorch's only in another order, which is no layout."""
 
-    def noting(self, notes: tuple[str, ...]) -> Why:
+    def noting(self, notes: tuple[str, ...], misplaced: tuple[str, ...] = ()) -> Why:
         """The same with these notes."""
-        return replace(self, notes=notes)
+        return replace(self, notes=notes, misplaced=misplaced)
 
     def narrowed(self, calls: Sequence[CallWhy]) -> Why:
         """The same where some causes were ruled out: what explains all calls is joined of those

@@ -14,16 +14,42 @@ from qdbg.engine.compare import Comparison, compare
 from qdbg.errors import GoldenError
 
 
+@dataclass(frozen=True, slots=True)
+class Laid:
+    """How a file's numbers had to be read; nothing set: they stood as PyTorch's do."""
+
+    written: tuple[str, ...] = ()
+    """How each number is written: `as int8 bytes`."""
+    order: str | None = None
+    """How the elements lie: `NHWC`, `in reversed order`."""
+    known: bool = True
+    """Memory is laid out in this order, so that no element is in the place of another one."""
+    stood: int = 0
+    """How many of the numbers differ from PyTorch's in the file's own order."""
+
+    @property
+    def words(self) -> str | None:
+        """All of it as one text; None where there is nothing to say."""
+        return ", ".join((*self.written, *filter(None, (self.order,)))) or None
+
+
+PLAIN = Laid()
+
+
 @dataclass(frozen=True, slots=True, eq=False)
 class Column:
     """The golden numbers of one call."""
 
     values: Array
     """In the call's shape and its dtype; int64 where a number does not fit that dtype."""
-    layout: str | None
-    """How the file's numbers had to be read, `NHWC` say; None where they stood as PyTorch's do."""
+    laid: Laid
     source: str
     """Where they come from: `golden.py line 12, fc1`."""
+
+    @property
+    def layout(self) -> str | None:
+        """How the file's numbers had to be read; None where they stood as PyTorch's do."""
+        return self.laid.words
 
 
 @dataclass(frozen=True, slots=True, eq=False)

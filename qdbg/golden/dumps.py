@@ -10,6 +10,7 @@ from qdbg.golden.columns import Column, Golden
 from qdbg.golden.dump import Dump
 from qdbg.golden.files import FORMATS, SUFFIXES, read_dumps
 from qdbg.golden.layouts import read
+from qdbg.golden.meanings import meanings
 from qdbg.golden.names import calls_named, listed, unknown
 
 __all__ = ["FORMATS", "compare_dumps", "is_dump"]
@@ -23,13 +24,14 @@ def is_dump(path: Path) -> bool:
 def compare_dumps(path: Path, recording: Recording, feed: str) -> Golden:
     """The arrays of a file or a folder by call. Raises GoldenError."""
     nodes, columns = recording.program.nodes, {}
+    letters = meanings(nodes)
     for dump in read_dumps(path, lambda name: bool(calls_named(nodes, name))):
         call = _call_of(dump, recording)
         if call in columns:
             raise GoldenError(f"{path} holds {nodes[call].name} twice, again as {dump.name!r}")
-        values, layout = read(dump, nodes[call], recording.values[call])
+        values, laid = read(dump, nodes[call], recording.values[call], letters[call])
         source = dump.where.removeprefix(f"{path.parent}/")
-        columns[call] = Column(values, layout, source)
+        columns[call] = Column(values, laid, source)
     if not columns:
         raise GoldenError(f"{path} holds no arrays", expected=FORMATS)
     return Golden(path, recording, feed, dict(sorted(columns.items())))

@@ -15,7 +15,7 @@ from qdbg.core.quantity import STORAGE, Array
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.simulate import simulate
 from qdbg.errors import GoldenError
-from qdbg.golden.columns import Column, Golden, as_result
+from qdbg.golden.columns import PLAIN, Column, Golden, as_result
 from qdbg.golden.names import calls_named, identifier, listed, names_of, unknown
 from qdbg.golden.operands import Given, operands_of, split
 from qdbg.golden.process import Runner
@@ -167,7 +167,7 @@ class _Run:
         given = _bound(function, operands_of(self._call(node)), where, node)
         numbers = self._runner.call(function.name, node.name, node.shape, *split(given))
         values = as_result(numbers, node, where)
-        return Column(values, None, f"{self._path.name} line {function.line}, {function.name}")
+        return Column(values, PLAIN, f"{self._path.name} line {function.line}, {function.name}")
 
     def _call(self, node: Node) -> Call:
         operands: list[Operand] = []

@@ -11,7 +11,7 @@ from qdbg.core.program import Node, Recording
 from qdbg.core.quantity import Array
 from qdbg.engine.trace import Trace
 from qdbg.errors import GoldenError
-from qdbg.golden import TIMEOUT, Golden, load
+from qdbg.golden import TIMEOUT, Column, Golden, load
 from qdbg.headless.differences import (
     CallDifferences,
     call_differences,
@@ -27,7 +27,8 @@ from qdbg.places import find_place
 if TYPE_CHECKING:
     import argparse
 
-SAME = "same numbers, other layout: "
+SAME = "same numbers, "
+MISPLACED = "not in PyTorch's places: "
 
 
 def golden_for(options: argparse.Namespace, recording: Recording, feed: str) -> Golden | None:
@@ -69,21 +70,51 @@ def golden_rows(golden: Golden) -> list[tuple[str, ...]]:
         if found is not None:
             rows.append(
                 (
-                    "≠" if found.differences else "✓",
+                    "≠" if found.differences else "✓" if column.laid.known else "!",
                     golden.recording.program.nodes[call].name,
                     column.source,
                     f"{found.differences} of {found.elements}",
                     f"{found.max_delta:.6g}",
-                    _layout(column.layout, same=not found.differences),
+                    layout_words(column, found.differences),
                 )
             )
     return rows
 
 
-def _layout(layout: str | None, *, same: bool) -> str:
-    if layout is None:
+def layout_words(column: Column, differences: int) -> str:
+    """How the numbers of a column lie, so many of which differ; empty where they stand plainly."""
+    laid = column.laid
+    if laid.words is None:
         return ""
-    return f"{SAME}{layout}" if same else f"read {layout}"
+    written = ", ".join(laid.written)
+    if differences:
+        parts = [_as(laid.order)] if laid.order else []
+        parts += [f"as if written {written}"] if written else []
+        return f"read {', '.join(parts)}"
+    tail = f", written {written}" if written and laid.order else ""
+    if laid.order is None:
+        return f"{SAME}written {written}"
+    if laid.known:
+        return f"{SAME}other layout: {laid.order}{tail}"
+    stood = f"{laid.stood} of {column.values.size} differ as they stand"
+    return f"{MISPLACED}{stood}, none read {_as(laid.order)}{tail}"
+
+
+def _as(order: str) -> str:
+    """`as NHWC`, `in reversed order`."""
+    return order if order.startswith(("in ", "with ", "transposed")) else f"as {order}"
+
+
+def misplaced(golden: Golden) -> tuple[str, ...]:
+    """The calls of which all numbers are there, but not where PyTorch has them."""
+    nodes = golden.recording.program.nodes
+    return tuple(
+        nodes[call].name
+        for call, column in golden.columns.items()
+        if not column.laid.known
+        and (found := golden.comparison(call)) is not None
+        and not found.differences
+    )
 
 
 def golden_elements(golden: Golden) -> list[str]:
@@ -107,7 +138,9 @@ def golden_verdict(golden: Golden) -> str:
     covered = f"{len(golden.columns)} of {len(golden.recording.values)} calls"
     count = golden.differences
     if not count:
-        return f"{golden.path} gives every one of the {compared} captured values of {covered}."
+        found = misplaced(golden)
+        but = f", but {MISPLACED}{', '.join(found)}" if found else ""
+        return f"{golden.path} gives every one of the {compared} captured values of {covered}{but}."
     return f"{count} of {compared} golden values differ from PyTorch's, over {covered}."
 
 
@@ -122,6 +155,7 @@ def golden_data(golden: Golden, call: int, *, values: bool) -> dict[str, object]
         "differences": found.differences,
         "max_delta": int(largest) if largest == int(largest) else largest,
         "layout": column.layout,
+        "in_place": column.laid.known,
     }
     return data | {"values": column.values.tolist()} if values else data
 

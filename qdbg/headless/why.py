@@ -193,10 +193,9 @@ def _separation(test: Separation) -> Iterator[str]:
 
 def _verdict(found: Why) -> Iterator[str]:
     name = found.trace.arithmetic.name
-    if not found.calls:
+    if not found.calls and not found.misplaced:
         whose = "the captured integers" if found.side == SIMULATED else "your integers"
         yield f"Nothing differs: {name} gives all of {whose}."
-        return
     for each, *variants in _by_ids(found.together)[:SHOWN_TRIES]:
         names = " + ".join(each.least)
         if found.side == SIMULATED:
@@ -211,7 +210,10 @@ def _verdict(found: Why) -> Iterator[str]:
         yield f"Not proved: {', '.join(call.name for call in doubtful)}."
     if unknown:
         yield f"Unexplained: {', '.join(unknown)}."
-    if found.not_simulated:
+    if found.misplaced:
+        where = ", ".join(found.misplaced)
+        yield f"Of {where} only the order differs, and it is no layout of memory."
+    if found.calls and found.not_simulated:
         yield f"{found.not_simulated} calls are not simulated."
 
 
@@ -240,6 +242,7 @@ def why_data(found: Why, tests: Sequence[Separation] = ()) -> dict[str, object]:
         "calls": [_call_data(found, call) for call in found.calls],
         "together": [list(names) for names in dict.fromkeys(t.least for t in found.together)],
         "notes": list(found.notes),
+        "misplaced": list(found.misplaced),
         "separations": [_separation_data(test) for test in tests],
     }
 

@@ -118,6 +118,61 @@ def test_float32_results_in_another_order_of_bytes(read, small):
     assert read(small, "dequant", real[:, ::-1].copy())[0].layout == "in reversed order"
 
 
+# --------------------------------------------------------------------- orders and their names
+
+
+@pytest.fixture(scope="module")
+def features_last(image):
+    """The same numbers, [1, 5, 7, 3], as the results of ops that mean other things by the axes."""
+    q = np.random.default_rng(5).integers(0, 256, (1, 5, 7, 3)).astype(np.uint8)
+    nodes = tuple(
+        replace(image.program.nodes[1], name=f"a:{op}", op=op, inputs=(i - 1,), shape=q.shape)
+        for i, op in enumerate(("linear", "conv2d", "relu", "permute"))
+    )
+    program = replace(image.program, nodes=nodes)
+    return replace(image, program=program, values=(q,) * len(nodes))
+
+
+LAST = "with the axes in the order 0, 3, 1, 2"
+FLAT = "the flat order in the shape [1, 7, 5, 3]"
+
+
+@pytest.mark.parametrize(
+    "change", [lambda q: q.transpose(0, 3, 1, 2), lambda q: q.reshape(35, 3).T]
+)
+def test_axes_without_a_meaning_are_named_by_their_numbers(change, read, features_last):
+    q = captured(features_last, "a:linear")
+    for op, layout in (("linear", LAST), ("permute", LAST), ("conv2d", "NWCH"), ("relu", "NWCH")):
+        column, differences = read(features_last, f"a:{op}", change(q))
+        assert (column.layout, differences) == (layout, 0)
+
+
+@pytest.mark.parametrize("wrong", [0, 3])
+def test_the_flat_order_in_another_shape_is_no_other_order_of_the_axes(wrong, read, features_last):
+    q = captured(features_last, "a:linear").astype(np.int32)
+    q.reshape(-1)[:wrong] += 1
+    column, differences = read(features_last, "a:linear", q.reshape(1, 7, 5, 3))
+    assert (column.layout, column.laid.known, differences) == (FLAT, True, wrong)
+    assert np.array_equal(column.values, q)
+
+
+def test_of_a_shape_that_says_nothing_the_order_with_fewer_differences_is_read(read, features_last):
+    q = captured(features_last, "a:linear").astype(np.int32)
+    q[0, :4] += 300
+    column, differences = read(features_last, "a:linear", q.transpose(0, 3, 1, 2))
+    assert (column.layout, differences) == (LAST, 84)
+
+
+@pytest.mark.parametrize("layout", ["NHWC", "NCWH", "NWHC", "in reversed order"])
+def test_only_a_layout_of_memory_leaves_every_number_in_its_place(layout, read, image):
+    q = captured(image, CONV)
+    array = ORDERS[layout](q) if layout in ORDERS else q.reshape(-1)[::-1]
+    laid = read(image, CONV, array)[0].laid
+    assert (laid.order, laid.known) == (layout, layout == "NHWC")
+    plainly = np.ascontiguousarray(array).reshape(-1) != q.reshape(-1)
+    assert laid.stood == (0 if laid.known else np.count_nonzero(plainly))
+
+
 # --------------------------------------------------------------- differences beside a layout
 
 

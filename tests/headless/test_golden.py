@@ -37,7 +37,7 @@ def test_the_text_has_a_row_per_covered_call_and_the_first_elements(dumped):
     rows = [" ".join(line.split()) for line in text.splitlines() if "dump.npz: " in line]
     assert rows == [
         "≠ fc1:linear dump.npz: fc1 2 of 16 7",
-        "✓ fc2:linear dump.npz: fc2 0 of 3 0 same numbers, other layout: as int8 bytes",
+        "✓ fc2:linear dump.npz: fc2 0 of 3 0 same numbers, written as int8 bytes",
     ]
     assert "fc1:linear[2]  captured 133  golden 130  Δ -3\n" in text
     assert "fc1:linear[9]  captured" in text
@@ -51,6 +51,7 @@ def test_json_has_the_documented_keys(dumped):
     assert [list(call) for call in calls] == [[*CALL, "max_delta", "golden"]] * 5
     assert calls[1]["golden"] == {
         "source": "dump.npz: fc1", "differences": 2, "max_delta": 7, "layout": None,
+        "in_place": True,
     }  # fmt: skip
     assert calls[3]["golden"]["layout"] == "as int8 bytes"
     assert calls[0]["golden"] is calls[2]["golden"] is calls[4]["golden"] is None
@@ -88,8 +89,9 @@ def test_a_session_and_a_dump_that_is_equal_end_with_0(session_file, tmp_path, q
         "show", session_file, "--arith", "auto", "--golden", tmp_path / "same.npz"
     )
     assert (status, err) == (0, "")
-    assert "same numbers, other layout: in reversed order" in out
-    assert "gives every one of the 16 captured values of 1 of 5 calls." in out
+    assert " 0 of 16 " in " ".join(out.split())
+    assert "as they stand, none read in reversed order" in out
+    assert "of 1 of 5 calls, but not in PyTorch's places: fc1:linear." in out
 
 
 def test_a_golden_difference_ends_with_1(session_file, dumped, qdbg):

@@ -69,13 +69,46 @@ def test_over_all_of_iris_the_posts_script_also_shows_that_it_rounds_the_bias(qd
     assert data["explained"]
 
 
-def test_a_dump_of_other_layout_is_no_difference_and_named(qdbg, tmp_path):
-    made = recording(rows=2)
-    save(Session.of(Debugger(made)), tmp_path / "s.qdbg")
-    np.savez(tmp_path / "dump.npz", fc1=made.values[1].astype(np.int64) - 128)
-    status, out, _ = qdbg("why", tmp_path / "s.qdbg", "--golden", tmp_path / "dump.npz")
+@pytest.fixture
+def why_dump(qdbg, tmp_path):
+    """`qdbg why` of a session of the small classifier beside a dump of fc1 changed by `how`."""
+
+    def run(how, *argv):
+        made = recording(rows=2)
+        save(Session.of(Debugger(made)), tmp_path / "s.qdbg")
+        np.savez(tmp_path / "dump.npz", fc1=how(made.values[1].astype(np.int64)))
+        status, out, _ = qdbg("why", tmp_path / "s.qdbg", "--golden", tmp_path / "dump.npz", *argv)
+        return status, out
+
+    return run
+
+
+def test_a_dump_of_other_layout_is_no_difference_and_named(why_dump):
+    status, out = why_dump(lambda q: q - 128)
     assert status == 0
-    assert "same numbers, other layout" in out
+    assert "fc1:linear: same numbers, written 128 lower than PyTorch's" in out
+    assert "Nothing differs" in out
+
+
+def test_numbers_that_differ_are_not_called_the_same(why_dump):
+    def one_wrong(q):
+        q[1, 2] += 1
+        return q - 128
+
+    status, out = why_dump(one_wrong)
+    assert status == 1
+    assert "fc1:linear: read as if written 128 lower than PyTorch's" in out
+    assert "same numbers" not in out
+
+
+def test_numbers_out_of_place_are_never_called_equal(why_dump):
+    status, out = why_dump(lambda q: q.reshape(-1)[::-1])
+    assert status == 0
+    assert "of 32 differ as they stand, none read in reversed order" in out
+    assert "Of fc1:linear only the order differs, and it is no layout of memory." in out
+    assert "Nothing differs" not in out
+    assert "same numbers" not in out
+    assert json.loads(why_dump(lambda q: q.T, "--json")[1])["misplaced"] == ["fc1:linear"]
 
 
 @pytest.mark.parametrize("numbers", [0, 77, "ends", "one between the ends"])
