@@ -13,6 +13,7 @@ from qdbg.app.keyline import KeyLine
 from qdbg.app.screen import CommandScreen
 from qdbg.app.sources import LayerTable
 from qdbg.commands import BY_ID
+from qdbg.core.weights import with_parts
 
 ROWS = {"down": 1, "up": -1, "scroll-down": 10, "scroll-up": -10, "page-down": 10, "page-up": -10}
 """How far these commands scroll the list; 10 stands for a page."""
@@ -51,7 +52,7 @@ class LayersScreen(CommandScreen):
         self.call_after_refresh(self._fill)
 
     def _fill(self) -> None:
-        layers = self.qdbg.debugger.recording.program.layers
+        layers = with_parts(self.qdbg.debugger.recording.program.layers.values())
         self.query_one("#layers", Grid).show(LayerTable(layers, self.size.width))
 
     def takes(self, name: str) -> bool:

@@ -72,9 +72,12 @@ class OpeningScreen(CommandScreen):
     def show_model(self, model: Model) -> None:
         """List the layers that the file holds."""
         from qdbg.app.sources import LayerTable  # noqa: PLC0415 - numpy, not before first paint
+        from qdbg.core.weights import with_parts  # noqa: PLC0415 - likewise
 
         self.remove_class("unread")
-        self.query_one("#layers", Grid).show(LayerTable(model.layers, self.size.width))
+        self.query_one("#layers", Grid).show(
+            LayerTable(with_parts(model.layers.values()), self.size.width)
+        )
 
     def say(self, words: str) -> None:
         """Name what is being done."""

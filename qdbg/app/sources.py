@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import dataclass
 
 import numpy as np
 
 from qdbg.app.grid import GAP, Bar, GridColumn, GridRow
-from qdbg.app.widgets import fitted, tail
+from qdbg.app.widgets import tail
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Layer
 from qdbg.core.quantity import Array
@@ -20,13 +20,17 @@ from qdbg.engine.step import Step
 from qdbg.engine.table import NOTHING, Measure, Table
 from qdbg.engine.trace import Trace
 from qdbg.ops import registry
+from qdbg.ops.recurrent import result_of
 
-PART = re.compile(r"([ih]h(?:_l\d+(?:_reverse)?)?)(?:#\d+)?")
-"""The linear parts of a recurrent layer are called as torch calls their weights: `ih_l0`."""
+PART = re.compile(r"[ih]h(?:_l\d+(?:_reverse)?)?(?:#\d+)?")
+"""The linear parts of a recurrent layer are called as torch calls their weights: `ih_l0`; of each
+further step of the sequence: `hh_l0#2`."""
 ROOMY, WITH_SCALES = 110, 80
 """From these widths on the list of layers shows every column, or at least the weights' scales."""
 LEAST_NAME, AROUND = 10, 9
 """The least room of a layer's name, and what frame, marks and gap take of a line."""
+DYNAMIC = " (dynamic)"
+"""Of the titles of parts, which all are so, it is left out: the list of steps is narrow."""
 CHANGED = "*"
 """The mark of a value that is another one since numbers of the run were changed."""
 LONGEST = 16
@@ -41,7 +45,8 @@ def layer_title(trace: Trace, call: int) -> str:
     op = registry().get(node.op)
     title = op.title if op is not None else node.op
     if part := PART.fullmatch(node.name.rpartition(":")[2]):
-        return f"{part[1]} {title}"
+        return f"{part[0]} {title.removesuffix(DYNAMIC)}"
+    title = f"{result_of(node)}{title}"
     return f"{title} {sizes}" if layer is not None and (sizes := layer.sizes) else title
 
 
@@ -169,19 +174,20 @@ class Rail:
 class LayerTable:
     """The layers of a file: what is known before anything runs."""
 
-    def __init__(self, layers: Mapping[str, Layer], width: int = 120) -> None:
-        self.layers = tuple(layers.values())
+    def __init__(self, layers: Sequence[Layer], width: int = 120) -> None:
+        self.layers = layers
         self.roomy = width >= ROOMY
+        rows = [self._numbers(layer) for layer in layers]
         rest = (
-            GridColumn("class", 16 if self.roomy else 10, left=True),
-            *((GridColumn("weight", 18, left=True),) if self.roomy else ()),
-            GridColumn("scale", 14 if self.roomy else 11),
-            GridColumn("zero point", 10),
-            GridColumn("weight scales", 29 if self.roomy else 16, optional=True, left=True),
+            GridColumn("weight", _widest("weight", rows, 0), left=True),
+            GridColumn("weight scales", _widest("weight scales", rows, 1), True, left=True),
+            GridColumn("scale", _widest("scale", rows, 2)),
+            GridColumn("zero point", _widest("zero point", rows, 3)),
+            GridColumn("class", 16, True, left=True),
         )
-        shown = rest if width >= WITH_SCALES else rest[:-1]
-        room = width - AROUND - sum(column.width + GAP for column in shown)
-        longest = max((len(path) for path in layers), default=0)
+        room = width - AROUND - sum(column.width + GAP for column in rest if not column.optional)
+        room -= rest[1].width + GAP if width >= WITH_SCALES else 0
+        longest = max((len(layer.path) for layer in layers), default=0)
         self.names = max(LEAST_NAME, min(longest, room))
         self.columns = (GridColumn("layer", self.names, left=True), *rest)
 
@@ -192,17 +198,24 @@ class LayerTable:
     def row(self, index: int) -> GridRow:
         """One layer."""
         layer = self.layers[index]
+        name = tail(layer.path or "(model)", self.names)
+        return GridRow((name, *self._numbers(layer), layer.kind or NOTHING))
+
+    def _numbers(self, layer: Layer) -> tuple[str, str, str, str]:
+        """Its weight's type and shape, the weight's scales, and the result's scale and zero
+        point."""
         output = layer.output
         digits = 9 if self.roomy else 7
         scale = f"{float(output.scale):.{digits}g}" if output is not None else NOTHING
         zero_point = str(int(output.zero_point)) if output is not None else NOTHING
         weight, scales = _weight(layer)
-        name = tail(layer.path or "(model)", self.names)
         if not self.roomy:
             scales = scales.rpartition(": ")[2].replace(" … ", "…")
-            return GridRow((name, fitted(layer.kind or NOTHING, 10), scale, zero_point, scales))
-        kind = fitted(layer.kind or NOTHING, 16)
-        return GridRow((name, kind, fitted(weight, 18), scale, zero_point, scales))
+        return weight, scales, scale, zero_point
+
+
+def _widest(title: str, rows: Sequence[tuple[str, ...]], place: int) -> int:
+    return max(len(title), *(len(row[place]) for row in rows), 0)
 
 
 def _weight(layer: Layer) -> tuple[str, str]:

@@ -5,13 +5,14 @@ from __future__ import annotations
 from qdbg import __version__
 from qdbg.core.program import Layer, Model
 from qdbg.core.quantity import QParams
+from qdbg.core.weights import with_parts
 from qdbg.headless.show import aligned
 
 
 def layers_text(model: Model, problem: str) -> str:
     """The layers in the order of registration, and what is missing to run them."""
     titles = ("layer", "class", "weights", "weight scales", "scale", "zero point")
-    rows = [titles, *(_row(layer) for layer in model.layers.values())]
+    rows = [titles, *(_row(layer) for layer in with_parts(model.layers.values()))]
     return "\n".join(
         (
             f"model  {model.name}  (SHA-256 {model.sha256[:12]}…)",
@@ -53,7 +54,7 @@ def layers_data(model: Model, problem: str) -> dict[str, object]:
         "differences": 0,
         "calls": [],
         "reason": problem,
-        "layers": [_layer_data(layer) for layer in model.layers.values()],
+        "layers": [_layer_data(layer) for layer in with_parts(model.layers.values())],
     }
 
 

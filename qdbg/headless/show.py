@@ -17,6 +17,7 @@ from qdbg.golden import Golden
 from qdbg.headless.differences import element_lines, trace_differences
 from qdbg.headless.golden import golden_data, golden_elements, golden_rows, golden_verdict
 from qdbg.ops import registry
+from qdbg.ops.recurrent import result_of
 from qdbg.whatif import effect, not_known
 
 INDICES = "given to PyTorch as int64: the model takes its input as indices"
@@ -69,7 +70,8 @@ def call_title(trace: Trace, call: int) -> str:
     op = registry().get(node.op)
     if op is None:
         return node.op
-    return f"{op.title} {layer.sizes}" if layer is not None and layer.sizes else op.title
+    title = f"{result_of(node)}{op.title}"
+    return f"{title} {layer.sizes}" if layer is not None and layer.sizes else title
 
 
 def _calls(trace: Trace) -> list[str]:

@@ -7,6 +7,7 @@ import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, f32, f64
 from qdbg.core.op import Call, Example, NotSimulated, Op
+from qdbg.core.program import Node
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 
@@ -17,6 +18,19 @@ BOTH = ("ih", "hh")
 PARTS, OPAQUE = "linear_parts", "opaque"
 """Settings of a recorded call: how many linear parts were written down before it, or why none."""
 GATES = "its gates are float32 (their tanh is the matrix library's, whose last bits are not known)"
+
+RESULTS = {
+    "lstm_dynamic": ("y", "h", "c"),
+    "gru_dynamic": ("y", "h"),
+    "lstm_cell_dynamic": ("h", "c"),
+}
+"""The results of a call that has several, each of which is recorded."""
+
+
+def result_of(node: Node) -> str:
+    """`h of ` for the last hidden state of an LSTM; empty where a call has one result."""
+    part, names = node.settings.get("part"), RESULTS.get(node.op, ())
+    return f"{names[part]} of " if type(part) is int and part < len(names) else ""
 
 
 @stage("add", output="s float32 [C]", formula="s[c] = f32(ih[c] + hh[c])")

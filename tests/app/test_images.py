@@ -115,7 +115,5 @@ async def test_go_offers_pytorchs_order(stage):
 def test_of_a_long_path_the_end_is_shown_which_tells_the_layers_apart():
     path = "features.10.depthwise.0.of.a.block.in.a.block.in.a.net"
     made = recording(Conv(size=(4, 4), inputs=2, outputs=2))
-    (name, *_) = (
-        LayerTable({path: replace(made.program.layers["conv1"], path=path)}, 60).row(0).cells
-    )
+    (name, *_) = LayerTable([replace(made.program.layers["conv1"], path=path)], 60).row(0).cells
     assert name.startswith("…") and path.endswith(name.removeprefix("…"))
