@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from textual.content import Content
 
-from qdbg.app.dialogs import Ask, Choice, Choices, Choose
-from qdbg.app.grid import GridColumn, GridRow
+from qdbg.app.dialogs import Ask, Choice, Choices, Choose, column
+from qdbg.app.grid import GridRow
 from qdbg.app.sources import CHANGED
 from qdbg.app.widgets import join
 from qdbg.debugger import Debugger
@@ -30,13 +32,19 @@ def numbers(debugger: Debugger) -> Choose:
         choices.append(
             Choice(spot.name, GridRow(row, mark, "", "differs" if mark > " " else "plain"))
         )
+    names, now, may_be = _cells(choices, 3)
     columns = (
-        GridColumn("number", 26, left=True),
-        GridColumn("now", 22),
-        GridColumn("may be", 24, left=True),
+        column("number", names, left=True),
+        column("now", now),
+        column("may be", may_be, left=True),
     )
     hint = "⏎ change it   esc leave\n: set NAME = VALUE changes any number of the run"
     return Choose("what if another number stood there?", Choices(columns, tuple(choices)), hint)
+
+
+def _cells(choices: Sequence[Choice], count: int) -> list[list[str]]:
+    """The cells of each column."""
+    return [[choice.row.cells[n] for choice in choices] for n in range(count)]
 
 
 def ask(debugger: Debugger, name: str) -> Ask:
@@ -54,11 +62,8 @@ def changes(debugger: Debugger) -> Choose:
         Choice(c.spot.name, GridRow((c.spot.name, shown(c.spot, c.value), c.was), CHANGED))
         for c in debugger.changes
     )
-    columns = (
-        GridColumn("number", 26, left=True),
-        GridColumn("now", 22),
-        GridColumn("original", 22),
-    )
+    names, now, original = _cells(choices, 3)
+    columns = (column("number", names, left=True), column("now", now), column("original", original))
     hint = (
         "⏎ take it back   z original run   esc leave" if choices else "nothing is changed: = does"
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from qdbg.app.dialogs import Choice, Choices, Choose
+from qdbg.app.dialogs import Choice, Choices, Choose, column
 from qdbg.app.grid import GridColumn, GridRow
 from qdbg.debugger import Debugger
 from qdbg.engine.computation import computation
@@ -16,7 +16,6 @@ from qdbg.errors import CommandError
 
 MOST = 20_000
 """More rows than that are no use in a clipboard: they go to a file."""
-COLUMNS = (GridColumn("what", 34, left=True), GridColumn("", 40, left=True))
 HINT = (
     "⏎ take it   esc leave\n"
     "The terminal copies (OSC 52); where it does not, macOS Terminal say, take a file"
@@ -27,13 +26,14 @@ def choices(debugger: Debugger) -> Choose:
     """What can be copied of this stage."""
     step, element = debugger.step, debugger.element
     table, size = Table(step), step.size
+    rows = "1 row" if size == 1 else f"{size} rows"
     row = "  ".join(table.row(element).cells) if size else ""
     found = [("value", "the value", _value(debugger)), ("row", "the row, with its headings", row)]
     if step.stage is not None:
         found.append(("formula", "the formula with its numbers", explain(step, element)[0].numbers))
     if size <= MOST:
-        found.append(("table", f"the table, {size} rows", "separated by tabs"))
-    found.append(("file", f"the table into a file, {size} rows", _free(debugger, ".tsv").name))
+        found.append(("table", f"the table, {rows}", "separated by tabs"))
+    found.append(("file", f"the table into a file, {rows}", _free(debugger, ".tsv").name))
     return _choose("copy", found)
 
 
@@ -51,8 +51,12 @@ def languages(debugger: Debugger) -> Choose:
 
 
 def _choose(title: str, found: list[tuple[str, str, str]]) -> Choose:
-    rows = tuple(Choice(what, GridRow((words, text[:40]))) for what, words, text in found)
-    return Choose(title, Choices(COLUMNS, rows), HINT)
+    rows = tuple(Choice(what, GridRow((words, text))) for what, words, text in found)
+    columns = (
+        column("what", [words for _, words, _ in found], left=True),
+        GridColumn("", 0, left=True),
+    )
+    return Choose(title, Choices(columns, rows), HINT)
 
 
 def text_of(debugger: Debugger, what: str) -> tuple[str, str]:
@@ -67,7 +71,7 @@ def text_of(debugger: Debugger, what: str) -> tuple[str, str]:
         case "formula":
             return explain(step, element)[0].numbers, "The formula is"
         case "table":
-            return tabulated(table, range(step.size)), f"{step.size} rows are"
+            return tabulated(table, range(step.size)), _are(step.size)
         case _:
             path = _free(debugger, ".tsv")
             return "", _saved(path, tabulated(table, range(step.size)))
@@ -83,6 +87,10 @@ def program(debugger: Debugger, what: str) -> tuple[str, str]:
     path = _free(debugger, ".c" if in_c else ".py")
     run = RUN_C.replace("FILE", path.name) if in_c else f"python3 {path.name}"
     return "", f"{_saved(path, text)}. Run it: {run}"
+
+
+def _are(rows: int) -> str:
+    return "1 row is" if rows == 1 else f"{rows} rows are"
 
 
 def _value(debugger: Debugger) -> str:

@@ -131,7 +131,8 @@ class DiagnosisScreen(Dialog[str | None]):
         self.call_after_refresh(self._prove)
 
     def _choices(self, found: Diagnosis, size: Size) -> Choices:
-        return Choices(_columns(size.width), tuple(_choice(v, found) for v in self.rows))
+        rows = tuple(_choice(v, found) for v in self.rows)
+        return Choices(_columns(size.width, [choice.row.cells[1] for choice in rows]), rows)
 
     def on_resize(self, event: Resize) -> None:
         """The list leaves room for the proof, and has the columns that there is room for."""
@@ -198,12 +199,12 @@ class DiagnosisScreen(Dialog[str | None]):
         self.action_move(event.index - self.at)
 
 
-def _columns(width: int) -> tuple[GridColumn, ...]:
+def _columns(width: int, left: list[str]) -> tuple[GridColumn, ...]:
     """The verdict is left out where the screen is narrow."""
     wide = width >= ROOMY
     verdict = (GridColumn("verdict", 12, left=True),) if wide else ()
     names = GridColumn("changed assumption", min(54, max(28, width - 28)), left=True)
-    return (names, GridColumn("leaves", 12), *verdict)
+    return (names, GridColumn("leaves", max(12, *map(len, left))), *verdict)
 
 
 def _choice(verdict: Verdict, found: Diagnosis) -> Choice:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from textwrap import wrap
 from typing import ClassVar, TypeVar
 
+from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding
@@ -53,6 +54,13 @@ class Choices:
     def row(self, index: int) -> GridRow:
         """One row."""
         return self.choices[index].row
+
+
+def column(
+    title: str, cells: Iterable[str], *, left: bool = False, optional: bool = False
+) -> GridColumn:
+    """A column as wide as its widest cell."""
+    return GridColumn(title, max(map(cell_len, (title, *cells))), optional, left)
 
 
 class Dialog(ModalScreen[T], Uncovering[T]):  # Textual takes the styles of the first base alone

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -13,10 +14,13 @@ from textual.message import Message
 
 from qdbg.app.framed import Segments
 from qdbg.app.scrolling import Scrolled
+from qdbg.app.widgets import fitted, shortened
 
 GAP = 2
 """Blanks between two columns."""
 NARROWEST_BAR, WIDEST_BAR = 9, 41
+LEAST = 8
+"""A column of text keeps so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +108,8 @@ class Grid(Scrolled, can_focus=False):
         self.selectable = selectable
         self.head = int(header)
         self._shown: tuple[int, ...] = ()
+        self._widths: tuple[int, ...] = ()
+        """Of every column: where there is too little room, those of text give way."""
         self._bar = 0
         """How wide the bars of the rows are."""
         self._width = 0
@@ -151,7 +157,8 @@ class Grid(Scrolled, can_focus=False):
         assert self.source is not None  # noqa: S101 - callers look first
         columns = self.source.columns
         self._width = self.size.width - self.overflows
-        free = self._width - 5 - sum(c.width + GAP for c in columns if not c.optional)
+        free = self._width - 5 + GAP - sum(c.width + GAP for c in columns if not c.optional)
+        self._widths = _narrowed(columns, max(0, -free))
         shown = []
         for place, column in enumerate(columns):
             if column.optional:
@@ -160,7 +167,7 @@ class Grid(Scrolled, can_focus=False):
                     continue
             shown.append(place)
         self._shown = tuple(shown)
-        self._bar = min(free - GAP, WIDEST_BAR)
+        self._bar = min(free - 2 * GAP, WIDEST_BAR)
 
     def notify_style_update(self) -> None:
         """Another theme."""
@@ -214,12 +221,16 @@ class Grid(Scrolled, can_focus=False):
             column = columns[place]
             if column.bar is not None:
                 continue
-            text = cells[place]
-            blanks = " " * (column.width - cell_len(text))
+            text, width = cells[place], self._widths[place]
+            if column.left and place != self._shown[-1]:
+                text = shortened(text, width)
+            blanks = " " * (width - cell_len(text))
             parts.append(text + blanks if column.left else blanks + text)
         return (" " * GAP).join(parts)
 
     def _line(self, text: str, style: Style) -> Segments:
+        if cell_len(text) > self._width:
+            text = fitted(text.rstrip(), self._width)
         return [Segment(set_cell_size(text, self._width), style)]
 
     def on_click(self, event: Click) -> None:
@@ -230,6 +241,19 @@ class Grid(Scrolled, can_focus=False):
         index = self.top + offset.y - self.head
         if index < self.length:
             self.post_message(self.Picked(self, index, event.chain > 1))
+
+
+def _narrowed(columns: Sequence[GridColumn], by: int) -> tuple[int, ...]:
+    """Their widths, where the columns that stay have so many too much: the widest of those of text
+    gives way first. Numbers keep theirs."""
+    widths = [column.width for column in columns]
+    texts = [n for n, column in enumerate(columns) if column.left and not column.optional]
+    for _ in range(by):
+        widest = max(texts, key=widths.__getitem__, default=None)
+        if widest is None or widths[widest] <= LEAST:
+            break
+        widths[widest] -= 1
+    return tuple(widths)
 
 
 def bar(share: float, about: Bar, width: int) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding
 
-from qdbg.app.dialogs import Ask, Choice, Choices, Choose
+from qdbg.app.dialogs import Ask, Choice, Choices, Choose, column
 from qdbg.app.grid import Grid, GridColumn, GridRow
-from qdbg.app.widgets import fitted, tail
+from qdbg.app.widgets import shortened, tail
 from qdbg.debugger import Debugger
 from qdbg.engine.browse import place_of
 from qdbg.engine.explain import number
@@ -116,7 +116,7 @@ def breakpoint_list(debugger: Debugger, width: int) -> EditList:
                             str(nr),
                             "on" if one.enabled else "off",
                             str(one.hits or 0),
-                            fitted(EVENTS.get(one.spot, one.spot), room),
+                            shortened(EVENTS.get(one.spot, one.spot), room),
                         ),
                         role="plain" if one.enabled else "muted",
                     ),
@@ -149,7 +149,7 @@ def watch_list(debugger: Debugger, width: int) -> EditList:
         return Choices(
             columns,
             tuple(
-                Choice(one.text, GridRow((fitted(one.text, 22), tail(one.words, room))))
+                Choice(one.text, GridRow((shortened(one.text, 22), tail(one.words, room))))
                 for one in debugger.watches.readings(debugger.trace, debugger.stop.mark)
             ),
         )
@@ -168,32 +168,26 @@ def watch_list(debugger: Debugger, width: int) -> EditList:
     return EditList("watches", rows, hint, changes)
 
 
-def origin_list(debugger: Debugger, width: int) -> Choose:
+def origin_list(debugger: Debugger) -> Choose:
     """What an element came from, the largest contribution first."""
     found = debugger.origins
-    room = max(16, min(32, width - FRAME - 18))
+    added = ["" if one.contribution is None else _added(one.contribution) for one in found]
     columns = (
         GridColumn("nr", 4),
-        GridColumn("from", room, left=True),
-        GridColumn("value", 11),
-        GridColumn("times", 6, optional=True),
-        GridColumn("adds", 11),
+        column("from", [one.place for one in found], left=True),
+        column("value", [one.value for one in found]),
+        column("times", [one.weight for one in found], optional=True),
+        column("adds", added),
     )
     choices = tuple(
         Choice(
             str(nr),
             GridRow(
-                (
-                    str(nr),
-                    fitted(one.place, room),
-                    one.value,
-                    one.weight,
-                    "" if one.contribution is None else fitted(_added(one.contribution), 11),
-                ),
+                (str(nr), one.place, one.value, one.weight, adds),
                 role="plain" if one.step is not None else "muted",
             ),
         )
-        for nr, one in enumerate(found, 1)
+        for nr, (one, adds) in enumerate(zip(found, added, strict=True), 1)
     )
     step = debugger.step
     title = f"{step.name}[{place_of(step, debugger.element)}] came from {len(found)} elements"

@@ -49,22 +49,22 @@ class TermTable:
         if self._whole:
             yield self._column("x_q" if paired else "x_c", 4 + mark, [p.x for p in products])
             yield self._column("w_q", 5, [p.w for p in products])
-            yield self._column("x·w", 7, [p.product for p in products], more=True)
+            yield self._column("x·w", 6, [p.product for p in products], more=True)
         if self._real:
             for place, title in enumerate(REAL):
                 widest = max(len(_real_cells(p)[place]) for p in products)
                 yield GridColumn(title, max(widest, len(title)), optional=place == len(REAL) - 1)
         if paired:
             yield self._column("pair sum", 8, [term.total for term in rows], more=True)
-            yield self._column("kept", 7, [term.kept for term in rows])
-            yield self._column("lost", 7, [term.excess for term in rows], more=True)
+            yield self._column("kept", 6, [term.kept for term in rows])
+            yield self._column("lost", 6, [term.excess for term in rows], more=True)
         yield self._column("running sum", 11, [term.running for term in rows])
 
     def _column(
         self, title: str, usual: int, numbers: list[int], *, more: bool = False
     ) -> GridColumn:
         if self._reading.base == PLAIN.base:
-            return GridColumn(title, usual, optional=more and self._real)
+            return GridColumn(title, usual, optional=more)
         widest = max((len(self._text(title, n)) for n in numbers), default=0)
         return GridColumn(title, max(usual, widest), optional=more)
 

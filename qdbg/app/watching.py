@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from textual.content import Content
 
-from qdbg.app.widgets import Part, fitted, join, tail
+from qdbg.app.widgets import Part, join, shortened, tail
 from qdbg.debugger import Debugger
 
 MOST_WATCHES, LEAST_WATCHES = 6, 2
@@ -20,7 +20,7 @@ def watch_lines(debugger: Debugger, width: int, most: int) -> Content:
     widest = min(NAME, max(len(one.text) for one in found))
     lines: list[Part] = []
     for one in shown:
-        name = f"{fitted(one.text, widest):<{widest}}  "
+        name = f"{shortened(one.text, widest):<{widest}}  "
         words = tail(one.words, max(8, width - len(name)))
         lines += ["\n" if lines else "", (name, "bold")]
         lines.append((words or "· nothing yet", "" if one.now else "$secondary"))

@@ -19,6 +19,15 @@ def fitted(text: str, width: int) -> str:
     return text if cell_len(text) <= width else f"{set_cell_size(text, width - 1)}…"
 
 
+def shortened(text: str, width: int) -> str:
+    """The same; of `1:conv_transpose2d[0,3]` the name is cut, and not the element."""
+    name, bracket, element = text.rpartition("[")
+    room = width - cell_len(element) - 1
+    if cell_len(text) <= width or not (bracket and text.endswith("]")) or room <= 1:
+        return fitted(text, width)
+    return f"{fitted(name, room)}[{element}"
+
+
 def tail(text: str, width: int) -> str:
     """The end of a text that is too long: a value's latest ones, the layer that a path leads to."""
     return text if len(text) <= width else f"…{text[len(text) - width + 1 :]}"

@@ -183,7 +183,7 @@ class Windows(Touring):
         from qdbg.app.lists import origin_list  # noqa: PLC0415 - loaded with the recording
 
         if len(self.debugger.origins) > 1:
-            self.push_screen(origin_list(self.debugger, self.size.width), self._then("origin"))
+            self.push_screen(origin_list(self.debugger), self._then("origin"))
         else:
             self._execute("origin")
 
