@@ -16,8 +16,9 @@ HOST = "127.0.0.1"
 """The only address: whoever reaches the page runs qdbg as this user, without a password."""
 
 
-ELSEWHERE = re.compile(r"<link\b[^>]*https?://[^>]*>")
-"""What the page of textual-serve loads from another machine: its font."""
+ELSEWHERE = re.compile(rf"<link\b[^>]*https?://(?!{re.escape(HOST)}[:/])[^>]*>")
+"""What the page of textual-serve loads from another machine: its font; its own files are named
+in full as well."""
 FONT = """<style>@font-face {{ font-family: "Roboto Mono"; src: url("{address}"); }}</style>"""
 """The same font, which textual-serve also brings with it."""
 FONT_FILE = "/static/fonts/RobotoMono-VariableFont_wght.ttf"

@@ -22,44 +22,46 @@ def _last(plan: Plan) -> Stage | None:
     return stages[-1] if stages and stages[-1].output == "y_q" else None
 
 
-def _unclamped(name: str, how: Callable[[Array], Array]) -> Edit:
+def _unclamped(formula: str, how: Callable[[Array], Array]) -> Edit:
     def edit(stages: Stages) -> Stages:
         if stages[-1].output != "y_q":
             return stages
         if stages[-1].name == "round":
             kept = tuple(s for s in stages[:-1] if s.name != "clamp")
-            return (*kept, _made("z", name, lambda z: how(rne(z))))
-        return (*stages[:-1], _made(stages[-1].parameters[0], name, how))
+            return (*kept, _made("z", formula.format("rne(z)"), lambda z: how(rne(z))))
+        symbol = stages[-1].parameters[0]
+        return (*stages[:-1], _made(symbol, formula.format(symbol), how))
 
     return edit
 
 
-def _made(symbol: str, name: str, how: Callable[[Array], Array]) -> Stage:
+def _made(symbol: str, formula: str, how: Callable[[Array], Array]) -> Stage:
     return Stage(
         "clamp",
         "y_q",
         "int64",
-        f"y_q = {name}({symbol})",
+        f"y_q = {formula}",
         "The integers are not kept inside the result's range as PyTorch does it.",
         (symbol,),
         lambda z: how(i64(z) if z.dtype.kind != "f" else z),
     )
 
 
-CLAMPS: dict[str, Callable[[Array], Array]] = {
-    "none": i64,
-    "wraps": lambda z: wrap_byte(i64(z)),
-    "int8": lambda z: i64(saturate(z, -128, 127)),
-    "7-bit": lambda z: i64(saturate(z, 0, 127)),
+CLAMPS: dict[str, tuple[str, Callable[[Array], Array]]] = {
+    "none": ("{}", i64),
+    "wraps": ("{} mod 256", lambda z: wrap_byte(i64(z))),
+    "int8": ("min(max({}, -128), 127)", lambda z: i64(saturate(z, -128, 127))),
+    "7-bit": ("min(max({}, 0), 127)", lambda z: i64(saturate(z, 0, 127))),
 }
+"""By variant its formula, and what it does to the number before the clamp."""
 
 
 def _clamp(plan: Plan) -> Variants:
     last = _last(plan)
     if last is None or last.name not in {"clamp", "round"}:
         return
-    for name, how in CLAMPS.items():
-        yield name, plan.edited(_unclamped(name, how))
+    for name, (formula, how) in CLAMPS.items():
+        yield name, plan.edited(_unclamped(formula, how))
 
 
 @stage("relu", output="y_q byte [C]", formula="y_q[c] = max(y_q_0[c], y_zp)")
@@ -147,7 +149,7 @@ HYPOTHESES = (
     Hypothesis(
         "clamp",
         "clamp",
-        "the result is not clamped to the dtype's range",
+        "the result is not clamped to the dtype's range, but to another one or not at all",
         "pytorch#56331: quint8 holds 0 … 255, and what lies outside saturates",
         "clamp to qmin … qmax after adding the zero point",
         _clamp,

@@ -47,7 +47,8 @@ def diagnose(
     merged = _merged(layer.plan, _ordered(causes, f"{ran.engine}-{ran.cpu}"))
     tried = tuple(sorted(singles, key=lambda v: (v.left, v.weight)))
     reason = doubt(target, trace.nodes[call].output) or _by_chance(layer, merged, len(tried))
-    return Diagnosis(call, found, target.size, tried, merged, every, reason)
+    unchanged = layer.looks[0].left(()) or 0
+    return Diagnosis(call, found, target.size, tried, merged, every, reason, unchanged)
 
 
 def _by_chance(layer: Elements, causes: Sequence[Verdict], changes: int) -> str:

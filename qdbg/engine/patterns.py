@@ -10,6 +10,8 @@ from qdbg.core.quantity import Array
 
 NAMED = 6
 """How many channels, rows or sizes are named one by one."""
+FEW = 2
+"""So few differences are in one place or the other by chance, which is no pattern."""
 ORDINALS = {2: "second", 4: "fourth", 8: "eighth"}
 IMAGE = 3
 """From this many axes on, a result [n, c, …] has positions in an image."""
@@ -21,6 +23,8 @@ def patterns(change: Array) -> tuple[str, ...]:
     if not differs.any():
         return ()
     found = [_size(change[differs]), _sign(change[differs])]
+    if np.count_nonzero(differs) <= FEW:
+        return tuple(found)
     found += _channels(differs)
     found += _rows(differs)
     found += _border(differs)
@@ -38,10 +42,11 @@ def _size(change: Array) -> str:
 
 
 def _sign(change: Array) -> str:
+    always = "always " if change.size > FEW else ""
     if np.all(change > 0):
-        return "sign: always above PyTorch's"
+        return f"sign: {always}above PyTorch's"
     if np.all(change < 0):
-        return "sign: always below PyTorch's"
+        return f"sign: {always}below PyTorch's"
     above = int(np.count_nonzero(change > 0))
     return f"sign: {above} above, {change.size - above} below PyTorch's"
 
@@ -51,7 +56,8 @@ def _few(what: str, places: Array, size: int) -> str:
     if len(places) == size or size == 1:
         return ""
     if len(places) <= NAMED:
-        return f"where: only {what} {', '.join(str(int(p)) for p in places)} of {size}"
+        named = what[:-1] if len(places) == 1 else what
+        return f"where: only {named} {', '.join(str(int(p)) for p in places)} of {size}"
     for step, ordinal in ORDINALS.items():
         rest = np.unique(places % step)
         if len(rest) == 1 and len(places) >= size // step:

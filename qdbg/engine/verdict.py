@@ -63,11 +63,18 @@ class Diagnosis:
     """Whether every set up to the size of the causes was tried."""
     doubt: str = ""
     """Why the integers say too little to prove a cause; empty where they say enough."""
+    unchanged: int = 0
+    """Of the elements that every change was tried on, how many differ without any."""
 
     @property
     def explained(self) -> bool:
         """Whether some set leaves nothing, and that is a proof."""
         return bool(self.causes) and not self.doubt
+
+    @property
+    def better(self) -> tuple[Verdict, ...]:
+        """The single changes that leave less than there is without them, best first."""
+        return tuple(verdict for verdict in self.tried if verdict.left < self.unchanged)
 
     @property
     def answers(self) -> tuple[tuple[Verdict, ...], ...]:

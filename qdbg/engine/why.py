@@ -29,6 +29,8 @@ from qdbg.names import TEXTBOOK
 
 SIMULATED, GOLDEN = "simulated", "golden"
 """Whose integers are explained: those of an arithmetic, or the user's own."""
+RELU = "relu"
+"""The assumption of which a call and the next one may differ in nothing else."""
 Say = Callable[[str], None]
 
 
@@ -206,7 +208,21 @@ def _golden_call(
     if None in found[1:]:
         return "it follows from the differences of its inputs: nothing is wrong here", None
     made = [each for each in found if each is not None]
-    return other, next((each for each in made if each.explained), made[0] if made else None)
+    best = next((each for each in made if each.explained), made[0] if made else None)
+    return other, _beside(best) if other and best is not None else best
+
+
+def _beside(found: Diagnosis) -> Diagnosis | None:
+    """A diagnosis of integers that are another call's, which is the answer: of its causes those
+    that say so in other words, that a ReLU was applied or not; None where there is none."""
+    if found.doubt:
+        return found
+    near = tuple(
+        cause
+        for cause in found.causes
+        if all(change.hypothesis.assumption == RELU for change in cause.changes)
+    )
+    return replace(found, causes=near) if near else None
 
 
 def _change(golden: Array, captured: Array) -> Array:

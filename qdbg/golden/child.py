@@ -197,8 +197,9 @@ def _numbers(result: object) -> Array:
         raise Mistake(f"what it returned is no array of numbers: {_message(error)}") from error
     if found.dtype.kind == "f":
         return found if found.dtype == np.float32 else found.astype(np.float64)
-    if found.dtype.kind not in "biu":
-        raise Mistake(f"it returned {found.dtype} values: numbers are expected")
+    if found.dtype.kind not in "iu":
+        what = "booleans" if found.dtype.kind == "b" else f"{found.dtype} values"
+        raise Mistake(f"it returned {what}: numbers are expected")
     if found.dtype == np.uint64 and (found >= 2**63).any():
         raise Mistake("it returned numbers of 2**63 and more")
     return found.astype(np.int64)

@@ -45,11 +45,11 @@ def dump_of(
 
     Raises GoldenError for an array of anything but numbers.
     """
-    if array.dtype.kind not in "biuf":
-        raise GoldenError(f"{where} holds {array.dtype} values", expected="numbers")
+    if array.dtype.kind not in "iuf":
+        what = "booleans" if array.dtype.kind == "b" else f"{array.dtype} values"
+        raise GoldenError(f"{where} holds {what}", expected="numbers")
     if array.dtype == np.uint64 and array.size and array.max() >= np.uint64(2**63):
         raise GoldenError(f"{where} holds {array.max()}", expected="numbers below 2**63")
-    array = array.astype(np.uint8) if array.dtype.kind == "b" else array
 
     def numbers(node: Node, size: int) -> list[Numbers]:
         del node

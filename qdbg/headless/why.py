@@ -170,11 +170,11 @@ def _unexplained(found: Why, diagnosis: Diagnosis, call: int) -> Iterator[str]:
     for words in found.patterns(call):
         yield f"  {words}"
     yield f"  unexplained: none of {len(diagnosis.tried)} changed assumptions, alone or together,"
-    yield "  leaves nothing. What leaves least:"
     rows = [
         (f"  {' + '.join(v.names)}", f"leaves {v.left} of {v.seen}")
-        for v in diagnosis.tried[:SHOWN_TRIES]
+        for v in diagnosis.better[:SHOWN_TRIES]
     ]
+    yield "  leaves nothing. What leaves least:" if rows else "  leaves nothing."
     yield from aligned(rows)
 
 

@@ -56,8 +56,12 @@ def test_the_page_asks_no_other_machine(server, port):
     own = f"http://127.0.0.1:{port}"
     with urllib.request.urlopen(f"{own}/", timeout=20) as answer:  # noqa: S310 - our own address
         page, policy = answer.read().decode(), answer.headers["Content-Security-Policy"]
-    for tag in re.findall(r"<(?:link|script|img)[^>]*>", page):
-        assert "://" not in tag or own in tag
+    tags = re.findall(r"<(?:link|script|img)[^>]*>", page)
+    assert all("://" not in tag or own in tag for tag in tags)
+    parts = {address for tag in tags for address in re.findall(rf'"({own}/[^"]*)"', tag)}
+    assert {Path(address).suffix for address in parts} >= {".css", ".js"}
+    for address in parts:
+        assert get(address)
     assert policy.startswith(f"default-src 127.0.0.1:{port} localhost:{port} data:;")
     font = re.search(r'url\("(/static/fonts/[^"]*)"\)', page)[1]
     with urllib.request.urlopen(f"{own}{font}", timeout=20) as answer:  # noqa: S310 - likewise

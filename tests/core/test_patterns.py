@@ -1,6 +1,7 @@
 """What is said of differences that nothing explains is true of them."""
 
 import numpy as np
+import pytest
 
 from qdbg.engine.patterns import patterns
 
@@ -35,6 +36,18 @@ def test_the_border_points_to_the_padding():
     text = " ".join(patterns(image))
     assert "only at the border" in text
     assert "above" in text
+
+
+@pytest.mark.parametrize("places", [[(0, 1, 0, 0)], [(0, 1, 0, 0), (0, 1, 4, 4)]])
+def test_one_or_two_differences_are_no_pattern(places):
+    text = patterns(change((1, 4, 5, 5), *places, by=3))
+    assert text == (f"how large: {len(places)} by 3", "sign: above PyTorch's")
+
+
+def test_a_single_channel_is_told_as_one():
+    text = patterns(change((1, 4, 5, 5), (0, 2), by=3))
+    assert "where: only channel 2 of 4" in text
+    assert "sign: always above PyTorch's" in text
 
 
 def test_differences_behind_the_last_block_are_told():

@@ -244,6 +244,11 @@ REFUSED = {
     "fractions": ("fc2.json", "[1, 2.5, 3]", r"fc2.json gives 2.5 at \[0, 1\] .expected integers"),
     "no numbers": ("fc2.json", '["a", "b", "c"]', 'holds "a"'),
     "booleans": ("fc2.json", "[true, 1, 2]", "holds true"),
+    "an array of booleans": (
+        "fc1.npy",
+        npy(np.zeros((1, 16), bool)),
+        "fc1.npy holds booleans .expected numbers",
+    ),
     "nested objects": ("a.json", '{"fc2": {"x": 1}}', "fc2 holds"),
     "ragged": ("fc2.json", "[[1], [1, 2]]", "rows of 1 and 2 values"),
     "no JSON": ("a.json", "{", "cannot be read as JSON"),

@@ -191,6 +191,10 @@ REFUSED = {
         "def fc2(x_q):\n    return [[1], [2], [3]]\n",
         r"it returned the shape \[3, 1\], \[1, 3\] is expected",
     ),
+    "booleans": (
+        "def fc1(x_q):\n    return [[True] * 16]\n",
+        "it returned booleans: numbers are expected",
+    ),
     "nothing": ("def fc1(x_q):\n    pass\n", "it returned nothing: is a return missing"),
     "an async function": ("async def fc1(x_q):\n    return 0\n", "it is an async function"),
     "a ragged list": ("def fc1(x_q):\n    return [[1], [2, 3]]\n", "is no array of numbers"),

@@ -14,7 +14,7 @@ from qdbg.debugger import Debugger
 from qdbg.engine.evidence import evidence, with_changes
 from qdbg.engine.together import Together
 from qdbg.engine.trace import Trace
-from qdbg.engine.why import why_simulated
+from qdbg.engine.why import why_golden, why_simulated
 from qdbg.errors import CommandError
 from qdbg.headless.why import list_text, why_data, why_text
 from qdbg.session import Session, save
@@ -97,17 +97,44 @@ def test_the_last_line_names_all_variants_that_leave_nothing(textbook):
 
 
 def test_what_nothing_explains_is_called_unexplained():
-    made = recording()
+    made = recording(rows=3)
     wrong = made.values[1].copy()
-    wrong[0, 3] ^= 64
+    wrong[:, 3] ^= 64
     values = (made.values[0], wrong, *made.values[2:])
     found = why_simulated(Debugger(replace(made, values=values), "fbgemm-avx2").trace)
     text = why_text(found)
     assert not found.calls[0].explained
     assert "unexplained" in text
     assert "Unexplained: fc1:linear" in text
-    assert "where: only channels 3 of 16" in text
+    assert "where: only channel 3 of 16" in text
     assert not why_data(found)["explained"]
+
+
+def test_the_changes_that_leave_less_are_listed_and_no_others():
+    made = recording(rows=6)
+    golden = Trace(made, ARITHMETICS["fbgemm-vnni"]).simulation(1).result.copy()
+    golden[0, 3] ^= 64
+    found = why_golden(made, {1: golden})
+    (call,) = found.calls
+    text = why_text(found)
+    shown = text.partition("What leaves least:\n")[2].partition("\n\n")[0].splitlines()
+    left = [int(line.split()[-3]) for line in shown]
+    assert call.diagnosis.unchanged == call.differences
+    assert left
+    assert left == sorted(left)
+    assert left[-1] < call.differences <= call.diagnosis.tried[-1].left
+
+
+def test_changes_that_leave_nothing_less_are_not_listed():
+    made = recording(rows=3)
+    wrong = made.values[4].copy()
+    wrong[0, 1] += 0.125
+    found = why_golden(made, {4: wrong})
+    (call,) = found.calls
+    assert min(verdict.left for verdict in call.diagnosis.tried) >= 1
+    text = why_text(found)
+    assert "  leaves nothing.\n" in text
+    assert "leaves least" not in text
 
 
 def test_nothing_is_explained_where_nothing_differs(qdbg, tmp_path):

@@ -29,6 +29,20 @@ def test_golden_integers_behind_the_relu_are_told_from_those_before_it():
     assert [v.ids for v in found.calls[0].diagnosis.causes] == [("captured-before-relu",)]
 
 
+def test_integers_of_another_call_have_no_far_fetched_cause():
+    made = recording(rows=6)
+    golden = {4: made.values[3].astype(np.float32)}  # never dequantized
+    found = why_golden(made, golden)
+    (call,) = found.calls
+    text = why_text(found)
+    assert call.note == "these are PyTorch's integers of fc2:linear"
+    assert not found.answers(call)
+    assert not found.together
+    assert "cause" not in text
+    assert "nexplained" not in text
+    assert found.exit_status == 1
+
+
 def test_a_golden_layer_that_only_follows_its_inputs_is_not_to_blame():
     made = recording(rows=6)
     exact = Trace(made, arithmetic_for(made, "fbgemm-vnni"), "simulated")
