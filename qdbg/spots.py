@@ -25,9 +25,8 @@ OF_LAYERS = ("w_q", "b", "w_scale", "w_zp")
 OF_RESULTS = ("y_scale", "y_zp")
 SHORT = {"w": "w_q", "bias": "b", "scale": "y_scale", "zero_point": "y_zp"}
 """What is understood besides."""
-FORMS = (
-    "input[i], fc1.w_q[c,k], fc1.b[c], fc1.w_scale[c], fc1.y_scale, fc1.y_zp, fc1[c], arithmetic"
-)
+AXES = {2: "c,k", 3: "c,k,w", 4: "c,k,h,w", 5: "c,k,d,h,w"}
+"""Of weights, by their number."""
 OWN = frozenset({"quantize", "linear", "linear_relu", "sigmoid", "hardsigmoid", "tanh"})
 """Ops that pass no parameters on, whatever theirs are."""
 _SPOT = re.compile(r"(?P<head>[^\[\]]+?)\s*(\[(?P<index>[\d,\s]*)\])?", re.ASCII)
@@ -62,14 +61,35 @@ def find_spot(trace: Trace, text: str) -> Spot:
     if symbol in {"x_scale", "x_zp", *OF_LAYERS, *OF_RESULTS} and owner:
         call = find_call(trace, owner)
         if call is None:
-            raise _no_spot(text)
+            raise _no_spot(trace, text)
         maker, symbol = _maker(trace, call, symbol)
         return _spot(trace, symbol, maker, index, f"{name_of(trace, maker)}.{symbol}")
     return _result_spot(trace, text)
 
 
-def _no_spot(text: str) -> CommandError:
-    return CommandError(f"there is no number {text!r} in this run", expected=FORMS)
+def _no_spot(trace: Trace, text: str) -> CommandError:
+    found = f"there is no number {text!r} in this run"
+    return CommandError(found, expected=forms(trace.recording))
+
+
+def forms(recording: Recording) -> str:
+    """How numbers of this run are named, by the names that it has."""
+    nodes, layers = recording.program.nodes, recording.program.layers
+    found, made = ["input[i]"], None
+    for node in nodes:
+        layer = layers.get(node.layer)
+        if layer is not None and layer.weight is not None:
+            axes = AXES.get(layer.weight.q.ndim, "c")
+            scale = "w_scale[c]" if layer.weight.qparams.per_channel else "w_scale"
+            found += [f"{layer.path}.{name}" for name in (f"w_q[{axes}]", "b[c]", scale)]
+            made = node if node.output is not None else None
+            break
+    made = made or next((node for node in nodes if node.output is not None), None)
+    if made is not None:
+        first = next(node for node in nodes if node.layer == made.layer)
+        name = made.layer if made.layer and first is made else made.name
+        found += [f"{name}.y_scale", f"{name}.y_zp", f"{name}[c]"]
+    return ", ".join((*found, "arithmetic"))
 
 
 def name_of(trace: Trace, call: int) -> str:
@@ -125,7 +145,7 @@ def _spot(trace: Trace, symbol: str, call: int, index: tuple[int, ...] | None, n
 def _result_spot(trace: Trace, text: str) -> Spot:
     place = find_place(trace, text)
     if place is None or place.element is None:
-        raise _no_spot(text)
+        raise _no_spot(trace, text)
     call = trace.call_of(place.step)
     if place.step != trace.first_steps[call + 1] - 1:
         raise CommandError(
@@ -158,7 +178,9 @@ def numbers_of(recording: Recording, symbol: str, call: int, name: str) -> Array
             "w_zp": weight.qparams.zero_point,
         }[symbol]
     if found is None:
-        raise CommandError(f"{node.name} has no {symbol} that can be changed", expected=FORMS)
+        raise CommandError(
+            f"{node.name} has no {symbol} that can be changed", expected=forms(recording)
+        )
     return found
 
 

@@ -94,7 +94,8 @@ def _verdict(
     if not own.elements:
         return join((" ○ nothing could be compared", "bold"), (unknown, "$warning"))
     if not own.differences:
-        text = f"all {own.elements} values equal PyTorch's under {name}"
+        every = "the only value equals" if own.elements == 1 else f"all {own.elements} values equal"
+        text = f"{every} PyTorch's under {name}"
         return join((" ✓ ", "bold $success"), text, (unknown, "$warning"))
     better, best = leaving_least(recording, fares)
     scope = best.scope(own)

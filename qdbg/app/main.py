@@ -204,7 +204,8 @@ class MainScreen(Counting):
             return
         self._strip = step, size
         if self.has_class("-high"):
-            title(self.query_one("#spread"), f"all {step.size} values")
+            words = "the only value" if step.size == 1 else f"all {step.size} values"
+            title(self.query_one("#spread"), words)
             self._say("#spread", spread_lines(step, size.width, size.height))
         else:
             self._say("#range", texts.range_strip(step, size.width))

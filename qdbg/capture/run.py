@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any, TypeAlias
@@ -32,6 +33,8 @@ Prepared: TypeAlias = tuple[
 ]
 """What computes with the rebuilt modules, those of them that need hooks, what runs them on an
 input, and what tells the source line of a trusted source."""
+BATCHED = re.compile(r"Input shape must be `?\((N, C[^)]*)\)")
+"""What a quantized convolution says of an input without the axis of samples."""
 
 
 def record(request: Request, model: Model, forward: Any, progress: Progress) -> Recording:
@@ -148,7 +151,7 @@ def watch(run: Run, backend: Backend, tape: Tape, fed: torch.Tensor, progress: P
     except QdbgError:
         raise
     except Exception as error:
-        raise _refused(error, tape) from error
+        raise _refused(error, tape, list(fed.shape)) from error
     finally:
         backend.tape = None
     recorded = fingerprint(output)
@@ -173,7 +176,15 @@ def fingerprint(output: Any) -> list[object]:
     return found
 
 
-def _refused(error: Exception, tape: Tape) -> CaptureError:
+def _refused(error: Exception, tape: Tape, shape: list[int]) -> CaptureError:
     words = str(error).strip().partition("\n")[0].partition(". ")[0][:300]
     where = f" at {line}" if (line := tape.where.source()) else ""
-    return CaptureError(f"PyTorch could not run {tape.now or 'the model'}{where}: {words}")
+    axes = BATCHED.search(words)
+    missing = axes is not None and len(shape) == axes[1].count(",")
+    return CaptureError(
+        f"PyTorch could not run {tape.now or 'the model'}{where}: {words}",
+        remedy=f"The input has the shape {shape}. Add the batch axis in front, x[None] in numpy:"
+        f" {[1, *shape]}."
+        if missing
+        else "",
+    )

@@ -128,13 +128,8 @@ def place_of(step: Step, element: int) -> str:
     index = step.index_of(element)
     if step.rows <= 1:
         return str(index[-1] if index else 0)
-    return whole_place(step, element)
-
-
-def whole_place(step: Step, element: int) -> str:
-    """The same with each axis, also of a single row."""
     order = "".join(axes_of(step).letters) + " " if step.moved else ""
-    return order + ",".join(map(str, step.index_of(element)))
+    return order + ",".join(map(str, index))
 
 
 def axes_of(step: Step) -> Axes:

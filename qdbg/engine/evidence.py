@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qdbg.engine.arithmetics import arithmetic_for
-from qdbg.engine.browse import whole_place
+from qdbg.engine.browse import place_of
 from qdbg.engine.explain import Line, way
 from qdbg.engine.step import Step
 from qdbg.engine.terms import Terms, lost_outputs, terms
@@ -26,7 +26,7 @@ class Evidence:
     """Its flat index in the stages' own shape: the one that the change moves most."""
     index: tuple[int, ...]
     place: str
-    """The index as it is typed: with the letters of its axes where PyTorch has another order."""
+    """As the element is typed, and as the tables name it: of a single row by its only axis."""
     before: float
     after: float
     told: tuple[str, str]
@@ -77,7 +77,7 @@ def _moved(without: Trace, whole: Trace, call: int, change: str) -> Evidence | N
         change,
         element,
         before.index_of(element),
-        whole_place(before, element),
+        place_of(before, element),
         one.item(),
         other.item(),
         (str(one), str(other)),

@@ -131,6 +131,9 @@ def _check(node: ast.expr, text: str) -> None:
         case ast.BinOp(left=left, op=op, right=right) if type(op) in {**_ARITHMETIC, **_BITS}:
             _check(left, text)
             _check(right, text)
+            if isinstance(op, ast.Div | ast.FloorDiv | ast.Mod) and _is_zero(right):
+                part = ast.get_source_segment(text, node) or text
+                raise CommandError(f"{part!r} divides by zero", expected="another divisor")
         case ast.BoolOp(values=values):
             for value in values:
                 _check(value, text)
@@ -141,6 +144,15 @@ def _check(node: ast.expr, text: str) -> None:
         case _:
             part = ast.get_source_segment(text, node) or text
             raise CommandError(f"{part!r} cannot stand in an expression", expected=ALLOWED)
+
+
+def _is_zero(node: ast.expr) -> bool:
+    """Whether it is 0 whatever the element's numbers are."""
+    found = (each.id for each in ast.walk(node) if isinstance(each, ast.Name))
+    if any(name not in FUNCTIONS for name in found):
+        return False
+    with np.errstate(all="ignore"):
+        return not np.any(_compute(node, {}))
 
 
 def _check_call(name: str, args: list[ast.expr], text: str) -> None:

@@ -150,7 +150,10 @@ def _verdict(trace: Trace, fares: Sequence[Fare]) -> list[str]:
     if not here.elements:
         lines = [f"Nothing could be compared.{skipped}"]
     elif not here.differences:
-        lines = [f"{own} gives every one of the {here.elements} captured values.{skipped}"]
+        every = "the only captured value"
+        if here.elements > 1:
+            every = f"every one of the {here.elements} captured values"
+        lines = [f"{own} gives {every}.{skipped}"]
     else:
         lines = [
             f"{here.differences} of {here.elements} captured values differ under {own}; "

@@ -3,6 +3,7 @@
 import pytest
 
 from qdbg.app.diagnosis import DiagnosisScreen
+from qdbg.engine.table import Table
 from tests.app.conftest import app_on, ready, region_text, screen_text
 from tests.app.idle import until
 
@@ -30,6 +31,14 @@ async def test_the_panel_names_the_cause_what_it_leaves_and_the_proof(stage, siz
         assert "0 of 16" in text
         assert "esc leave" in text
         assert max(len(line) for line in text.splitlines()) <= size[0]
+
+
+async def test_the_proof_names_the_element_as_the_table_does(stage):
+    async with stage(arithmetic="textbook") as pilot:
+        screen = await diagnosed(pilot)
+        (held,) = screen._evidence[screen.rows[0].names]
+        name = Table(screen.trace.result_step(screen.call)).name_of(held.element)
+        assert f"{name} is " in screen_text(pilot.app)
 
 
 async def test_enter_adopts_the_cause_and_nothing_differs_any_more(stage):

@@ -70,3 +70,10 @@ def test_the_list_of_arithmetics_says_of_how_many_each_number_is(debugger, width
     rows = [choice.row.cells for choice in listed.choices.choices]
     assert [row[-2] for row in rows] == ["≠ 3 of 42", "✓ 0 of 39"]
     assert "42 values compared" not in listed.hint
+
+
+def test_a_single_value_is_spoken_of_as_one(debugger, monkeypatch):
+    one = Fare(("textbook",), "", 0, 1, 0, frozenset(range(4)))
+    said = survey_lines(debugger, (one,), 120).plain
+    assert "the only value equals PyTorch's under textbook" in said
+    assert "textbook gives the only captured value." in text(debugger, monkeypatch, one)

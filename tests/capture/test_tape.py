@@ -1,5 +1,7 @@
 """What is written down, under which name, and that writing it down changes nothing."""
 
+from unittest.mock import Mock
+
 import numpy as np
 import pytest
 import torch
@@ -217,6 +219,15 @@ def test_what_torch_refuses_is_told_in_its_words_with_the_call_and_the_line():
     assert caught.value.found.startswith("PyTorch could not run ")
     assert "net.py:2: " in caught.value.found
     assert "\n" not in caught.value.found
+
+
+@pytest.mark.parametrize(("layer", "shape"), [(nnq.Conv2d, [3, 5, 4]), (nnq.Conv1d, [3, 5])])
+def test_an_input_without_the_axis_of_samples_is_told_to_add_it(layer, shape):
+    net, fed, backend = nn.Sequential(quantize(), layer(3, 2, 1)), torch.ones(shape), Mock()
+    with torch.inference_mode(), pytest.raises(CaptureError) as caught:
+        watch(net, backend, Tape({}, fed, silent), fed, silent)
+    assert f"has the shape {shape}. Add the batch axis in front" in caught.value.remedy
+    assert caught.value.remedy.endswith(f"{[1, *shape]}.")
 
 
 def test_an_unknown_function_is_refused_by_name():

@@ -72,6 +72,12 @@ def test_anything_else_is_refused_in_words(text):
     assert caught.value.message
 
 
+@pytest.mark.parametrize("text", ["1/0", "a % (2 - 2)", "a // -0.0", "a > 1 / max(0, -1)"])
+def test_a_division_by_zero_whatever_the_numbers_are_is_refused(text):
+    with pytest.raises(CommandError, match="divides by zero"):
+        parse(text)
+
+
 def test_an_expression_sees_the_stages_own_symbols_and_the_axes(trace):
     clamp = step(trace, "fc1:linear.clamp")
     found = satisfying(clamp, parse("delta != 0 and n == 1"))

@@ -170,6 +170,24 @@ def test_what_cannot_stand_there_is_refused_in_words_and_changes_nothing(debugge
     assert (debugger.trace, debugger.changes) == (before, ())
 
 
+def test_a_number_that_is_not_there_is_refused_with_the_names_of_this_net(made):
+    known = made.program
+    nodes = tuple(
+        replace(
+            node, name=node.name.replace("fc1", "left"), layer=node.layer.replace("fc1", "left")
+        )
+        for node in known.nodes
+    )
+    layers = {**known.layers, "left": replace(known.layers["fc1"], path="left")}
+    debugger = Debugger(replace(made, program=Program(nodes, layers)))
+    with pytest.raises(CommandError) as caught:
+        debugger.execute("set right.x_q[0] = 1")
+    assert caught.value.expected == (
+        "input[i], left.w_q[c,k], left.b[c], left.w_scale[c], left.y_scale, left.y_zp, left[c],"
+        " arithmetic"
+    )
+
+
 def test_captured_integers_are_not_fed_to_a_changed_run(debugger):
     debugger.execute("set fc1.b[0] = 2")
     assert debugger.trace.feed == "simulated"
