@@ -1,9 +1,12 @@
 """The coverage table: what a new run replaces, what stays, and that the document is up to date."""
 
 import json
+from collections import Counter
+from itertools import product
 
 import pytest
 
+from qdbg.names import ENGINES, LEVELS
 from tests.coverage import KEPT, TABLE, document, merged
 
 COUNT = {
@@ -77,3 +80,16 @@ def test_what_ran_on_an_emulated_cpu_has_columns_of_its_own():
     emulated = {**NEW, "cells": [{**NEW["cells"][0], "emulated": True}]}
     text = document(merged(OLD, emulated))
     assert "| fbgemm avx2 A | fbgemm avx2 emulated B | fbgemm vnni A |" in text
+
+
+def test_every_claimed_op_of_each_engine_and_level_has_its_million():
+    """On a real CPU or on an emulated one, as the README says."""
+    most = Counter()
+    for cell in json.loads(KEPT.read_text("utf-8"))["cells"]:
+        for op, found in cell["ops"].items():
+            place = (cell["engine"], cell["cpu"], op)
+            most[place] = max(most[place], found.get("compared", 0))
+            assert not found.get("differences")
+    claimed = {place: count for place, count in most.items() if count}
+    assert {place[:2] for place in claimed} == set(product(ENGINES, LEVELS))
+    assert [place for place, count in claimed.items() if count < 10**6] == []

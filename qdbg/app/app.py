@@ -32,6 +32,8 @@ BAD_INPUT = 2
 """The exit status after bad input."""
 LARGE = 2**18
 """Recordings of fewer numbers are simulated more quickly than a screen is drawn."""
+TOLD = 20
+"""Seconds for what is said of the user's own file."""
 T = TypeVar("T")
 
 
@@ -119,6 +121,8 @@ class QdbgApp(Windows):
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.push_screen(MainScreen())
+        if plan.notes:
+            self.notify("\n".join(plan.notes), markup=False, timeout=TOLD)
 
     # ------------------------------------------------------------------------ commands
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,6 +39,8 @@ class Plan:
     """Which run it is among the recent ones; empty for one that is not remembered."""
     commands: Callable[[], tuple[Line, ...]] | None = None
     """What to run once it is open; may raise QdbgError."""
+    notes: Sequence[str] = ()
+    """What is to be said once it is open."""
     kept: str = ""
     """The name among the recent ones of what is gone on with; empty for a new start."""
     tour: bool = False
@@ -61,8 +63,10 @@ def plan_of(options: argparse.Namespace) -> Plan:
     def golden(recording: Recording) -> Mapping[int, Array]:
         from qdbg.headless.golden import golden_columns  # noqa: PLC0415 - numpy
 
-        return golden_columns(options, recording)
+        columns, notes[:] = golden_columns(options, recording)
+        return columns
 
+    notes: list[str] = []
     path = Path(options.target)
     return Plan(
         options.target,
@@ -73,6 +77,7 @@ def plan_of(options: argparse.Namespace) -> Plan:
         None if options.golden is None else golden,
         run_words(options),
         commands=lambda: script_of(options),
+        notes=notes,
     )
 
 

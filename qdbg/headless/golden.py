@@ -48,11 +48,14 @@ def golden_for(options: argparse.Namespace, recording: Recording, feed: str) -> 
     return golden
 
 
-def golden_columns(options: argparse.Namespace, recording: Recording) -> dict[int, Array]:
-    """The golden integers by call, for the app. Raises GoldenError."""
+def golden_columns(
+    options: argparse.Namespace, recording: Recording
+) -> tuple[dict[int, Array], list[str]]:
+    """The golden integers by call, for the app, and how they had to be read. Raises GoldenError."""
     timeout = TIMEOUT if options.golden_timeout is None else options.golden_timeout
     golden = load(Path(options.golden), recording, timeout=timeout)
-    return {call: column.values for call, column in golden.columns.items()}
+    columns = {call: column.values for call, column in golden.columns.items()}
+    return columns, [f"golden {row[1]}: {row[-1]}" for row in golden_rows(golden)[1:] if row[-1]]
 
 
 def _pass_on(printed: str) -> None:

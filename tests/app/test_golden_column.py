@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 
 from qdbg.app.app import QdbgApp
-from qdbg.app.plan import Plan
+from qdbg.app.plan import Plan, plan_of_words
 from qdbg.debugger import Debugger
-from qdbg.session import Session
+from qdbg.session import Session, load
 from tests.app.conftest import ready, screen_text
+from tests.app.terminal import SESSIONS
 from tests.app.test_diagnosis import diagnosed
 from tests.synthetic import recording
 
@@ -58,3 +59,15 @@ async def test_another_arithmetic_keeps_the_golden_column():
         await ready(pilot)
         app.debugger.execute("arithmetic textbook")
         assert app.debugger.trace.golden
+
+
+async def test_numbers_that_are_in_other_places_are_told(tmp_path):
+    made = load(SESSIONS / "versicolor.qdbg").recording
+    (fc1,) = (i for i, node in enumerate(made.program.nodes) if node.name == "fc1:linear")
+    np.savez(tmp_path / "golden.npz", fc1=made.values[fc1][:, ::-1])
+    words = [str(SESSIONS / "versicolor.qdbg"), "--golden", str(tmp_path / "golden.npz")]
+    app = QdbgApp(plan_of_words(words))
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await ready(pilot)
+        text = " ".join(screen_text(app).split())
+        assert "golden fc1:linear: not in PyTorch's places" in text

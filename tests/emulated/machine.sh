@@ -7,8 +7,8 @@
 # BOCHS is a source tree of Bochs 3.0 or newer with bochs.patch, built with
 #   ./configure --enable-x86-64 --enable-avx --enable-evex --enable-all-optimizations --with-nogui
 # The emulated machine boots this Debian's kernel (linux-image-cloud-amd64) with the Python that runs
-# here; also needed: busybox-static, grub-pc-bin, xorriso, mtools, e2fsprogs, cpio. An engine takes about
-# an hour. FOLDER gets ENGINE-LEVEL.cases, for `python -m tests.emulated.compare`.
+# here; also needed: busybox-static, grub-pc-bin, xorriso, mtools, e2fsprogs, cpio. An engine takes half
+# an hour to an hour. FOLDER gets ENGINE-LEVEL.cases, for `python -m tests.emulated.compare`.
 set -euo pipefail
 level=$1 seed=$2 bochs=$(realpath "$3") folder=$(realpath -m "$4")
 shift 4
