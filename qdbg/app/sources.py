@@ -14,6 +14,7 @@ from qdbg.app.widgets import tail
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Layer
 from qdbg.core.quantity import Array
+from qdbg.core.weights import rows_of
 from qdbg.engine.browse import axes_of
 from qdbg.engine.reading import PLAIN, Reading
 from qdbg.engine.step import Step
@@ -220,7 +221,12 @@ def _widest(title: str, rows: Sequence[tuple[str, ...]], place: int) -> int:
 
 def _weight(layer: Layer) -> tuple[str, str]:
     if layer.weight is None:
-        return NOTHING, NOTHING
+        table = rows_of(layer)
+        if table is None:
+            return NOTHING, NOTHING
+        rows, columns = table.shape
+        ends = f"{table.scale.min():.4g} … {table.scale.max():.4g}"
+        return f"uint{table.bits} {rows}×{columns}", f"{rows} rows: {ends}"
     shape = "×".join(str(n) for n in layer.weight.q.shape)
     scale = layer.weight.qparams.scale
     if not layer.weight.qparams.per_channel:

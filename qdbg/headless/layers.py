@@ -5,7 +5,7 @@ from __future__ import annotations
 from qdbg import __version__
 from qdbg.core.program import Layer, Model
 from qdbg.core.quantity import QParams
-from qdbg.core.weights import with_parts
+from qdbg.core.weights import rows_of, with_parts
 from qdbg.headless.show import aligned
 
 
@@ -26,16 +26,26 @@ def layers_text(model: Model, problem: str) -> str:
 
 
 def _row(layer: Layer) -> tuple[str, ...]:
-    weight, output = layer.weight, layer.output
+    output = layer.output
     single = output is not None and not output.per_channel
     return (
         layer.path or "(model)",
         layer.kind or "-",
-        "-" if weight is None else f"int8 {'×'.join(str(n) for n in weight.q.shape)}",
-        "-" if weight is None else _scales(weight.qparams),
+        *_weight(layer),
         f"{float(output.scale):.9g}" if output is not None and single else "-",
         str(int(output.zero_point)) if output is not None and single else "-",
     )
+
+
+def _weight(layer: Layer) -> tuple[str, str]:
+    if layer.weight is not None:
+        shape = "×".join(str(n) for n in layer.weight.q.shape)
+        return f"int8 {shape}", _scales(layer.weight.qparams)
+    table = rows_of(layer)
+    if table is None:
+        return "-", "-"
+    ends = f"{table.scale.min():.4g} … {table.scale.max():.4g} per row"
+    return f"uint{table.bits} {'×'.join(map(str, table.shape))}", ends
 
 
 def _scales(qparams: QParams) -> str:

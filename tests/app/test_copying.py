@@ -4,7 +4,9 @@ import subprocess
 import sys
 from pathlib import Path
 
+from qdbg.app.copying import choices, text_of
 from qdbg.app.dialogs import Choose
+from tests.synthetic import recording
 
 
 async def picked(pilot, key, what):
@@ -32,6 +34,14 @@ async def test_a_value_a_row_a_table_and_a_formula_are_copied(stage):
         assert (await picked(pilot, "y", "formula")).endswith(f"= {value}")
         await picked(pilot, "y", "file")
         assert len(Path("fc1-linear-clamp-8.tsv").read_text().splitlines()) == 17
+
+
+async def test_a_table_of_one_row_is_spoken_of_as_one(stage):
+    made = recording(inputs=1)
+    async with stage(made) as pilot:
+        rows = [choice.row.cells[0] for choice in choices(pilot.app.debugger).choices.choices]
+        assert "the table, 1 row" in rows
+        assert text_of(pilot.app.debugger, "table")[1] == "1 row is"
 
 
 async def test_the_computation_is_copied_or_saved_and_prints_the_element(stage):

@@ -45,6 +45,19 @@ def test_the_parts_of_a_recurrent_layer_are_listed_behind_it_with_their_weights(
     assert "lstm:hh_l0  " in layers_text(Model("lstm.pth", "0" * 64, {"lstm": lstm}), "forward")
 
 
+@pytest.mark.parametrize(("width", "kind"), [(16, "uint8"), (8, "uint4")])
+def test_an_embedding_is_listed_with_its_table_and_the_scales_of_its_rows(width, kind):
+    tensors = {
+        "weight_q": np.zeros((20, width), np.uint8),
+        "weight_scale": np.linspace(0.25, 0.5, 20).astype(np.float32),
+    }
+    layer = Layer("emb", "Embedding", parameters=tensors, settings={"embedding_dim": 16})
+    cells = LayerTable([layer]).row(0).cells
+    assert cells[1:3] == (f"{kind} 20×16", "20 rows: 0.25 … 0.5")
+    said = layers_text(Model("emb.pth", "0" * 64, {"emb": layer}), "forward")
+    assert f"{kind} 20×16  0.25 … 0.5 per row" in said
+
+
 @pytest.mark.parametrize("width", [60, 80, 97, 120])
 async def test_the_weights_are_seen_at_every_width(stage, width):
     async with stage(size=(width, 24)) as pilot:
