@@ -41,6 +41,9 @@ class Calls:
         self._cache: OrderedDict[int, Simulation | NotSimulated] = OrderedDict()
         self._results: dict[int, Array] = {}
         self._refused: set[int] = set()
+        self._standing: dict[int, bool] = {}
+        self._sources: dict[int, bool] = {}
+        self._next = 0
         self._apart_from: dict[tuple[str, float, int], tuple[tuple[str, QParams], ...]] = {}
 
     @property
@@ -108,6 +111,11 @@ class Calls:
 
     def _changes(self, source: int) -> bool:
         """Whether a call's result, or the model's input, may be another one than PyTorch had."""
+        if source not in self._sources:
+            self._sources[source] = self._found_changed(source)
+        return self._sources[source]
+
+    def _found_changed(self, source: int) -> bool:
         if source == INPUT:
             first = (self.original or self).recording.input
             return bool(differs(self.recording.input, first).any())
@@ -161,13 +169,22 @@ class Calls:
     def _fed(self, call: int) -> Array | None:
         """The call's own result for the calls after it; None where that is PyTorch's. Raises
         NotSimulated where it is not known."""
-        if call not in self._results and call not in self._refused:
-            self._looked_at(call)
+        self._look_up_to(call)
         if call in self._results:
             return self._results[call]
-        if not self.stands(call):
+        if not self._standing[call]:
             raise NotSimulated(FOLLOWS.format(self.nodes[call].name))
         return None
+
+    def _look_up_to(self, call: int) -> None:
+        """Look at the calls in their order: each finds what it asks of those before it, and a long
+        net is no deep recursion."""
+        for each in range(self._next, call + 1):
+            if each not in self._results and each not in self._refused:
+                self._looked_at(each)
+            if each in self._refused:
+                self._standing[each] = self.stands(each)
+            self._next = each + 1
 
     def stands(self, call: int) -> bool:
         """Whether a call that is not simulated gives what PyTorch gave: by the same arithmetic, of

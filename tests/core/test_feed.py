@@ -75,3 +75,21 @@ def test_an_operand_that_two_calls_take_hangs_on_none_that_is_not_before_them():
     assert reasons(made, "fbgemm-avx2") == []
     trace = Trace(made, ARITHMETICS["textbook"], "simulated")
     assert [c.reason for c in trace.comparisons][2:4] == [None, DERIVED]
+
+
+def test_a_long_chain_of_calls_that_are_not_simulated_is_gone_through_once():
+    made = recording()
+    relu, count = with_unknown_op(made).program.nodes[2], 500
+    chain = tuple(
+        replace(relu, name=f"relu:relu#{call}", inputs=(call - 1, max(call - 2, 0)))
+        for call in range(1, count)
+    )
+    made = replace(
+        made,
+        program=replace(made.program, nodes=(made.program.nodes[0], *chain)),
+        values=(made.values[0], *(made.values[2] for _ in chain)),
+    )
+    trace = Trace(made, ARITHMETICS["fbgemm-avx2"], "simulated")
+    assert [trace.stands(call) for call in (1, count - 1)] == [True, True]
+    other = Trace(made, ARITHMETICS["textbook"], "simulated")
+    assert other.comparisons[-1].reason == FOLLOWS.format(f"relu:relu#{count - 2}")
