@@ -41,7 +41,7 @@ def behind(recording: Recording, node: Node, call: int) -> Iterator[int]:
 def _deciding(recording: Recording, call: int) -> Iterator[int]:
     for start, sources in recording.unseen.decided if recording.unseen is not None else ():
         if call >= start:
-            yield from sources
+            yield from (each for each in sources if each < call)
 
 
 def _derived(recording: Recording, node: Node, call: int) -> Iterator[int]:

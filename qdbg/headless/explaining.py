@@ -11,7 +11,7 @@ from qdbg.core.work import heard_by
 from qdbg.debugger import Debugger
 from qdbg.engine.why import Why, why_golden, why_simulated
 from qdbg.golden import Golden
-from qdbg.headless.golden import golden_for, layout_words, misplaced
+from qdbg.headless.golden import golden_for, layout_notes, misplaced
 from qdbg.headless.opening import check, request_for, session_for
 from qdbg.headless.options import UsageError
 from qdbg.headless.output import Progress, json_text, write
@@ -68,14 +68,7 @@ def _explained(
 def _why_golden(golden: Golden, progress: Progress) -> Why:
     columns = {call: column.values for call, column in golden.columns.items()}
     found = why_golden(golden.recording, columns, progress)
-    nodes = golden.recording.program.nodes
-    differences = {call.call: call.differences for call in found.calls}
-    notes = (
-        f"{nodes[call].name}: {layout_words(column, differences.get(call, 0))}"
-        for call, column in golden.columns.items()
-        if column.layout is not None
-    )
-    return found.noting(tuple(notes), misplaced(golden))
+    return found.noting(layout_notes(golden), misplaced(golden))
 
 
 @dataclass(frozen=True, slots=True)

@@ -55,7 +55,7 @@ def golden_columns(
     timeout = TIMEOUT if options.golden_timeout is None else options.golden_timeout
     golden = load(Path(options.golden), recording, timeout=timeout)
     columns = {call: column.values for call, column in golden.columns.items()}
-    return columns, [f"golden {row[1]}: {row[-1]}" for row in golden_rows(golden)[1:] if row[-1]]
+    return columns, [f"golden {note}" for note in layout_notes(golden)]
 
 
 def _pass_on(printed: str) -> None:
@@ -82,6 +82,15 @@ def golden_rows(golden: Golden) -> list[tuple[str, ...]]:
                 )
             )
     return rows
+
+
+def layout_notes(golden: Golden) -> tuple[str, ...]:
+    """Of each call whose numbers do not lie as PyTorch's do, how they had to be read."""
+    return tuple(
+        f"{golden.recording.program.nodes[call].name}: {layout_words(column, found.differences)}"
+        for call, column in golden.columns.items()
+        if column.layout is not None and (found := golden.comparison(call)) is not None
+    )
 
 
 def layout_words(column: Column, differences: int) -> str:

@@ -7,7 +7,7 @@ from qdbg.app.grid import GridColumn, GridRow
 from qdbg.app.widgets import shortened
 from qdbg.spots import find_spot
 from qdbg.whatif import held, shown
-from tests.app.conftest import ready, screen_text
+from tests.app.conftest import app_on_file, ready, screen_text
 
 SMALL = [(80, 24), (60, 16)]
 
@@ -89,3 +89,12 @@ async def test_the_headings_and_sums_of_the_pairs_are_whole(stage, size):
         text = screen_text(pilot.app)
         assert "kept" in text
         assert "running sum" in text
+
+
+async def test_the_sign_of_a_cut_pair_has_room_in_ascii_too():
+    app = app_on_file("mystery.qdbg", "textbook", ascii=True)
+    async with app.run_test(size=(120, 40)) as pilot:
+        await ready(pilot)
+        await pilot.press("c", "D", "s")
+        (line,) = [x for x in screen_text(app).splitlines() if "-37438" in x and "-38656" in x]
+        assert line.partition("-37438")[2].split("|")[0].split() == ["v"]

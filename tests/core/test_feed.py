@@ -93,3 +93,8 @@ def test_a_long_chain_of_calls_that_are_not_simulated_is_gone_through_once():
     assert [trace.stands(call) for call in (1, count - 1)] == [True, True]
     other = Trace(made, ARITHMETICS["textbook"], "simulated")
     assert other.comparisons[-1].reason == FOLLOWS.format(f"relu:relu#{count - 2}")
+
+
+def test_a_decision_hangs_on_no_call_after_it():
+    made = replace(recording(), unseen=Unseen(decided=((0, (INPUT, 1, 4)),)))
+    assert reasons(made, "fbgemm-avx2") == []
