@@ -152,7 +152,7 @@ def _onednn(arithmetic: Arithmetic, values: Values, why: str) -> Kernel:
 
 def _refuse_faults(values: Values) -> None:
     """Raise NotSimulated where oneDNN's kernels for AVX-512 are known to be wrong."""
-    if "inside" in values and not np.all(np.asarray(values["inside"]).any(axis=-1)):
+    if _beside_the_image(values):
         raise NotSimulated(
             "PyTorch's result is not reliable: oneDNN leaves undefined what a window gives that"
             " lies in the padding alone"
@@ -160,6 +160,19 @@ def _refuse_faults(values: Values) -> None:
     reason = _onednn_room.fault(Layer.of(values), _vbmi(values))
     if reason:
         raise NotSimulated(reason)
+
+
+def _beside_the_image(values: Values) -> bool:
+    """Whether a window lies in the padding alone: along one axis none of its pixels is inside."""
+    names = ("x_size", "kernel_size", "stride", "padding", "dilation")
+    axes = (np.asarray(values[name]).tolist() for name in names)
+    for out, size, taps, stride, padding, dilation in zip(
+        values["x_q"].shape[1:-2], *axes, strict=True
+    ):
+        at = np.arange(out)[:, None] * stride - padding + dilation * np.arange(taps)
+        if not np.all(((at >= 0) & (at < size)).any(axis=1)):
+            return True
+    return False
 
 
 def _vbmi(values: Values) -> bool | None:
