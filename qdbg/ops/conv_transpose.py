@@ -35,11 +35,6 @@ GAPS = (
     "PyTorch's result is not reliable: oneDNN's transposed convolutions can leave pixels unwritten"
     " that no input reaches"
 )
-RAGGED = (
-    "what oneDNN's transposed convolutions give on VNNI is not known where a stride does not divide"
-    " the output's size and the channels are no multiple of 4: on an emulated CPU some of them gave"
-    " other integers than their own arithmetic"
-)
 EIGHT, PLANE, VOLUME, FOUR = 8, 2, 3, 4
 
 
@@ -152,18 +147,9 @@ def _onednn(level: str, values: Values, why: str) -> Kernel:
     ways = _ways(values, inner, outer) if level == "vnni" else (_way_avx2(values, inner, outer),)
     if ways != (PLAIN,) and np.any(values.get("gaps", False)):
         raise NotSimulated(GAPS)
-    if level == "vnni" and _ragged(values, inner):
-        raise NotSimulated(RAGGED)
     if level == "vnni":
         return Kernel("oneDNN", "exact", 0, ways[0], why, doubt=ways[1:])
     return _onednn_avx2(ways[0], inner, why)
-
-
-def _ragged(values: Values, inner: int) -> bool:
-    """Only on an emulated CPU, and only in a process that had run many layers before, did some of
-    these differ; whether PyTorch or the emulator was wrong is open."""
-    out, stride = np.array(values["x_q"].shape[1:-2]), np.asarray(values["stride"])
-    return int(values["groups"]) == 1 and inner % FOUR != 0 and bool(np.any(out % stride))
 
 
 def _onednn_avx2(way: str, inner: int, why: str) -> Kernel:
