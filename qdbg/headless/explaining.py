@@ -16,7 +16,8 @@ from qdbg.headless.opening import check, request_for, session_for
 from qdbg.headless.options import UsageError
 from qdbg.headless.output import Progress, json_text, write
 from qdbg.headless.separating import Separation, Target, separate
-from qdbg.headless.why import list_text, why_data, why_text
+from qdbg.headless.why import list_text, why_text
+from qdbg.headless.why_data import why_data
 from qdbg.names import TEXTBOOK
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from qdbg.engine.together import CallWhy, for_all, settled, smallest_unions
 from qdbg.engine.trace import Trace
 from qdbg.engine.verdict import Change, Diagnosis, Verdict
 from qdbg.engine.why import why_golden
-from qdbg.headless.why import why_data, why_text
+from qdbg.headless.why import why_text
+from qdbg.headless.why_data import why_data
 from qdbg.samples import named_sample
 from qdbg.session import Session, save
 from tests.headless.conftest import MODEL, ROOT
