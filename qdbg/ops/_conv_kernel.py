@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic
-from qdbg.core.op import Kernel, NotSimulated
+from qdbg.core.op import Call, Kernel, NotSimulated
+from qdbg.core.program import VBMI
+from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
 from qdbg.ops import _onednn_room
 from qdbg.ops._kernel import BY_HAND
@@ -157,7 +159,7 @@ def _refuse_faults(values: Values) -> None:
             "PyTorch's result is not reliable: oneDNN leaves undefined what a window gives that"
             " lies in the padding alone"
         )
-    reason = _onednn_room.fault(Layer.of(values), _vbmi(values))
+    reason = _onednn_room.fault(Layer.of(values), has_vbmi(values))
     if reason:
         raise NotSimulated(reason)
 
@@ -175,7 +177,13 @@ def _beside_the_image(values: Values) -> bool:
     return False
 
 
-def _vbmi(values: Values) -> bool | None:
+def vbmi_of(call: Call) -> Array:
+    """Whether the processor that ran the call has VBMI, or UNKNOWN."""
+    vbmi = call.setting(VBMI)
+    return np.array(int(vbmi) if isinstance(vbmi, bool) else UNKNOWN)
+
+
+def has_vbmi(values: Values) -> bool | None:
     """Whether the processor has VBMI; None where that was not recorded."""
     return {0: False, 1: True}.get(int(values.get("vbmi", UNKNOWN)))
 
@@ -187,7 +195,7 @@ def _onednn_vnni(shape: _Shape, values: Values, why: str) -> Kernel:
     if volume or (shape.groups > 1 and not shape.depthwise and not shape.by_fours):
         layer = Layer.of(values)
         threads = int(values.get("threads", 1))
-        first, *others = _onednn_room.kernels(layer, _vbmi(values), threads)
+        first, *others = _onednn_room.kernels(layer, has_vbmi(values), threads)
         why += BY[first]
         return Kernel("oneDNN", "exact", 0, first, why, doubt=tuple(others))
     return Kernel("oneDNN", "exact", 0, "onednn-conv", why)
