@@ -49,7 +49,7 @@ class Why:
     targets: Mapping[int, Array] = field(default_factory=dict)
     """By call the other side's integers."""
     notes: tuple[str, ...] = ()
-    """What else is to be said of the golden columns."""
+    """What else is to be said: of the golden columns, of PyTorch's release."""
     misplaced: tuple[str, ...] = ()
     """The calls whose golden numbers are PyTorch's only in another order, which is no layout."""
 
