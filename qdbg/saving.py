@@ -13,6 +13,9 @@ def saved(debugger: Debugger, path: Path) -> str:
 
     Raises SessionError.
     """
-    new = not path.parent.exists()
+    try:
+        new = not path.parent.exists()
+    except OSError:  # it may not be looked at, and saving says why
+        new = False
     save(Session.of(debugger), path)
     return f"{path} (made the folder {path.parent})" if new else str(path)

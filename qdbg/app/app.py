@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import suppress
+from datetime import datetime
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING, ClassVar, TypeVar
 
 from textual.app import ScreenError
@@ -133,13 +133,11 @@ class QdbgApp(Windows):
         if isinstance(self.screen, CommandScreen) and self.screen.answers(name):
             return
         own = getattr(self, "_do_" + name.replace("-", "_"), None)
-        try:
+        with self.problems_told():
             if own is not None and not argument:
                 own()
             else:
                 self._execute(f"{name} {argument}".strip())
-        except QdbgError as problem:
-            self.notify(problem.message, severity="warning", markup=False)
 
     @property
     def busy(self) -> bool:
@@ -256,8 +254,11 @@ class QdbgApp(Windows):
         self.next_theme()
 
     def _do_picture(self) -> None:
-        path = self.save_screenshot(path=".")
-        self.notify(f"Picture saved: {Path(path).name}", markup=False)
+        from qdbg.app.files import free, write_text  # noqa: PLC0415 - only when asked for
+
+        path = free(datetime.now().strftime("qdbg_%Y-%m-%d_%H-%M-%S"), ".svg")
+        write_text(path, self.export_screenshot())
+        self.notify(f"Picture saved: {path}", markup=False)
 
     def _do_save(self) -> None:
         from qdbg.saving import saved  # noqa: PLC0415 - only when asked for

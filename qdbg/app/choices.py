@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from qdbg.app.dialogs import Choice, Choices, Choose
+from qdbg.app.files import saved_in
 from qdbg.app.grid import GridColumn, GridRow
 from qdbg.app.widgets import fitted
 from qdbg.debugger import Debugger
@@ -76,7 +77,7 @@ def _short_names(names: tuple[str, ...]) -> list[str]:
 
 def sessions(folder: Path) -> Choose:
     """The saved sessions of the working directory."""
-    found = sorted(folder.glob("*.qdbg"))
+    found = saved_in(folder)
     choices = tuple(Choice(str(path), GridRow((path.name, _size(path)))) for path in found)
     columns = (GridColumn("session", 50, left=True), GridColumn("bytes", 10))
     hint = "⏎ open   esc leave" if found else "no saved session here: ctrl+s saves one   esc leave"

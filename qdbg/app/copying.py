@@ -6,13 +6,13 @@ import re
 from pathlib import Path
 
 from qdbg.app.dialogs import Choice, Choices, Choose
+from qdbg.app.files import free, write_text
 from qdbg.app.grid import GridColumn, GridRow, column
 from qdbg.debugger import Debugger
 from qdbg.engine.computation import computation
 from qdbg.engine.explain import explain
 from qdbg.engine.table import Table, tabulated
 from qdbg.engine.written import RUN_C, c, python
-from qdbg.errors import CommandError
 
 MOST = 20_000
 """More rows than that are no use in a clipboard: they go to a file."""
@@ -103,18 +103,9 @@ def _value(debugger: Debugger) -> str:
 def _free(debugger: Debugger, suffix: str) -> Path:
     """A name in the working folder that no file has."""
     step = debugger.step
-    stem = re.sub(r"[^A-Za-z0-9]+", "-", f"{step.name}-{debugger.element}").strip("-")
-    path, count = Path(f"{stem}{suffix}"), 1
-    while path.exists() or path.is_symlink():
-        count += 1
-        path = Path(f"{stem}-{count}{suffix}")
-    return path
+    return free(re.sub(r"[^A-Za-z0-9]+", "-", f"{step.name}-{debugger.element}").strip("-"), suffix)
 
 
 def _saved(path: Path, text: str) -> str:
-    try:
-        with path.open("x", encoding="utf-8") as file:
-            file.write(text)
-    except OSError as problem:
-        raise CommandError(f"{path} cannot be written: {problem.strerror}") from problem
+    write_text(path, text)
     return f"Saved: {path}"

@@ -12,6 +12,7 @@ from textual.content import Content
 from textual.events import Resize
 from textual.widgets import Static
 
+from qdbg.app.files import saved_in
 from qdbg.app.framed import title
 from qdbg.app.grid import Grid, GridColumn, GridRow
 from qdbg.app.keyline import KeyLine
@@ -161,7 +162,7 @@ def home_lines() -> tuple[HomeLine, ...]:
     """Each group under its heading; a group without lines is left out."""
     shipped = examples()
     own = {example.file.resolve() for example in shipped}
-    here = [path for path in sorted(SAVED.glob("*.qdbg")) if path.resolve() not in own]
+    here = [path for path in saved_in(SAVED) if path.resolve() not in own]
     groups = (
         ("go on with", [_recent(entry) for entry in recents()]),
         ("examples", [_tour(), *(_example(example) for example in shipped)]),

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
 from textual.app import App
 from textual.filter import ANSIToTruecolor, LineFilter
@@ -13,6 +14,7 @@ from textual.widget import Widget
 
 from qdbg.app.glyphs import Ascii, needs_ascii
 from qdbg.app.theme import THEMES
+from qdbg.errors import QdbgError
 
 ASCII_CLASS = "-ascii"
 WORN = {theme.name: theme for theme in THEMES.values()}
@@ -41,6 +43,14 @@ class Looks(App[int]):
         """A new message takes the place of the one before: on a small screen two cover half."""
         del event
         self.clear_notifications()
+
+    @contextmanager
+    def problems_told(self) -> Iterator[None]:
+        """Say what cannot be done, and go on."""
+        try:
+            yield
+        except QdbgError as problem:
+            self.notify(problem.message, severity="warning", markup=False)
 
     def get_line_filters(self) -> Sequence[LineFilter]:
         """Those of Textual, and the one that leaves only ASCII where that is wanted.

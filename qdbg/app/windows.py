@@ -13,7 +13,7 @@ from qdbg.app.plan import plan_of_words
 from qdbg.app.screen import CommandScreen
 from qdbg.app.touring import Touring
 from qdbg.commands import BY_ID
-from qdbg.errors import CommandError, QdbgError
+from qdbg.errors import CommandError
 
 if TYPE_CHECKING:
     from qdbg.engine.survey import Fare
@@ -60,10 +60,8 @@ class Windows(Touring):
 
         def answered(answer: str | None) -> None:
             if answer is not None:
-                try:
+                with self.problems_told():
                     self.set_filter(answer)
-                except QdbgError as problem:
-                    self.notify(problem.message, severity="warning", markup=False)
 
         self.push_screen(Ask("show only", f"{FORMS}\n⏎ filter   esc leave", self.filter), answered)
 
@@ -122,7 +120,8 @@ class Windows(Touring):
 
         def chosen(what: str | None) -> None:
             if what is not None:
-                self._copy(*text_of(self.debugger, what))
+                with self.problems_told():
+                    self._copy(*text_of(self.debugger, what))
 
         self.push_screen(choices(self.debugger), chosen)
 
@@ -131,7 +130,8 @@ class Windows(Touring):
 
         def chosen(what: str | None) -> None:
             if what is not None:
-                self._copy(*program(self.debugger, what))
+                with self.problems_told():
+                    self._copy(*program(self.debugger, what))
 
         self.push_screen(languages(self.debugger), chosen)
 

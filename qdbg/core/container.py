@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import json
 import mmap
+import os
 import stat
 from collections.abc import Mapping
 from pathlib import Path
@@ -56,6 +57,7 @@ def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, objec
     described = canonical(metadata)
     blank = _head(arrays, same, dict.fromkeys(arrays, "0" * DIGEST), described)
     try:
+        Path(os.path.realpath(path)).parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, len(blank)) as file:
             digests = {}
             for name, array in arrays.items():

@@ -50,9 +50,11 @@ class Growing:
 def replacing(path: Path, start: int) -> Iterator[Growing]:
     """A file that takes the place of the one at `path` at the end of the block, which calls
     `finish` with its first `start` bytes: a kill or a power failure at any moment leaves the old
-    one or the new one. A link stays, and leads to the new one. Raises OSError."""
+    one or the new one. A link stays, and leads to the new one; a device or a pipe is not replaced.
+    Raises OSError."""
     path = Path(os.path.realpath(path))
-    path.parent.mkdir(parents=True, exist_ok=True)
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        raise OSError("it is a device or a pipe")
     handle, name = tempfile.mkstemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent)
     temporary = Path(name)
     try:
@@ -64,6 +66,16 @@ def replacing(path: Path, start: int) -> Iterator[Growing]:
             temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_whole(path: Path, data: bytes) -> None:
+    """Write a file that is there as a whole, or as it was before. A device or a pipe, /dev/stdout
+    say, is written to. Raises OSError."""
+    if path.exists() and not (path.is_file() or path.is_dir()):
+        path.write_bytes(data)
+        return
+    with replacing(path, len(data)) as file:
+        file.finish(data)
 
 
 @contextlib.contextmanager

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from qdbg import __version__
+from qdbg.core.replacing import write_whole
 from qdbg.debugger import Executed
 from qdbg.errors import QdbgError
 from qdbg.headless.differences import CallDifferences, element_lines
@@ -169,6 +170,6 @@ def write_junit(reports: Sequence[Report | Failure], path: Path) -> None:
     root.append(suite)
     ET.indent(root)
     try:
-        path.write_bytes(ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
+        write_whole(path, ET.tostring(root, encoding="utf-8", xml_declaration=True) + b"\n")
     except OSError as error:
         raise QdbgError(f"{path} cannot be written: {error.strerror or error}") from error

@@ -47,11 +47,11 @@ def selftest(options: argparse.Namespace) -> int:
     tasks = [Task(engine, level, ops, seed, share.first) for engine, level in cells]
     with _progress(tasks) as tell, importing_torch_once(), ThreadPoolExecutor(workers) as pool:
         found = list(pool.map(lambda task: run_task(task, tell, share), tasks))
-    saved = [path for each in found for path in save_differences(each, seed)]
     data = coverage_data(found, seed, options.budget, ops)
     write(json_text(data) if options.json else coverage_text(found, seed))
-    for path in saved:
-        write_error(f"a small layer that differs: qdbg {path}")
+    for each in found:
+        for path in save_differences(each, seed):
+            write_error(f"a small layer that differs: qdbg {path}")
     return status_of(found)
 
 
@@ -139,12 +139,11 @@ def run_task(
 
 
 def save_differences(found: Findings, seed: int) -> Iterator[Path]:
-    """Write each small case that differs as a session under sessions/."""
+    """Write each small case that differs as a session under sessions/. Raises SessionError."""
     for case, data in zip(found.differences, found.recordings, strict=False):
         recording = unpack(*decode(data, "the self-test's answer"))
         name = f"selftest-{case['op']}-{found.engine}-{found.level}-{seed}-{case['seed']}.qdbg"
         path = FOLDER / name
-        FOLDER.mkdir(exist_ok=True)
         save(Session.of(Debugger(recording, "auto", "captured")), path)
         yield path
 

@@ -1,9 +1,16 @@
 """What is saved to the disk: sessions and pictures."""
 
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from qdbg.app.home import home_lines
 from qdbg.session import load
 from tests.app.conftest import app_on, ready, screen_text
 from tests.app.idle import until
 from tests.app.test_commands import opened
+from tests.full_disk import full_disk
 
 
 async def test_saving_where_values_differ_says_what_a_replay_will_report(tmp_path, monkeypatch):
@@ -59,3 +66,42 @@ async def test_a_picture_is_saved_as_svg(stage, tmp_path):
         await opened(pilot, "P")
         (picture,) = tmp_path.glob("*.svg")
         assert "captured" in picture.read_text(encoding="utf-8")
+
+
+@contextmanager
+def folder_taken_away():
+    """The working folder is removed by somebody else."""
+    Path.cwd().rmdir()
+    yield
+
+
+WRITERS = {"picture": "P", "table": "y", "program": "Y"}
+
+
+@pytest.mark.parametrize("disk", [full_disk, folder_taken_away])
+@pytest.mark.parametrize("written", WRITERS)
+async def test_what_cannot_be_written_is_said_and_the_app_goes_on(
+    stage, tmp_path, monkeypatch, disk, written
+):
+    (tmp_path / "here").mkdir()
+    monkeypatch.chdir(tmp_path / "here")
+    async with stage() as pilot:
+        app, said = pilot.app, []
+        app.notify = lambda text, **_: said.append(text)
+        with disk():
+            await opened(pilot, WRITERS[written])
+            if written != "picture":
+                await pilot.press("j", "j", "j", "j", "enter")
+                await pilot.pause()
+        assert app.is_running
+        assert "cannot be written" in said[0]
+    assert list(tmp_path.glob("here/*")) == []
+
+
+async def test_a_link_that_leads_nowhere_is_not_among_the_saved_sessions(stage, tmp_path):
+    (tmp_path / "sessions").mkdir()
+    (tmp_path / "sessions" / "gone.qdbg").symlink_to("nothing.qdbg")
+    assert "gone.qdbg" not in [line.name for line in home_lines()]
+    async with stage() as pilot:
+        await opened(pilot, "S")
+        assert "no saved session here" in screen_text(pilot.app)

@@ -1,6 +1,7 @@
 """Replay says whether every integer and every stop is as it was, and names what is not."""
 
 import json
+import os
 import xml.etree.ElementTree as ET
 
 import pytest
@@ -11,6 +12,7 @@ from qdbg.headless.replay import most_severe, replay
 from qdbg.headless.report import text
 from qdbg.names import ENGINES
 from qdbg.session import Session, load, save
+from tests.full_disk import full_disk
 from tests.headless.conftest import COMMANDS, explored
 from tests.synthetic import recording, with_unknown_op
 
@@ -169,6 +171,25 @@ def test_junit_has_one_test_case_per_session(session_file, tmp_path, edit, qdbg)
     counts = [suite.get(name) for name in ("tests", "failures", "errors", "skipped")]
     assert counts == ["3", "0", "1", "1"]
     assert [len(case) for case in suite] == [0, 1, 1]
+
+
+def test_junit_on_a_full_disk_leaves_the_report_before(session_file, tmp_path, qdbg):
+    target = tmp_path / "x.xml"
+    target.write_text("before")
+    with full_disk():
+        status, _, err = qdbg("replay", session_file, "--junit", target)
+    assert status == 2
+    assert "x.xml cannot be written" in err
+    assert target.read_text() == "before"
+
+
+def test_junit_goes_into_a_pipe_or_a_device_too(session_file, tmp_path, qdbg):
+    os.mkfifo(tmp_path / "pipe")
+    reader = os.open(tmp_path / "pipe", os.O_RDONLY | os.O_NONBLOCK)
+    status, _, _ = qdbg("replay", session_file, "--junit", tmp_path / "pipe")
+    assert status == 0
+    assert os.read(reader, 2**16).startswith(b"<?xml")
+    os.close(reader)
 
 
 def test_junit_that_cannot_be_written_is_said(session_file, tmp_path, qdbg):
