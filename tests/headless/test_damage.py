@@ -32,6 +32,18 @@ def test_any_flipped_bit_is_damage(session_file):
             load(session_file)
 
 
+@pytest.mark.parametrize("value", [b"1e999", b"NaN", b"[" * 900 + b"]" * 900])
+def test_a_number_that_json_cannot_write_or_deep_lists_are_damage(session_file, value):
+    clean = session_file.read_bytes()
+    length = int.from_bytes(clean[:8], "little")
+    note = b'{\\"content\\": {'
+    assert clean.count(note, 8, 8 + length) == 1
+    head = clean[8 : 8 + length].replace(note, note + b'\\"odd\\": ' + value + b", ")
+    session_file.write_bytes(len(head).to_bytes(8, "little") + head + clean[8 + length :])
+    with pytest.raises(SessionError, match="damaged"):
+        load(session_file)
+
+
 FOREIGN = {
     "empty": b"",
     "text": b"hello, world\n",
