@@ -32,16 +32,29 @@ def test_any_flipped_bit_is_damage(session_file):
             load(session_file)
 
 
-@pytest.mark.parametrize("value", [b"1e999", b"NaN", b"[" * 900 + b"]" * 900])
-def test_a_number_that_json_cannot_write_or_deep_lists_are_damage(session_file, value):
-    clean = session_file.read_bytes()
-    length = int.from_bytes(clean[:8], "little")
+def described_too(data, value):
+    """The session with one more entry in its description."""
+    length = int.from_bytes(data[:8], "little")
     note = b'{\\"content\\": {'
-    assert clean.count(note, 8, 8 + length) == 1
-    head = clean[8 : 8 + length].replace(note, note + b'\\"odd\\": ' + value + b", ")
-    session_file.write_bytes(len(head).to_bytes(8, "little") + head + clean[8 + length :])
+    assert data.count(note, 8, 8 + length) == 1
+    head = data[8 : 8 + length].replace(note, note + b'\\"odd\\": ' + value + b", ")
+    return len(head).to_bytes(8, "little") + head + data[8 + length :]
+
+
+@pytest.mark.parametrize("value", [b"1e999", b"NaN"])
+def test_a_number_that_json_cannot_write_is_damage(session_file, value):
+    session_file.write_bytes(described_too(session_file.read_bytes(), value))
     with pytest.raises(SessionError, match="damaged"):
         load(session_file)
+
+
+def test_lists_of_any_depth_in_the_description_are_damage(session_file):
+    """At some depth Python can still read them, and not write them any more."""
+    clean = session_file.read_bytes()
+    for depth in range(800, 1000):
+        session_file.write_bytes(described_too(clean, b"[" * depth + b"]" * depth))
+        with pytest.raises(SessionError, match="damaged"):
+            load(session_file)
 
 
 FOREIGN = {
