@@ -45,8 +45,12 @@ def selftest(options: argparse.Namespace) -> int:
     ops = tuple(options.op or ())
     share = Shares(seconds(options.budget), len(cells), workers)
     tasks = [Task(engine, level, ops, seed, share.first) for engine, level in cells]
+    stopped = threading.Event()
     with _progress(tasks) as tell, importing_torch_once(), ThreadPoolExecutor(workers) as pool:
-        found = list(pool.map(lambda task: run_task(task, tell, share), tasks))
+        try:
+            found = list(pool.map(lambda task: run_task(task, tell, share, stopped), tasks))
+        finally:
+            stopped.set()  # after ctrl+c the pool waits for the children that run
     data = coverage_data(found, seed, options.budget, ops)
     write(json_text(data) if options.json else coverage_text(found, seed))
     for each in found:
@@ -100,10 +104,13 @@ def _cells(options: argparse.Namespace) -> list[tuple[str, str]]:
 
 
 def run_task(
-    task: Task, tell: Callable[[Task, Findings], None], share: Shares | None = None
+    task: Task,
+    tell: Callable[[Task, Findings], None],
+    share: Shares | None = None,
+    stopped: threading.Event | None = None,
 ) -> Findings:
-    """Run one child to its end; one that dies is part of the findings. `share` says how long it
-    may take, if not the task itself.
+    """Run one child to its end, or until `stopped` is set; one that dies is part of the findings.
+    `share` says how long it may take, if not the task itself.
 
     Raises CommandError for an op that no case draws.
     """
@@ -112,7 +119,7 @@ def run_task(
     start = heard = time.monotonic()
     with child_process(task.level, MODULE) as child:
         child.send(given.line())
-        while True:
+        while stopped is None or not stopped.is_set():
             try:
                 message = child.receive(POLL)
             except CaptureError as error:
@@ -136,6 +143,8 @@ def run_task(
             if found.done:
                 tell(task, found)
                 return found
+        found.ended = "it was stopped"
+        return found
 
 
 def save_differences(found: Findings, seed: int) -> Iterator[Path]:
