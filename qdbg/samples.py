@@ -15,6 +15,7 @@ import numpy as np
 
 from qdbg.arrays import checked, from_file, typed_numbers
 from qdbg.core.quantity import Array, readonly
+from qdbg.core.words import counted
 from qdbg.errors import SampleError
 from qdbg.names import FLOWERS, ROWS
 
@@ -130,4 +131,4 @@ def _columns(values: Array) -> str:
     if values.ndim > ROWS_AND_COLUMNS:
         return f"the shape {list(values.shape)}"
     count = values.shape[1]
-    return f"{count} value per row" if count == 1 else f"{count} values per row"
+    return f"{counted(count, 'value')} per row"

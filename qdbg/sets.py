@@ -13,6 +13,7 @@ import numpy as np
 
 from qdbg.arrays import checked, from_file
 from qdbg.core.quantity import Array, readonly
+from qdbg.core.words import counted
 from qdbg.errors import SampleError
 from qdbg.names import SETS, TABLES, is_set
 from qdbg.samples import MEAN, SCALE, Sample, iris_rows, named_sample
@@ -95,7 +96,8 @@ def _from_file(name: str) -> SampleSet:
     labels = _labels(file)
     if labels is not None and labels.shape != values.shape[:1]:
         raise SampleError(
-            f"{name} has {len(values)} samples and labels of the shape {list(labels.shape)}",
+            f"{name} has {counted(len(values), 'sample')} and labels of the shape "
+            f"{list(labels.shape)}",
             expected="one label for each sample",
         )
     return SampleSet(name, readonly(values), labels, f"numbers of {name}, taken as they are")

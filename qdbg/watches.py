@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 from qdbg.breakpoints import checked
+from qdbg.core.words import counted
 from qdbg.engine.browse import axes_of
 from qdbg.engine.compare import delta
 from qdbg.engine.explain import number
@@ -72,9 +73,8 @@ class Watches:
             return f"no longer watching {text}"
         place = find_place(trace, text)
         if place is not None and place.element is None:
-            raise CommandError(
-                f"{text} has {trace.step(place.step).size} elements", expected=f"{text}[0], say"
-            )
+            size = trace.step(place.step).size
+            raise CommandError(f"{text} has {counted(size, 'element')}", expected=f"{text}[0], say")
         if place is None:
             text = _condition(trace, text)
             if text in self.all:

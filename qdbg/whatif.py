@@ -11,6 +11,7 @@ import numpy as np
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import INPUT, Layer, Node, Program, Recording
 from qdbg.core.quantity import RANGES, Array, QParams, readonly
+from qdbg.core.words import counted
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.changed import ChangedTrace, Replaced
 from qdbg.engine.explain import number
@@ -251,9 +252,11 @@ def effect(trace: Trace) -> str:
     if not total and not unknown:
         return "nothing changes"
     last = f", {counts[-1]} of the result" if counts[-1] else ", none of the result"
-    words = f"{_count(total, 'value changes', 'values change')} in {_count(calls, 'call', 'calls')}"
+    words = f"{counted(total, 'value changes', 'values change')} in {counted(calls, 'call')}"
     words += "" if counts[-1] is None else last
-    return words + (f"; {_count(unknown, 'call is', 'calls are')} not simulated" if unknown else "")
+    return words + (
+        f"; {counted(unknown, 'call is', 'calls are')} not simulated" if unknown else ""
+    )
 
 
 def not_known(trace: Trace) -> str:
@@ -261,10 +264,6 @@ def not_known(trace: Trace) -> str:
     if not isinstance(trace, ChangedTrace) or trace.recording.unseen is not None:
         return ""
     return "this recording does not tell whether Python decided by such numbers: record it again"
-
-
-def _count(number: int, one: str, more: str) -> str:
-    return f"{number} {one if number == 1 else more}"
 
 
 def listed(changes: Iterable[Change]) -> str:

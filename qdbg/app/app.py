@@ -19,6 +19,7 @@ from qdbg.app.plan import Plan
 from qdbg.app.screen import CommandScreen
 from qdbg.app.windows import Windows
 from qdbg.commands import BY_ID
+from qdbg.core.words import counted
 from qdbg.errors import CommandError, QdbgError, SessionError
 from qdbg.names import THEME_NAMES
 
@@ -269,8 +270,8 @@ class QdbgApp(Windows):
         self.session_path = path
         trace = self.debugger.unchanged
         left = (
-            f". Its replay will report {trace.differences} differences: it keeps the arithmetic "
-            f"{trace.arithmetic.name}"
+            f". Its replay will report {counted(trace.differences, 'difference')}: it keeps the "
+            f"arithmetic {trace.arithmetic.name}"
             if trace.differences
             else ""
         )

@@ -15,6 +15,7 @@ from qdbg.core.op import NotSimulated
 from qdbg.core.program import Layer
 from qdbg.core.quantity import Array
 from qdbg.core.weights import rows_of
+from qdbg.core.words import counted
 from qdbg.engine.browse import axes_of
 from qdbg.engine.reading import PLAIN, Reading
 from qdbg.engine.step import Step
@@ -226,12 +227,15 @@ def _weight(layer: Layer) -> tuple[str, str]:
             return NOTHING, NOTHING
         rows, columns = table.shape
         ends = f"{table.scale.min():.4g} … {table.scale.max():.4g}"
-        return f"uint{table.bits} {rows}×{columns}", f"{rows} rows: {ends}"
+        return f"uint{table.bits} {rows}×{columns}", f"{counted(rows, 'row')}: {ends}"
     shape = "×".join(str(n) for n in layer.weight.q.shape)
     scale = layer.weight.qparams.scale
     if not layer.weight.qparams.per_channel:
         return f"int8 {shape}", f"{float(scale):.4g}"
-    return f"int8 {shape}", f"{scale.size} channels: {scale.min():.4g} … {scale.max():.4g}"
+    return (
+        f"int8 {shape}",
+        f"{counted(scale.size, 'channel')}: {scale.min():.4g} … {scale.max():.4g}",
+    )
 
 
 def unsimulated(trace: Trace, call: int) -> str | None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qdbg.core.quantity import Array
+from qdbg.core.words import counted
 from qdbg.engine.computed import (
     AMONG,
     ARITHMETIC,
@@ -130,7 +131,7 @@ def _check_call(name: str, args: list[ast.expr], text: str) -> None:
     wrong = len(args) < 2 if name in {"min", "max"} else len(args) != 1  # noqa: PLR2004 - a choice needs two
     if wrong:
         wanted = "two numbers or more" if name in {"min", "max"} else "one number"
-        raise CommandError(f"{name}() is given {len(args)} numbers", expected=wanted)
+        raise CommandError(f"{name}() is given {counted(len(args), 'number')}", expected=wanted)
     for arg in args:
         _check(arg, text)
 

@@ -102,7 +102,8 @@ def main() -> None:
     first = channel.ask()
     if first is None:
         return
-    path, seconds = str(first[1]["path"]), float(first[1]["timeout"])
+    seconds = float(first[1]["timeout"])
+    path = str(Path(str(first[1]["path"])).absolute())  # the user's code may leave this folder
     _limit()
     clock = Clock(channel, path, seconds)
     try:

@@ -20,6 +20,7 @@ from qdbg.golden.tables import table_dumps
 HEX = (".hex", ".mem", ".memh")
 SUFFIXES = (".npz", ".npy", ".json", ".csv", *HEX)
 IN_FOLDERS = (".npy", ".json", ".csv", *HEX)
+ENDINGS = ", ".join(IN_FOLDERS)
 FORMATS = (
     "a .py file of functions, or arrays named by layer: .npz, .json, .csv, .npy, hexadecimal text "
     "(.hex, .mem, .memh), or a folder of such files"
@@ -65,10 +66,10 @@ def _folder(folder: Path, known: Callable[[str], bool]) -> Iterator[Dump]:
     except OSError as error:
         raise GoldenError(f"{folder} cannot be read: {first_line(error)}") from error
     if not files:
-        raise GoldenError(f"{folder} is empty", expected=f"files named by layer: {IN_FOLDERS}")
+        raise GoldenError(f"{folder} is empty", expected=f"files named by layer: {ENDINGS}")
     for path in files:
         if path.suffix.lower() not in IN_FOLDERS or not path.is_file():
-            expected = f"{', '.join(IN_FOLDERS)} in a folder"
+            expected = f"{ENDINGS} in a folder"
             raise GoldenError(f"{path} is no dump that qdbg reads", expected=expected)
         yield from read_dumps(path, known)
 

@@ -17,6 +17,7 @@ from qdbg.core.program import Node, Recording
 from qdbg.core.quantity import readonly
 from qdbg.core.runs import Runs, same_node
 from qdbg.core.versions import other_release
+from qdbg.core.words import counted
 from qdbg.errors import CaptureError, ForwardError
 from qdbg.fleet.feed import Machine, Place
 from qdbg.fleet.workers import Workers
@@ -120,7 +121,7 @@ def _calls_on(engine: str, request: Request, portions: Sequence[Runs]) -> dict[P
             return error.found
         own = next(r.nodes for r in portions if r.first.input.shape == lot.values.shape)
         if len(made) != len(own):
-            return f"the {engine} engine makes {len(made)} calls, not {len(own)}"
+            return f"the {engine} engine makes {counted(len(made), 'call')}, not {len(own)}"
         other = next((b.name for a, b in zip(made, own, strict=True) if not _alike(a, b)), None)
         if other is not None:
             return f"the {engine} engine makes another call in the place of {other}"

@@ -7,6 +7,7 @@ from collections.abc import Callable, Mapping, Sequence
 import numpy as np
 
 from qdbg.core.program import Node
+from qdbg.core.words import counted
 from qdbg.engine.unseen import FOLLOWS
 from qdbg.fleet.bounds import EXACT, POSSIBLE, PROVED, REACHED, UNKNOWN, Bound
 from qdbg.fleet.pairs import Cut, Key
@@ -139,7 +140,7 @@ def _call(report: Report, forecast: Forecast, name: str) -> list[str]:
 def tally_words(tally: Tally, samples: str) -> str:
     """`829 of 2400 differ in 150 samples, max |Δ| 83, first iris:0`."""
     return (
-        f"{tally.differences} of {tally.elements} differ in {_count(tally.samples, 'sample')}, "
+        f"{tally.differences} of {tally.elements} differ in {counted(tally.samples, 'sample')}, "
         f"max |Δ| {tally.max_delta:.6g}, first {samples}:{tally.first}"
     )
 
@@ -153,14 +154,14 @@ def reasons(tallies: Mapping[str, Tally]) -> list[str]:
         ]
         after += bool(tally.reasons) and not own
         lines += [
-            f"{mark} {name} is not simulated in {_count(tally.reasons[why], 'run')}: {why}"
+            f"{mark} {name} is not simulated in {counted(tally.reasons[why], 'run')}: {why}"
             for why in own[:SHOWN]
         ]
         hidden = len(own) - SHOWN
-        lines += [f"  … and for {_count(hidden, 'more reason')}"] if hidden > 0 else []
+        lines += [f"  … and for {counted(hidden, 'more reason')}"] if hidden > 0 else []
     follow = "follows and is" if after == 1 else "follow and are"
     return (
-        [*lines, f"{mark} {_count(after, 'call')} {follow} not simulated either"]
+        [*lines, f"{mark} {counted(after, 'call')} {follow} not simulated either"]
         if after
         else lines
     )
@@ -174,20 +175,21 @@ def _pair_lines(report: Report, node: Node, tally: Tally, pairs: dict[Key, Cut])
     channels = len({channel for channel, _ in pairs})
     lines = [leaving(len(pairs), channels)]
     for (channel, number), cut in ranked(pairs)[:SHOWN]:
-        often = f"{_count(cut.times, 'time')} in {_count(cut.samples, 'run')}"
+        often = f"{counted(cut.times, 'time')} in {counted(cut.samples, 'run')}"
         lines.append(
             f"channel {channel}, pair {number} ({_inputs(report, node, cut.k)}): {often}, "
             f"at most {cut.excess} lost"
         )
     hidden = len(pairs) - SHOWN
-    return [*lines, f"… and {_count(hidden, 'pair')} more"] if hidden > 0 else lines
+    return [*lines, f"… and {counted(hidden, 'pair')} more"] if hidden > 0 else lines
 
 
 def leaving(pairs: int, channels: int) -> str:
     """How many pairs exceed int16."""
     verb = "leaves" if pairs == 1 else "leave"
     return (
-        f"{_count(pairs, 'pair')} of {_count(channels, 'channel')} {verb} int16 with these samples"
+        f"{counted(pairs, 'pair')} of {counted(channels, 'channel')} "
+        f"{verb} int16 with these samples"
     )
 
 
@@ -209,7 +211,7 @@ def _bound(report: Report, node: Node, bound: Bound) -> list[str]:
         else "not excluded: if the layers before gave these bytes, they would make"
     )
     return [
-        f"{_count(len(bound.able), 'channel')} of {bound.channels} can saturate; {can} channel "
+        f"{counted(len(bound.able), 'channel')} of {bound.channels} can saturate; {can} channel "
         f"{pair.channel}, pair {pair.number} ({_inputs(report, node, pair.k)}) = {products} = "
         f"{pair.sum}, {pair.excess} beyond int16"
     ]
@@ -237,7 +239,7 @@ def _classes(report: Report, forecast: Forecast, opens: Opens) -> list[str]:
         for flip in flips[:SHOWN]
     ]
     hidden = len(flips) - SHOWN
-    return [*lines, f"… and {_count(hidden, 'sample')} more change class"] if hidden > 0 else lines
+    return [*lines, f"… and {counted(hidden, 'sample')} more change class"] if hidden > 0 else lines
 
 
 # --------------------------------------------------------------------------- verification
@@ -252,7 +254,7 @@ def _verified(report: Report) -> list[str]:
             rows.append(("○", f"{verdict.machine}:", f"not run here: {verdict.refused}"))
             continue
         words = f"verified: {verdict.differences} of {verdict.compared} values differ"
-        words += f" from PyTorch's in {_count(verdict.samples, 'sample')}"
+        words += f" from PyTorch's in {counted(verdict.samples, 'sample')}"
         if verdict.unknown:
             words += f"; {verdict.unknown} were not predicted"
         if verdict.first is not None:
@@ -276,7 +278,3 @@ def _notes(report: Report) -> list[str]:
     if not report.unperturbed:
         lines.append("PyTorch computed something else when it was not observed: trust neither.")
     return lines
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"

@@ -77,7 +77,8 @@ def _check_golden(path: str | None, seconds: float | None) -> None:
     if seconds is not None and path is None:
         raise UsageError("--golden-timeout bounds the code of --golden: give --golden")
     if seconds is not None and not 0 < seconds <= MOST_SECONDS:
-        raise UsageError(f"--golden-timeout {seconds:g}", expected=f"up to {MOST_SECONDS} seconds")
+        expected = f"more than 0 seconds, {MOST_SECONDS} at most"
+        raise UsageError(f"--golden-timeout {seconds:g}", expected=expected)
 
 
 def check_fleet(options: argparse.Namespace) -> None:

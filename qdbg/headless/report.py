@@ -10,6 +10,7 @@ from typing import Any
 
 from qdbg import __version__
 from qdbg.core.replacing import write_whole
+from qdbg.core.words import counted
 from qdbg.debugger import Executed
 from qdbg.errors import QdbgError
 from qdbg.headless.differences import CallDifferences, element_lines
@@ -25,8 +26,8 @@ def text(report: Report | Failure) -> str:
     """A line that says what was compared, then a line for each thing that is not the same."""
     if isinstance(report, Failure):
         return report.message
-    compared = f"{_count(report.values, 'value')} of {_count(report.calls, 'call')}"
-    stops = _count(report.stops, "stop")
+    compared = f"{counted(report.values, 'value')} of {counted(report.calls, 'call')}"
+    stops = counted(report.stops, "stop")
     if not report.status:
         head = [f"{report.path}: {compared}, {stops}: all the same"]
     else:
@@ -45,14 +46,14 @@ def _details(report: Report) -> list[str]:
     for stop in report.stop_differences[:SHOWN_STOPS]:
         lines += _stop(stop)
     hidden = len(report.stop_differences) - SHOWN_STOPS
-    lines += [f"… and {hidden} more stops"] if hidden > 0 else []
+    lines += [f"… and {counted(hidden, 'more stop')}"] if hidden > 0 else []
     lines += report.state
     return lines + _recapture(report)
 
 
 def _call(call: CallDifferences, first: str, second: str) -> list[str]:
     return [
-        f"{call.name}: {_count(call.count, 'difference')}",
+        f"{call.name}: {counted(call.count, 'difference')}",
         *(f"  {line}" for line in element_lines(call, first, second)),
     ]
 
@@ -83,10 +84,6 @@ def _recapture(report: Report) -> list[str]:
     for call in again.differing:
         lines += [f"  {line}" for line in _call(call, "recorded", "now")]
     return lines
-
-
-def _count(number: int, what: str) -> str:
-    return f"{number} {what}" if number == 1 else f"{number} {what}s"
 
 
 def _differ(number: int) -> str:

@@ -11,6 +11,7 @@ import numpy as np
 from qdbg import __version__
 from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array
+from qdbg.core.words import counted
 from qdbg.engine.survey import Fare, leaving_least, survey
 from qdbg.engine.trace import Trace
 from qdbg.golden import Golden
@@ -148,7 +149,8 @@ def _fares(trace: Trace, fares: Sequence[Fare]) -> list[str]:
 def _verdict(trace: Trace, fares: Sequence[Fare]) -> list[str]:
     own = trace.arithmetic.name
     here = next(fare for fare in fares if own in fare.names)
-    skipped = "" if not here.not_simulated else f" {_calls_are(here.not_simulated)} not simulated."
+    refused = here.not_simulated
+    skipped = f" {counted(refused, 'call is', 'calls are')} not simulated." if refused else ""
     if not here.elements:
         lines = [f"Nothing could be compared.{skipped}"]
     elif not here.differences:
@@ -174,10 +176,6 @@ def _best(trace: Trace, fares: Sequence[Fare], here: Fare) -> str:
         of = "" if scope == "them" else f" of {scope}"
         return f"no arithmetic gives all of them, {name} leaves {best.differences}{of}"
     return f"{name} gives every one of {scope}"
-
-
-def _calls_are(count: int) -> str:
-    return f"{count} call is" if count == 1 else f"{count} calls are"
 
 
 # ----------------------------------------------------------------------------------- JSON

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from textwrap import wrap
 
 from qdbg.assumptions import Hypothesis, registry
+from qdbg.core.words import counted
 from qdbg.engine.evidence import Evidence, evidence
 from qdbg.engine.terms import Terms
 from qdbg.engine.together import CallWhy, Together, ids_of
@@ -45,7 +46,7 @@ def _head(found: Why) -> list[str]:
     sides = (
         f"simulated  {name}, each call fed PyTorch's integers"
         if found.side == SIMULATED
-        else f"golden     your integers, against {name}, which gives PyTorch's"
+        else f"golden     your {_kind(found)}, against {name}, which gives PyTorch's"
     )
     return [
         f"model      {recording.model}",
@@ -53,6 +54,12 @@ def _head(found: Why) -> list[str]:
         f"captured   {ran.engine}/{ran.cpu}, PyTorch {ran.torch}",
         sides,
     ]
+
+
+def _kind(found: Why, call: int | None = None) -> str:
+    """What the other side holds, or holds of one call."""
+    held = found.targets.values() if call is None else [found.targets[call]]
+    return "numbers" if any(array.dtype.kind == "f" for array in held) else "integers"
 
 
 def _call(found: Why, call: CallWhy, asked: bool) -> list[str]:
@@ -70,7 +77,8 @@ def _call(found: Why, call: CallWhy, asked: bool) -> list[str]:
         return [*lines, *_in_doubt(found, call, answers, asked)]
     shown = _shown(found, call)
     if len(shown) > 1:
-        apart = "no input that was tried tells" if asked else "these integers do not tell"
+        apart = f"these {_kind(found, call.call)} do not tell"
+        apart = "no input that was tried tells" if asked else apart
         hint = ":" if asked else " (--separate does):"
         lines.append(f"  {len(shown)} causes leave nothing, and {apart} them apart{hint}")
     for variants in shown:
@@ -157,7 +165,7 @@ def _pairs(found: Terms, worth: float | None) -> Iterator[str]:
         )
     more = len(found.saturating) - SHOWN_PAIRS
     if more > 0:
-        yield f"           and {more} more pairs"
+        yield f"           and {counted(more, 'more pair')}"
     if worth is not None:
         yield f"           lost in all: {found.excess}, worth {worth:.4g} steps of the result"
 
@@ -190,7 +198,7 @@ def _separation(test: Separation) -> Iterator[str]:
 def _verdict(found: Why) -> Iterator[str]:
     name = found.trace.arithmetic.name
     if not found.calls and not found.misplaced:
-        whose = "the captured integers" if found.side == SIMULATED else "your integers"
+        whose = "the captured integers" if found.side == SIMULATED else f"your {_kind(found)}"
         yield f"Nothing differs: {name} gives all of {whose}."
     for each, *variants in _by_ids(found.together)[:SHOWN_TRIES]:
         names = " + ".join(each.least)
@@ -210,7 +218,7 @@ def _verdict(found: Why) -> Iterator[str]:
         where = ", ".join(found.misplaced)
         yield f"Of {where} only the order differs, and it is no layout of memory."
     if found.calls and found.not_simulated:
-        yield f"{found.not_simulated} calls are not simulated."
+        yield f"{counted(found.not_simulated, 'call is', 'calls are')} not simulated."
 
 
 def _by_ids(sets: Sequence[Together]) -> list[list[Together]]:

@@ -8,6 +8,7 @@ from functools import partial
 from typing import Any
 
 from qdbg.core.program import Layer
+from qdbg.core.words import counted
 from qdbg.errors import ForwardError
 from qdbg.reader.allow import function_name, loads, refusal
 from qdbg.reader.allowed import (
@@ -171,7 +172,7 @@ class Expressions:
             if isinstance(place, int) and -len(children) <= place < len(children):
                 return children[place]
             where = place if isinstance(place, int) else type(place).__name__
-            raise self.refused(node, f"{value.path}[{where}], of {len(children)} layers")
+            raise self.refused(node, f"{value.path}[{where}], of {counted(len(children), 'layer')}")
         try:
             return value[place]
         except Exception as error:

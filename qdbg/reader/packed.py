@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from qdbg.core.quantity import Array, QTensor
+from qdbg.core.words import counted
 from qdbg.errors import ModelError
 from qdbg.reader.records import Call, Record
 from qdbg.reader.tensors import Tensors
@@ -55,7 +56,7 @@ def int8_weight(value: Any, axes: int, path: str, tensors: Tensors) -> QTensor:
     if found.q.ndim != axes or found.qparams.dtype != "qint8":
         shape = "[outputs, inputs]" if axes == 2 else f"with {axes} axes"  # noqa: PLR2004 - Linear
         raise ModelError(
-            f"{path}.weight is {found.qparams.dtype} with {found.q.ndim} axes",
+            f"{path}.weight is {found.qparams.dtype} with {counted(found.q.ndim, 'axis', 'axes')}",
             expected=f"qint8 {shape}",
         )
     return found

@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 
 from qdbg.core.quantity import RANGES, Array, QParams, QTensor, readonly
+from qdbg.core.words import counted
 from qdbg.errors import ModelError
 from qdbg.reader.archive import Archive
 from qdbg.reader.records import Call, Name, Storage
@@ -130,7 +131,7 @@ class Tensors:
         if self.archive.size(member) != wanted:
             raise ModelError(
                 f"{what}: member {member} has {self.archive.size(member)} bytes",
-                expected=f"{wanted}, for {storage.numel} numbers",
+                expected=f"{wanted}, for {counted(storage.numel, 'number')}",
             )
         if member not in self._storages:
             self._storages[member] = np.frombuffer(self.archive.read(member), np.uint8)

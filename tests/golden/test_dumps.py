@@ -323,7 +323,11 @@ def test_there_must_be_a_file(tmp_path, small):
 
 
 @pytest.mark.parametrize(
-    ("inside", "words"), [("a.txt", "is no dump that qdbg reads"), ("", "is empty")]
+    ("inside", "words"),
+    [
+        ("a.txt", "is no dump that qdbg reads .expected .npy, .json"),
+        ("", "is empty .expected files named by layer: .npy, .json"),
+    ],
 )
 def test_a_folder_holds_dumps_only(inside, words, tmp_path, small):
     if inside:

@@ -2,9 +2,11 @@
 
 import os
 import signal
+from pathlib import Path
 
 import pytest
 
+from qdbg import golden
 from qdbg.errors import GoldenError
 from qdbg.golden import process
 from tests.golden.conftest import only
@@ -68,6 +70,20 @@ def test_an_error_of_the_users_code_is_told_by_its_own_line(case, functions):
     assert "Traceback" not in message
     assert "child.py" not in message
     assert len(message.splitlines()) <= 2
+
+
+def test_a_file_that_leaves_its_folder_is_still_found(functions, small, monkeypatch, tmp_path):
+    text = """
+        import os
+        os.chdir("/")
+        def fc1(y_shape):
+            from pathlib import Path
+            return [[float(Path(__file__).exists())] * y_shape[1]]
+    """
+    monkeypatch.chdir(tmp_path)
+    functions(text)
+    _, column = only(golden.load(Path("golden.py"), small))
+    assert column.values.tolist() == [[1] * 16]
 
 
 ENDING = {

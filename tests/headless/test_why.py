@@ -21,7 +21,7 @@ from qdbg.headless.why_data import why_data
 from qdbg.session import Session, save
 from tests.golden.conftest import image_recording
 from tests.headless.conftest import MODEL, ROOT
-from tests.synthetic import recording
+from tests.synthetic import recording, with_unknown_op
 
 MYSTERY = ROOT / "sessions" / "mystery.qdbg"
 PUBLIC = ROOT / "sessions" / "public"
@@ -224,3 +224,9 @@ def test_the_proof_of_an_image_says_in_which_order_its_axes_are():
     found = next(each for each in why_simulated(trace).calls if each.diagnosis is not None)
     (held, *_) = evidence(trace, found.call, found.diagnosis.causes[0])
     assert held.place == "nhwc " + ",".join(map(str, held.index))
+
+
+def test_a_single_call_that_is_not_simulated_is_spoken_of_as_one():
+    found = why_simulated(Trace(with_unknown_op(recording()), ARITHMETICS["textbook"]))
+    assert found.calls
+    assert "1 call is not simulated." in why_text(found)

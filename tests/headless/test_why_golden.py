@@ -167,3 +167,12 @@ def test_a_column_that_says_little_is_explained_by_the_cause_of_the_other_calls(
     by_other = settled((other, little), smallest_unions((other, little)))
     assert not by_other[1].explained
     assert not for_all(by_other, smallest_unions((other, little)))
+
+
+def test_float32_numbers_are_not_called_integers():
+    made = recording()
+    assert made.values[4].dtype == np.float32
+    assert "all of your numbers" in why_text(why_golden(made, {4: made.values[4]}))
+    text = why_text(why_golden(made, {1: made.values[1]}))
+    assert "your integers, against" in text
+    assert "all of your integers" in text
