@@ -18,6 +18,12 @@ if TYPE_CHECKING:
     from qdbg.engine.reading import Reading
     from qdbg.engine.step import Step
 
+NOT_THERE = {
+    "base": "This one has no integers.",
+    "values": "The integers of this one have no real values.",
+}
+"""What is said where it changes nothing in the table that is shown."""
+
 
 class Moves(Looks):
     """The commands that select another element of the stage, and what of it is seen."""
@@ -174,11 +180,15 @@ class Moves(Looks):
         return self._reading or PLAIN
 
     def _read(self, part: str, choices: tuple[str, ...]) -> None:
+        from qdbg.app.main import MainScreen  # noqa: PLC0415 - loaded with the recording
         from qdbg.engine.reading import after  # noqa: PLC0415 - numpy, not before first paint
+        from qdbg.engine.table import Table  # noqa: PLC0415 - as above
 
+        idle = isinstance(self.screen, MainScreen) and not Table(self.debugger.step).has[part]
         chosen = after(choices, getattr(self.reading, part))
         self._reading = replace(self.reading, **{part: chosen})
-        self.notify(f"The table shows {chosen}.", timeout=2, markup=False)
+        words = f"Tables show {chosen}. {NOT_THERE[part]}" if idle else f"The table shows {chosen}."
+        self.notify(words, timeout=2, markup=False)
         if isinstance(self.screen, CommandScreen):
             self.screen.show_state()
 

@@ -84,6 +84,20 @@ class Table:
             return tuple(found)
         return tuple(read for column in found for read in _read(self.step, column, self.reading))
 
+    @cached_property
+    def has(self) -> dict[str, bool]:
+        """Whether there is anything that can be read otherwise: integers in another `base`, the
+        real `values` that they stand for."""
+        numbers = [
+            (column.title, column.values)
+            for column in _columns(self.step)
+            if column.values is not None and not column.title.startswith("Δ")
+        ]
+        return {
+            "base": any(values.dtype.kind in "iu" for _, values in numbers),
+            "values": any(real_of(self.step, *number) is not None for number in numbers),
+        }
+
     @property
     def letters(self) -> str:
         """What the first column counts: `c`, or `n,c` for more than one row."""

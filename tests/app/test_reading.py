@@ -70,3 +70,22 @@ async def test_the_products_behind_an_element_are_read_in_the_base_too(stage):
         await pilot.press("x", "x")
         await pilot.pause()
         assert f" {pair.kept & 0xFFFF:04x}" in region_text(app, "#terms")
+
+
+@pytest.mark.parametrize(
+    ("key", "place", "words"),
+    [
+        ("x", "quant.quantize", "Tables show hex. This one has no integers."),
+        ("V", "fc1.mac", "Tables show real values. The integers of this one have no real values."),
+    ],
+)
+async def test_a_table_in_which_nothing_is_read_otherwise_says_so(stage, key, place, words):
+    async with stage() as pilot:
+        app, said = pilot.app, []
+        app.give("go", place)
+        app.notify = lambda text, **_: said.append(text)
+        await pilot.press(key)
+        app.give("go", "fc1")
+        await pilot.press(key)
+        assert said[0] == words
+        assert said[1].startswith("The table shows")
