@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from math import prod
 
 import numpy as np
 
+from qdbg.core.program import Node
 from qdbg.engine.browse import Axes, axes_of
 from qdbg.engine.step import Step
 from qdbg.engine.trace import Trace
@@ -73,14 +74,17 @@ def find_call(trace: Trace, name: str) -> int | None:
     return None
 
 
+def own_names(nodes: Sequence[Node]) -> list[str]:
+    """Of each call: the layer's name where the layer has no other call, else the full one. An
+    LSTM's name reads as its result, not as that of its first linear part."""
+    layers = Counter(node.layer or node.name for node in nodes)
+    return [node.layer if node.layer and layers[node.layer] == 1 else node.name for node in nodes]
+
+
 def named(trace: Trace, like: str = "") -> list[str]:
-    """A name for each call, as it can be typed: the layer's, or the full one where the layer has
-    several calls. Of many only those most `like` a text, in the order of the run, and how many
-    are left out."""
-    layers = Counter(node.layer or node.name for node in trace.nodes)
-    names = [
-        node.name if layers[node.layer] > 1 else node.layer or node.name for node in trace.nodes
-    ]
+    """A name for each call, as it can be typed. Of many only those most `like` a text, in the
+    order of the run, and how many are left out."""
+    names = own_names(trace.nodes)
     if len(names) <= NAMED:
         return names
     near = set(get_close_matches(like, names, NAMED, cutoff=0))

@@ -13,13 +13,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from qdbg.core.op import NotSimulated
 from qdbg.core.program import INPUT, Node, Recording
 from qdbg.core.quantity import Array
 from qdbg.engine.browse import place_of
 from qdbg.engine.step import Step
 from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
-from qdbg.places import find_call, find_place
+from qdbg.places import find_call, find_place, own_names
 
 OF_LAYERS = ("w_q", "b", "w_scale", "w_zp")
 OF_RESULTS = ("y_scale", "y_zp")
@@ -63,7 +64,9 @@ def find_spot(trace: Trace, text: str) -> Spot:
         if call is None:
             raise _no_spot(trace, text)
         maker, symbol = _maker(trace, call, symbol)
-        return _spot(trace, symbol, maker, index, f"{name_of(trace, maker)}.{symbol}")
+        layer = trace.nodes[maker].layer if symbol in OF_LAYERS else ""
+        owner = layer or own_names(trace.nodes)[maker]
+        return _spot(trace, symbol, maker, index, f"{owner}.{symbol}")
     return _result_spot(trace, text)
 
 
@@ -86,28 +89,32 @@ def forms(recording: Recording) -> str:
             break
     made = made or next((node for node in nodes if node.output is not None), None)
     if made is not None:
-        first = next(node for node in nodes if node.layer == made.layer)
-        name = made.layer if made.layer and first is made else made.name
+        name = own_names(nodes)[nodes.index(made)]
         found += [f"{name}.y_scale", f"{name}.y_zp", f"{name}[c]"]
     return ", ".join((*found, "arithmetic"))
-
-
-def name_of(trace: Trace, call: int) -> str:
-    """The layer where it names this call, else the call's full name."""
-    node = trace.nodes[call]
-    return node.layer if node.layer and find_call(trace, node.layer) == call else node.name
 
 
 def _maker(trace: Trace, call: int, symbol: str) -> tuple[int, str]:
     """The parameters of an operand are those of the call that made it."""
     if symbol in {"x_scale", "x_zp"}:
         source = trace.nodes[call].inputs[0] if trace.nodes[call].inputs else INPUT
-        if source < 0:
-            raise CommandError(f"no call made the operand of {trace.nodes[call].name}")
+        if source < 0 or trace.nodes[source].output is None:
+            raise _no_operands(trace, call, symbol)
         call, symbol = source, symbol.replace("x_", "y_")
     while symbol in OF_RESULTS and (before := passed_on(trace.nodes, call)) is not None:
         call = before
     return call, symbol
+
+
+def _no_operands(trace: Trace, call: int, symbol: str) -> CommandError:
+    """Its operand is float32: a dynamic layer chooses the parameters for it by itself."""
+    made = trace.simulation(call)
+    chosen = not isinstance(made, NotSimulated) and symbol in made.values
+    why = "it follows from its input" if chosen else "its operand is not quantized"
+    return CommandError(
+        f"{trace.nodes[call].name} has no {symbol} that can be changed: {why}",
+        expected=forms(trace.recording),
+    )
 
 
 def passed_on(nodes: Sequence[Node], call: int) -> int | None:
@@ -156,7 +163,7 @@ def _result_spot(trace: Trace, text: str) -> Spot:
     flat = np.arange(int(np.prod(shape, dtype=np.int64))).reshape(shape)
     own = int(trace.in_stages(call, flat).reshape(-1)[place.element])
     index = tuple(int(i) for i in np.unravel_index(own, shape))
-    name = f"{name_of(trace, call)}[{place_of(trace.step(place.step), place.element)}]"
+    name = f"{own_names(trace.nodes)[call]}[{place_of(trace.step(place.step), place.element)}]"
     return Spot("result", call, index, name)
 
 
@@ -186,7 +193,7 @@ def numbers_of(recording: Recording, symbol: str, call: int, name: str) -> Array
 
 def spots_here(trace: Trace, element: int, step: Step) -> tuple[Spot, ...]:
     """The numbers that make the element what it is: its own, its operands', the call's."""
-    call, owner = step.call, name_of(trace, step.call)
+    call, owner = step.call, own_names(trace.nodes)[step.call]
     names = [] if step.of_inputs else [f"{owner}[{element}]"]
     layer = trace.layer(call)
     index = step.index_of(element)
@@ -209,7 +216,7 @@ def _operands(trace: Trace, step: Step, element: int) -> list[str]:
     source = step.node.inputs[0] if step.node.inputs else None
     if source is None or source < INPUT:
         return []
-    owner = "input" if source == INPUT else name_of(trace, source)
+    owner = "input" if source == INPUT else own_names(trace.nodes)[source]
     operand = trace.recording.input if source == INPUT else trace.recording.values[source]
     if step.simulation is not None and step.simulation.kernel is not None:
         if operand.ndim > 2:  # noqa: PLR2004 - a convolution's window has its own panel

@@ -5,13 +5,13 @@ from __future__ import annotations
 from qdbg.app.sources import layer_title
 from qdbg.commands import COMMANDS
 from qdbg.engine.trace import Trace
-from qdbg.spots import name_of
+from qdbg.places import own_names
 
 
 def layers(trace: Trace) -> tuple[tuple[str, str], ...]:
     """Every call by the name that `go` takes, with what it is."""
-    calls = range(len(trace.nodes))
-    return tuple((name_of(trace, call), layer_title(trace, call)) for call in calls)
+    own = own_names(trace.nodes)
+    return tuple((name, layer_title(trace, call)) for call, name in enumerate(own))
 
 
 def names(trace: Trace) -> tuple[str, ...]:

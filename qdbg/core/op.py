@@ -100,6 +100,8 @@ class Op:
     simulated part by part. Empty for an op whose elements depend on all of an operand."""
     inner: int = 0
     """How many axes of the first of these lie inside a row: groups and k of a convolution."""
+    image: bool = True
+    """Whether a result of three axes or more can be an image, or a line of samples."""
     rivals: Callable[[Arithmetic, Values], tuple[tuple[Stage, ...], ...]] | None = None
     """Other stages that the library may have taken: a claim needs all to agree."""
 

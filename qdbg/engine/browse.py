@@ -139,7 +139,10 @@ def axes_of(step: Step) -> Axes:
 
 def _letters(step: Step) -> tuple[str, ...]:
     count, last = len(step.shape), ""
-    own = registry()[step.node.op].axes if step.stage is not None else ""
+    op = registry().get(step.node.op)
+    if step.stage is None and op is not None and not op.image:
+        return (*UNKNOWN[: count - 1], "c") if count else ()
+    own = op.axes if step.stage is not None and op is not None else ""
     if step.stage is not None and "[" in step.stage.formula.partition("=")[0]:
         last = step.stage.formula.partition("[")[2].partition("]")[0]
     if own:

@@ -161,6 +161,7 @@ OPS = (
         stages,
         (EXAMPLE,),
         ("quantized::embedding_byte", "quantized::embedding_4bit"),
+        image=False,
     ),
     Op(
         "embedding_bag",
@@ -180,5 +181,6 @@ OPS = (
             ),
         ),
         ("quantized::embedding_bag_byte", "quantized::embedding_bag_4bit"),
+        image=False,
     ),
 )

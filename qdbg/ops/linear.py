@@ -95,7 +95,9 @@ _EXAMPLES = (
 )
 
 OPS = (
-    Op("linear", "Linear", operands, stages, _EXAMPLES, ("quantized::linear",), kernel),
+    Op(
+        "linear", "Linear", operands, stages, _EXAMPLES, ("quantized::linear",), kernel, image=False
+    ),
     Op(
         "linear_relu",
         "Linear + ReLU",
@@ -104,5 +106,6 @@ OPS = (
         _EXAMPLES,
         ("quantized::linear_relu",),
         kernel,
+        image=False,
     ),
 )

@@ -278,6 +278,7 @@ OPS = (
         (EXAMPLE,),
         ("quantized::linear_dynamic",),
         kernel,
+        image=False,
     ),
     Op(
         "linear_relu_dynamic",
@@ -287,5 +288,6 @@ OPS = (
         (EXAMPLE,),
         ("quantized::linear_relu_dynamic",),
         kernel,
+        image=False,
     ),
 )

@@ -68,5 +68,6 @@ OPS = (
         (EXAMPLE,),
         ("quantized::linear_leaky_relu",),
         linear.kernel,
+        image=False,
     ),
 )

@@ -91,5 +91,6 @@ OPS = (
         (EXAMPLE,),
         ("quantized::linear_tanh",),
         linear.kernel,
+        image=False,
     ),
 )

@@ -82,7 +82,7 @@ def relu_stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
 
 
 def _op(name: str, title: str, *calls: str) -> Op:
-    return Op(name, title, operands, no_stages, (), calls)
+    return Op(name, title, operands, no_stages, (), calls, image=False)
 
 
 EXAMPLE = Example(
@@ -108,6 +108,7 @@ OPS = (
         relu_stages,
         (EXAMPLE,),
         ("quantized::quantized_rnn_relu_cell_dynamic",),
+        image=False,
     ),
 )
 NAMES = frozenset(op.name for op in OPS)

@@ -1,5 +1,6 @@
 """Elements by channel and position: axes, places, pictures, and the window behind an element."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -52,6 +53,19 @@ def test_rows_of_linear_results_are_no_image_and_their_letters_differ():
     assert not axes.spatial
     assert len(set(axes.letters)) == 2
     assert axes.seen("picture") == axes.seen("table") == (0, 1)
+
+
+def test_a_recurrent_layers_result_is_no_image():
+    made = of_linear()
+    nodes = list(made.program.nodes)
+    nodes[-1] = replace(nodes[-1], op="lstm_dynamic", shape=(1, 1, 3))
+    values = (*made.values[:-1], made.values[-1].reshape(1, 1, 3))
+    changed = replace(made, program=replace(made.program, nodes=tuple(nodes)), values=values)
+    debugger = Debugger(changed)
+    debugger.execute("end")
+    assert debugger.step.stage is None
+    assert axes_of(debugger.step).letters == ("n", "m", "c")
+    assert not axes_of(debugger.step).spatial
 
 
 def test_moving_along_axes_is_numpys_flat_order_and_stops_at_the_ends():

@@ -239,3 +239,58 @@ def test_the_equation_of_a_replaced_integer_says_what_it_would_be(debugger):
     assert ", replaced by" not in explain(step, 4)[0].numbers
     with pytest.raises(CommandError, match="put in by a what-if"):
         computation(debugger.trace, step, 3)
+
+
+def with_two_calls_of_a_layer(made):
+    """The same where the ReLU belongs to the first Linear, as linear parts belong to an LSTM."""
+    nodes = tuple(
+        replace(n, name="fc1:relu", layer="fc1") if n.op == "relu" else n
+        for n in made.program.nodes
+    )
+    return replace(made, program=Program(nodes, made.program.layers))
+
+
+@pytest.mark.parametrize(
+    ("typed", "said"),
+    [
+        ("fc1[0] = 3", "fc1:linear[0] = 3"),
+        ("fc1:relu[0] = 3", "fc1:relu[0] = 3"),
+        ("fc1.y_zp = 3", "fc1:linear.y_zp = 3"),
+        ("fc1.b[0] = 3", "fc1.b[0] = 3.0"),
+    ],
+)
+def test_a_result_is_called_by_its_calls_own_name_where_the_layer_has_several(made, typed, said):
+    debugger = Debugger(with_two_calls_of_a_layer(made))
+    debugger.execute(f"set {typed}")
+    assert [change.text for change in debugger.changes] == [said]
+
+
+def with_a_dynamic_linear(made):
+    """The same, with a dynamic Linear on the float32 result, whose scale it chooses itself."""
+    fc2 = made.program.layers["fc2"]
+    small = replace(fc2.weight, q=fc2.weight.q[:, :3])
+    layer = replace(fc2, path="fc3", weight=small, output=None)
+    node = replace(
+        made.program.nodes[-1],
+        name="fc3:linear_dynamic",
+        op="linear_dynamic",
+        layer="fc3",
+        inputs=(len(made.program.nodes) - 1,),
+        settings={"reduce_range": True},
+    )
+    program = Program((*made.program.nodes, node), made.program.layers | {"fc3": layer})
+    return replace(made, program=program, values=(*made.values, made.values[-1]))
+
+
+@pytest.mark.parametrize("symbol", ["x_scale", "x_zp"])
+def test_a_dynamic_layers_parameters_follow_from_its_input(made, symbol):
+    debugger = Debugger(with_a_dynamic_linear(made))
+    found = f"fc3:linear_dynamic has no {symbol} that can be changed: it follows from its input"
+    with pytest.raises(CommandError, match=found):
+        debugger.execute(f"set fc3.{symbol} = 3")
+
+
+def test_a_float32_operand_has_no_parameters(debugger):
+    found = "quant:quantize has no x_scale that can be changed: its operand is not quantized"
+    with pytest.raises(CommandError, match=found):
+        debugger.execute("set quant.x_scale = 3")
