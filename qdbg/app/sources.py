@@ -174,21 +174,26 @@ class Rail:
 
 
 class LayerTable:
-    """The layers of a file: what is known before anything runs."""
+    """The layers of a file: what is known before anything runs. Columns that would be empty, as
+    for dynamic layers alone, leave their room to the others."""
 
     def __init__(self, layers: Sequence[Layer], width: int = 120) -> None:
         self.layers = layers
         self.roomy = width >= ROOMY
+        self._results = any(layer.output is not None for layer in layers)
         rows = [self._numbers(layer) for layer in layers]
+        results = (
+            GridColumn("scale", _widest("scale", rows, 2)),
+            GridColumn("zero point", _widest("zero point", rows, 3)),
+        )
         rest = (
             GridColumn("weight", _widest("weight", rows, 0), left=True),
             GridColumn("weight scales", _widest("weight scales", rows, 1), True, left=True),
-            GridColumn("scale", _widest("scale", rows, 2)),
-            GridColumn("zero point", _widest("zero point", rows, 3)),
+            *(results if self._results else ()),
             GridColumn("class", 16, True, left=True),
         )
         room = width - AROUND - sum(column.width + GAP for column in rest if not column.optional)
-        room -= rest[1].width + GAP if width >= WITH_SCALES else 0
+        room -= rest[1].width + GAP if width >= WITH_SCALES or not self._results else 0
         longest = max((len(layer.path) for layer in layers), default=0)
         self.names = max(LEAST_NAME, min(longest, room))
         self.columns = (GridColumn("layer", self.names, left=True), *rest)
@@ -201,7 +206,9 @@ class LayerTable:
         """One layer."""
         layer = self.layers[index]
         name = tail(layer.path or "(model)", self.names)
-        return GridRow((name, *self._numbers(layer), layer.kind or NOTHING))
+        numbers = self._numbers(layer)
+        shown = numbers if self._results else numbers[:2]
+        return GridRow((name, *shown, layer.kind or NOTHING))
 
     def _numbers(self, layer: Layer) -> tuple[str, str, str, str]:
         """Its weight's type and shape, the weight's scales, and the result's scale and zero

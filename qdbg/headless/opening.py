@@ -92,6 +92,12 @@ def check_fleet(options: argparse.Namespace) -> None:
     _check_name("CPU level", options.cpu, CPUS)
     _check_name("feed", getattr(options, "feed", None), FEEDS)
     for name in getattr(options, "arith", None) or ():
+        if "+" in name:
+            raise UsageError(
+                f"sweep takes no changed assumptions: --arith {name}",
+                expected="the name of an arithmetic alone",
+                remedy="for one sample qdbg show, qdbg why and the app take them",
+            )
         _check_name("arithmetic", name, ("auto", "all", *ARITHMETIC_NAMES))
     if not is_set(options.samples):
         raise UsageError(

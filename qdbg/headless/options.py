@@ -5,9 +5,10 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import IO, Any, NoReturn
 
 from qdbg.errors import QdbgError
+from qdbg.headless.output import write
 from qdbg.names import BACKENDS, CPUS, ENGINES, FEEDS, THEME_NAMES
 
 PORT = 8000
@@ -30,6 +31,11 @@ class Parser(argparse.ArgumentParser):
         raise UsageError(
             f"{self.prog}: {message}", remedy=f"'{self.prog} --help' lists what there is."
         )
+
+    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+        """Argparse's own passes over an output that cannot be written. Raises OSError."""
+        del file  # stdout: what would go to stderr is raised
+        write(message.removesuffix("\n"))
 
 
 def joined(argv: list[str]) -> list[str]:

@@ -68,6 +68,20 @@ async def test_the_weights_are_seen_at_every_width(stage, width):
         assert "zero point" in text
 
 
+async def test_where_no_result_has_a_scale_the_weights_scales_are_seen_at_any_width(stage, lstm):
+    made = recording()
+    layers = {path: replace(layer, output=None) for path, layer in made.program.layers.items()}
+    long = {"a.long.name.of.a.layer": replace(lstm, path="a.long.name.of.a.layer")}
+    changed = replace(made, program=Program(made.program.nodes, layers | long))
+    async with stage(changed, size=(60, 16)) as pilot:
+        await ready(pilot)
+        await pilot.press("L")
+        text = screen_text(pilot.app)
+        assert "weight scales" in text
+        assert "0.001953" in text
+        assert "zero point" not in text
+
+
 def test_the_results_of_a_recurrent_layer_are_told_apart():
     made = recording()
     nodes = list(made.program.nodes)

@@ -60,9 +60,11 @@ def test_a_session_takes_no_options_of_a_run(option, session_file, qdbg):
     assert f"{option[0]} does not go with a session" in err
 
 
-def test_output_that_cannot_be_written_is_said_in_one_line(session_file):
+@pytest.mark.parametrize("words", ["--help", "--version", "show --help", "show FILE"])
+def test_output_that_cannot_be_written_is_said_in_one_line(words, session_file):
+    argv = [session_file if word == "FILE" else word for word in words.split()]
     with Path("/dev/full").open("w") as full:
-        done = python("-m", "qdbg", "show", session_file, stdout=full)
+        done = python("-m", "qdbg", *argv, stdout=full)
     assert done.returncode == 2
     assert done.stderr.strip() == "the output cannot be written: No space left on device"
 

@@ -29,6 +29,10 @@ REFUSED = {
     "images": ((MODEL, "--samples", "digits"), "layer fc1 is given a value of shape [1, 1, 8, 8]"),
 }
 REFUSED_SWEEPS = {
+    "a change": (
+        (MODEL, *IRIS, "--arith", "textbook+pair-saturation=fbgemm-avx2"),
+        "sweep takes no changed assumptions: --arith textbook+pair-saturation=fbgemm-avx2",
+    ),
     "an arithmetic": ((MODEL, *IRIS, "--arith", "abacus"), "there is no arithmetic 'abacus'"),
     "a feed": ((MODEL, *IRIS, "--feed", "cat"), "there is no feed 'cat'"),
     "a backend": ((MODEL, *IRIS, "--backend", "cloud"), "there is no backend 'cloud'"),
