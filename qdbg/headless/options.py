@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import re
 from pathlib import Path
-from typing import IO, Any, NoReturn
+from typing import Any, NoReturn
 
 from qdbg.errors import QdbgError
 from qdbg.headless.output import write
@@ -32,7 +32,7 @@ class Parser(argparse.ArgumentParser):
             f"{self.prog}: {message}", remedy=f"'{self.prog} --help' lists what there is."
         )
 
-    def _print_message(self, message: str, file: IO[str] | None = None) -> None:
+    def _print_message(self, message: str, file: object = None) -> None:
         """Argparse's own passes over an output that cannot be written. Raises OSError."""
         del file  # stdout: what would go to stderr is raised
         write(message.removesuffix("\n"))
