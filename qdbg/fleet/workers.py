@@ -9,10 +9,12 @@ import contextlib
 import importlib
 import importlib.util
 import os
+import signal
 import time
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from multiprocessing import resource_tracker
 from typing import Any, TypeVar
 
 from qdbg.core.runs import Runs
@@ -57,7 +59,9 @@ class Workers:
         joblib = importlib.import_module("joblib")
         with _own_modules_only(), self._cluster(jobs), joblib.parallel_config(self._name):
             workers = joblib.Parallel(jobs, return_as="generator", pre_dispatch="2*n_jobs")
-            yield from workers(joblib.delayed(job)(part) for part in left)
+            with _deaf_to_ctrl_c():
+                found = workers(joblib.delayed(job)(part) for part in left)
+            yield from found
 
     @property
     def _name(self) -> str:
@@ -98,6 +102,18 @@ def parts_of(portions: Sequence[Runs]) -> list[Runs]:
     return [
         runs.part(start, start + PART) for runs in portions for start in range(0, len(runs), PART)
     ]
+
+
+@contextlib.contextmanager
+def _deaf_to_ctrl_c() -> Iterator[None]:
+    """Processes that are started do not hear ctrl+c, which a terminal sends to all of them: this
+    one does, a moment later, and ends them. They inherit what is blocked here."""
+    resource_tracker.ensure_running()  # beginning later it would unblock the signal
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 @contextlib.contextmanager
