@@ -26,6 +26,11 @@ class Question:
     side: str
     """`PyTorch's` integers under an arithmetic, or `your golden` ones against PyTorch's own."""
 
+    @property
+    def numbers(self) -> str:
+        """What they are."""
+        return "numbers" if self.target.dtype.kind == "f" else "integers"
+
 
 def question(trace: Trace, call: int) -> Question | None:
     """The call under the cursor where something differs there, else the first that differs: the
@@ -47,7 +52,7 @@ def headline(found: Diagnosis, asked: Question) -> Content:
     count = len(found.answers)
     parts: list[Part] = [
         (f"{found.differences} of {found.elements}", "bold"),
-        f" of {asked.side} integers differ from those of {asked.trace.arithmetic.name}.\n",
+        f" of {asked.side} {asked.numbers} differ from those of {asked.trace.arithmetic.name}.\n",
     ]
     if count and found.doubt:
         parts += [
@@ -59,7 +64,7 @@ def headline(found: Diagnosis, asked: Question) -> Content:
         parts.append((f"Explained: {what}. With it changed, no difference is left.", "bold"))
     elif count:
         parts.append(
-            f"{count} causes leave no difference. These integers do not tell them apart;"
+            f"{count} causes leave no difference. These {asked.numbers} do not tell them apart;"
             " qdbg why --separate does."
         )
     else:

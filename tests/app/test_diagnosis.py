@@ -5,6 +5,9 @@ from dataclasses import replace
 import pytest
 
 from qdbg.app.diagnosis import DiagnosisScreen
+from qdbg.app.proofs import headline, question
+from qdbg.debugger import Debugger
+from qdbg.engine.diagnose import diagnose
 from qdbg.engine.table import Table
 from tests.app.conftest import app_on, ready, region_text, screen_text
 from tests.app.idle import until
@@ -99,3 +102,13 @@ async def test_the_question_mark_explains_the_panel_and_a_list_where_they_are(st
         await pilot.pause()
         assert "⏎ s take this row" in " ".join(region_text(app, "#keys").split())
         await pilot.press("escape", "escape")
+
+
+@pytest.mark.parametrize(("call", "words"), [(4, "PyTorch's numbers"), (2, "PyTorch's integers")])
+def test_float32_results_are_not_called_integers(call, words):
+    made = recording()
+    values = list(made.values)
+    values[call] = values[call] + values[call].dtype.type(1)
+    trace = Debugger(replace(made, values=tuple(values))).trace
+    asked = question(trace, call)
+    assert words in headline(diagnose(trace, call, asked.target), asked).plain

@@ -7,10 +7,14 @@ import threading
 
 import pytest
 
-from qdbg.errors import CaptureError
+from qdbg.core.container import encode, pack
+from qdbg.errors import CaptureError, SessionError
 from qdbg.headless import selftest
 from qdbg.headless.arguments import PARSERS
+from qdbg.selftest.cell import Findings
+from tests.synthetic import recording
 
+RECORDED = encode(*pack(recording()))
 PATIENCE = 50
 """How often a child is asked before it counts as never stopped."""
 
@@ -48,3 +52,17 @@ def test_ctrl_c_stops_the_cells_that_run_and_begins_no_other(monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         selftest.selftest(options)
     assert [child.asked < PATIENCE for child in children] == [True]
+
+
+def test_what_was_found_is_written_before_what_cannot_be_saved(monkeypatch, tmp_path, capsys):
+    def found(task, *_):
+        case = {"op": "relu", "seed": 1}
+        return Findings(task.engine, task.level, differences=[case], recordings=[RECORDED])
+
+    (tmp_path / "sessions").write_text("no folder")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(selftest, "run_task", found)
+    options = PARSERS["selftest"]().parse_args(["--cpu", "avx2", "--engine", "fbgemm"])
+    with pytest.raises(SessionError, match="cannot be written"):
+        selftest.selftest(options)
+    assert "fbgemm" in capsys.readouterr().out
