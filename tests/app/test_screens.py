@@ -157,4 +157,4 @@ def test_the_parts_of_a_recurrent_layer_have_their_weights_names_in_the_list_of_
 def test_names_of_layers_are_cut_only_where_there_is_no_room():
     layers = [Layer(path, "Identity", None, None) for path in ("depthwise_bn", "a" * 40)]
     cells = [row.cells[0] for row in map(LayerTable(layers, 60).row, range(2))]
-    assert cells == ["depthwise_bn", f"…{'a' * 23}"]
+    assert cells == ["depthwise_bn", f"…{'a' * 27}"]
