@@ -83,6 +83,7 @@ class Terminal:
     def key(self, key):
         """Milliseconds from a key to the first and to the last bytes of the answer."""
         self.wait()
+        self.seen = b""  # what is added to much is copied, in milliseconds that are not the app's
         start = time.perf_counter()
         os.write(self.fd, key)
         self.read(5)
