@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from typing import ClassVar
 
 from rich.segment import Segment
-from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
 from textual.message import Message
@@ -171,7 +169,7 @@ class FeatureMap(Framed, can_focus=True):
             return []
         row = self.top + (y - 1) * self.scale.high
         drawn = self._pixels(self.picture, row) if y else self._ruler(self.picture)
-        return [Segment("".join([text for text, _ in run]), style) for style, run in _runs(drawn)]
+        return [Segment(text, style) for text, style in _runs(drawn)]
 
     def _ruler(self, picture: Picture) -> list[Drawn]:
         """Every fifth column's number, and the cursor's."""
@@ -252,11 +250,17 @@ class FeatureMap(Framed, can_focus=True):
             self.refresh()
 
 
-def _runs(drawn: list[Drawn]) -> Iterator[tuple[Style, list[Drawn]]]:
+def _runs(drawn: list[Drawn]) -> Iterator[Drawn]:
     """Neighbours of one style, which is one object: comparing styles takes longer than drawing."""
-    for _, same in groupby(drawn, key=lambda part: id(part[1])):
-        run = list(same)
-        yield run[0][1], run
+    text, style = "", None
+    for more, own in drawn:
+        if own is not style:
+            if style is not None:
+                yield text, style
+            text, style = "", own
+        text += more
+    if style is not None:
+        yield text, style
 
 
 def _in_view(first: int, wanted: int, room: int, size: int) -> int:
