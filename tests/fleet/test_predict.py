@@ -36,9 +36,9 @@ def test_counts_are_those_of_single_traces(feed):
             assert counted.elements == sum(c.elements for c in each)
             assert counted.max_delta == max(c.max_delta for c in each)
             own = [n for n, c in enumerate(each) if c.differences]
-            assert (counted.samples, tally.first) == (len(own), own[0] if own else None)
+            assert (counted.samples, counted.first) == (len(own), own[0] if own else None)
             if runs.nodes[call].output is not None:
-                assert counted.histogram.total() == tally.differences
+                assert counted.histogram.total() == counted.differences
 
 
 @pytest.mark.parametrize("count", [1, PART, PART + 1, 3 * PART])
