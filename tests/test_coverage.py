@@ -83,9 +83,10 @@ def test_what_ran_on_an_emulated_cpu_has_columns_of_its_own():
 
 
 def test_every_claimed_op_of_each_engine_and_level_has_its_million():
-    """On a real CPU or on an emulated one, as the README says."""
+    """On a real CPU, as the README says."""
     most = Counter()
-    for cell in json.loads(KEPT.read_text("utf-8"))["cells"]:
+    cells = json.loads(KEPT.read_text("utf-8"))["cells"]
+    for cell in (each for each in cells if "emulated" not in each):
         for op, found in cell["ops"].items():
             place = (cell["engine"], cell["cpu"], op)
             most[place] = max(most[place], found.get("compared", 0))

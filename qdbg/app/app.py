@@ -114,6 +114,7 @@ class QdbgApp(Windows):
     def show_debugger(self, debugger: Debugger, plan: Plan) -> None:
         """Put its main screen in the place of whatever is there."""
         from qdbg.app.main import MainScreen  # noqa: PLC0415 - numpy, not before first paint
+        from qdbg.core.versions import other_release  # noqa: PLC0415 - likewise
 
         self.plan = plan
         self.began(debugger, plan)
@@ -121,8 +122,9 @@ class QdbgApp(Windows):
         while len(self.screen_stack) > 1:
             self.pop_screen()
         self.push_screen(MainScreen())
-        if plan.notes:
-            self.notify("\n".join(plan.notes), markup=False, timeout=TOLD)
+        notes = [*plan.notes, other_release(debugger.recording.environment)]
+        if any(notes):
+            self.notify("\n".join(filter(None, notes)), markup=False, timeout=TOLD)
 
     # ------------------------------------------------------------------------ commands
 

@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 from textual.content import Content
 
-from qdbg.app.dialogs import Ask, Choice, Choices, Choose, column
-from qdbg.app.grid import GridRow
+from qdbg.app.dialogs import Ask, Choice, Choices, Choose
+from qdbg.app.grid import GridRow, column
 from qdbg.app.sources import CHANGED
 from qdbg.app.widgets import join
 from qdbg.debugger import Debugger

@@ -5,8 +5,8 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from qdbg.app.dialogs import Choice, Choices, Choose, column
-from qdbg.app.grid import GridColumn, GridRow
+from qdbg.app.dialogs import Choice, Choices, Choose
+from qdbg.app.grid import GridColumn, GridRow, column
 from qdbg.debugger import Debugger
 from qdbg.engine.computation import computation
 from qdbg.engine.explain import explain

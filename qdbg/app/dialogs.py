@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from textwrap import wrap
 from typing import ClassVar, TypeVar
 
-from rich.cells import cell_len
 from textual.app import ComposeResult
 from textual.await_complete import AwaitComplete
 from textual.binding import Binding
 from textual.containers import Vertical, VerticalScroll
-from textual.content import Content
 from textual.events import Key, Resize
 from textual.geometry import Size
 from textual.screen import ModalScreen
@@ -21,14 +17,13 @@ from textual.widgets import Input, Static
 
 from qdbg.app.framed import title
 from qdbg.app.grid import Grid, GridColumn, GridRow
+from qdbg.app.keytable import every_key, found, row_of
 from qdbg.app.uncovering import Uncovering
-from qdbg.app.widgets import Part, join
-from qdbg.commands import BY_ID, COMMANDS, GROUPS, Command
-from qdbg.keys import key_sign
+from qdbg.commands import BY_ID
 
 T = TypeVar("T")
-WINDOW, MARGIN, KEYS = 84, 6, 20
-"""How wide a window is, what its frame and a scrollbar take of that, and the column of the keys."""
+WINDOW, MARGIN = 84, 6
+"""How wide a window is, and what its frame and a scrollbar take of that."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +49,6 @@ class Choices:
     def row(self, index: int) -> GridRow:
         """One row."""
         return self.choices[index].row
-
-
-def column(
-    title: str, cells: Iterable[str], *, left: bool = False, optional: bool = False
-) -> GridColumn:
-    """A column as wide as its widest cell."""
-    return GridColumn(title, max(map(cell_len, (title, *cells))), optional, left)
 
 
 class Dialog(ModalScreen[T], Uncovering[T]):  # Textual takes the styles of the first base alone
@@ -220,14 +208,14 @@ class Help(Dialog[None]):
     ) -> None:
         super().__init__()
         self.place = place
-        self.rows = (*(_row(BY_ID[name]) for name in ids), *((k.split(","), d) for k, d in keys))
+        self.rows = (*(row_of(BY_ID[name]) for name in ids), *((k.split(","), d) for k, d in keys))
 
     def compose(self) -> ComposeResult:
         """The words searched for, and the table, scrolling where it is longer than the screen."""
         with Vertical(classes="dialog", id="box"):
             yield Input(placeholder="find a command", compact=True, id="words")
             with VerticalScroll(id="keys"):
-                yield Static(_all(self.place, self.rows, self.width), id="text", markup=False)
+                yield Static(every_key(self.place, self.rows, self.width), id="text", markup=False)
 
     def on_mount(self) -> None:
         """Name the window."""
@@ -248,7 +236,7 @@ class Help(Dialog[None]):
     def _show(self) -> None:
         """Everything, or the commands with the words that are typed."""
         words = self.query_one("#words", Input).value.lower().split()
-        rows = _found(words, self.width) if words else _all(self.place, self.rows, self.width)
+        rows = found(words, self.width) if words else every_key(self.place, self.rows, self.width)
         self.query_one("#text", Static).update(rows)
 
     def action_search(self) -> None:
@@ -268,44 +256,3 @@ class Help(Dialog[None]):
     def action_leave(self) -> None:
         """Back to where the user was."""
         self.dismiss(None)
-
-
-Row = tuple[Sequence[str], str]
-"""Keys, and what they do."""
-
-
-def _row(command: Command) -> Row:
-    return command.keys or (f": {command.id}",), command.help
-
-
-def _lines(rows: Iterable[Row], width: int) -> list[Part]:
-    """A line for each row; where it is longer it goes on in its own column."""
-    parts: list[Part] = []
-    for keys, words in rows:
-        signs = f"  {'  '.join(map(key_sign, keys)):<{KEYS - 2}}"
-        text = f"\n{' ' * KEYS}".join(wrap(words, max(KEYS, width - KEYS)))
-        parts += [(signs, "bold"), f"{text}\n"]
-    return parts
-
-
-def _found(words: list[str], width: int) -> Content:
-    rows = []
-    for command in COMMANDS:
-        keys = " ".join(key_sign(key) for key in command.keys)
-        text = f"{command.id} {command.label} {command.help} {keys}".lower()
-        if all(word in text for word in words):
-            rows.append(_row(command))
-    return join(*_lines(rows, width)) if rows else Content("no command has these words")
-
-
-def _all(place: str, here: Iterable[Row], width: int) -> Content:
-    parts: list[Part] = [
-        "Lower case goes forward in time, upper case back. Each layer of the model is a few "
-        "stages; only a layer's result is shown by PyTorch and can be compared.\n"
-    ]
-    if place:
-        parts += [(f"\nHere: {place}\n", "bold $accent"), *_lines(here, width)]
-    for group in GROUPS:
-        parts.append((f"\n{group}\n", "bold $accent"))
-        parts += _lines((_row(c) for c in COMMANDS if c.group == group), width)
-    return join(*parts)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol
 
@@ -58,6 +58,13 @@ class GridRow:
     """`plain`, `differs`, `cut`, `muted` or `head`: a component class of the grid."""
     share: float = 0.0
     """How long the row's bar is, from -1 to 1."""
+
+
+def column(
+    title: str, cells: Iterable[str], *, left: bool = False, optional: bool = False
+) -> GridColumn:
+    """A column as wide as its widest cell."""
+    return GridColumn(title, max(map(cell_len, (title, *cells))), optional, left)
 
 
 class GridSource(Protocol):

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, ClassVar, cast
 
 from textual.binding import Binding
 
-from qdbg.app.dialogs import Ask, Choice, Choices, Choose, column
-from qdbg.app.grid import Grid, GridColumn, GridRow
+from qdbg.app.dialogs import Ask, Choice, Choices, Choose
+from qdbg.app.grid import Grid, GridColumn, GridRow, column
 from qdbg.app.widgets import shortened, tail
 from qdbg.debugger import Debugger
 from qdbg.engine.browse import place_of

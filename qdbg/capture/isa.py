@@ -15,6 +15,7 @@ from pathlib import Path
 import torch
 
 from qdbg.capture.level import AVX512_CORE, machine_flags
+from qdbg.core.versions import MEASURED
 from qdbg.errors import CaptureError
 
 LIBRARY = {"linux": "libc10.so", "darwin": "libc10.dylib", "win32": "c10.dll"}
@@ -133,5 +134,5 @@ def _names(header: Path) -> list[str]:
 def _unreachable(why: str) -> CaptureError:
     return CaptureError(
         f"the CPU flags of torch {torch.__version__} cannot be reached: {why}",
-        expected="torch 2.6 to 2.13 for x86-64",
+        expected=f"torch {MEASURED} for x86-64",
     )

@@ -6,7 +6,6 @@ under a single key, because several keys would be written in a random order.
 
 from __future__ import annotations
 
-import hashlib
 import importlib
 import json
 import mmap
@@ -18,6 +17,7 @@ from typing import Any
 import numpy as np
 
 from qdbg.core.checks import describe
+from qdbg.core.digests import bytes_of, canonical, digest, hash_of, text_digest
 from qdbg.core.packing import pack, unpack
 from qdbg.core.quantity import Array, readonly
 from qdbg.core.replacing import replacing
@@ -53,14 +53,14 @@ def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, objec
     """Replace the file in one step: a kill or a power failure at any moment leaves the old one or
     the new one. Raises SessionError."""
     arrays, same = _in_order(tensors)
-    described = _canonical(metadata)
+    described = canonical(metadata)
     blank = _head(arrays, same, dict.fromkeys(arrays, "0" * DIGEST), described)
     try:
         with replacing(path, len(blank)) as file:
             digests = {}
             for name, array in arrays.items():
-                file.add(_bytes_of(array))
-                digests[name] = _digest(array)
+                file.add(bytes_of(array))
+                digests[name] = digest(array)
             file.finish(_head(arrays, same, digests, described))
     except OSError as error:
         raise SessionError(
@@ -94,9 +94,9 @@ def _mapped(path: Path) -> mmap.mmap:
 def encode(tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> bytes:
     """The bytes of the file, the same for equal content. Raises SessionError."""
     arrays, same = _in_order(tensors)
-    digests = {name: _digest(array) for name, array in arrays.items()}
-    head = _head(arrays, same, digests, _canonical(metadata))
-    return b"".join([head, *map(_bytes_of, arrays.values())])
+    digests = {name: digest(array) for name, array in arrays.items()}
+    head = _head(arrays, same, digests, canonical(metadata))
+    return b"".join([head, *map(bytes_of, arrays.values())])
 
 
 def _in_order(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, str]]:
@@ -112,7 +112,7 @@ def _in_order(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str,
     for name, array in arrays.items():
         if array.nbytes < REPEATED:
             continue
-        start = bytes(_bytes_of(array)[:REPEATED])  # most arrays differ there
+        start = bytes(bytes_of(array)[:REPEATED])  # most arrays differ there
         others = alike.setdefault((array.dtype.str, array.shape, start), [])
         first = next((other for other in others if _equal(arrays[other], array)), None)
         if first is None:
@@ -124,7 +124,7 @@ def _in_order(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str,
 
 def _equal(one: Array, other: Array) -> bool:
     """Bit for bit, of arrays of the same type and shape."""
-    ours, theirs = (np.asarray(_bytes_of(array)) for array in (one, other))
+    ours, theirs = (np.asarray(bytes_of(array)) for array in (one, other))
     whole = len(ours) // WORD * WORD
     first, second = (each[:whole].view(np.uint64) for each in (ours, theirs))
     return np.array_equal(first, second) and np.array_equal(ours[whole:], theirs[whole:])
@@ -137,13 +137,13 @@ def _head(
     described: str,
 ) -> bytes:
     """What stands before the numbers, in as many bytes for any digests; `described` is the
-    metadata as `_canonical` spells it."""
+    metadata as `canonical` spells it."""
     version: dict[str, object] = (
         {"version": SHARING, "same": same} if same else {"version": VERSION}
     )
-    rest = _canonical({"digests": digests, "format": FORMAT} | version)
-    text = f'{{"content": {described}, {rest[1:]}'  # as _canonical spells the whole
-    last = json.dumps({"digest": _hash(text)})
+    rest = canonical({"digests": digests, "format": FORMAT} | version)
+    text = f'{{"content": {described}, {rest[1:]}'  # as canonical spells the whole
+    last = json.dumps({"digest": hash_of(text)})
     note = f"{text[:-1]}, {last[1:]}"  # one more entry of the same object
     entries: dict[str, object] = {"__metadata__": {KEY: note}}
     end = 0
@@ -169,7 +169,7 @@ def decode(data: bytes | mmap.mmap, name: str) -> tuple[dict[str, Array], dict[s
     if set(tensors) != set(digests):
         raise _damaged(name, "its list of contents does not fit what it holds")
     for key, array in tensors.items():
-        if _digest(array) != digests[key]:
+        if digest(array) != digests[key]:
             raise _damaged(name, f"{describe(key)} changed since they were written")
     if isinstance(data, mmap.mmap):
         data.madvise(mmap.MADV_DONTNEED)  # the digests went over all of it: give the memory back
@@ -209,7 +209,7 @@ def _content(header: Mapping[str, Any], name: str) -> dict[str, Any]:
             remedy="open it with the qdbg that wrote it, or record the session again",
         )
     stated = content.pop("digest", None)
-    if stated != _text_digest(content):
+    if stated != text_digest(content):
         raise _damaged(name, "its description changed since it was written")
     return content
 
@@ -288,27 +288,3 @@ def _in_place(
 
 def _damaged(name: str, how: str) -> SessionError:
     return SessionError(f"{name} is damaged: {how}", remedy=SAVE_AGAIN)
-
-
-def _digest(array: Array) -> str:
-    """Over dtype, shape and bytes, so that none of them can change unseen."""
-    head = f"{array.dtype.str}{list(array.shape)}".encode()
-    found = hashlib.sha256(head)
-    found.update(_bytes_of(array))
-    return found.hexdigest()
-
-
-def _bytes_of(array: Array) -> memoryview:
-    return np.ascontiguousarray(array).reshape(-1).view(np.uint8).data
-
-
-def _text_digest(content: Mapping[str, object]) -> str:
-    return _hash(_canonical(content))
-
-
-def _canonical(content: Mapping[str, object]) -> str:
-    return json.dumps(content, sort_keys=True, allow_nan=False)
-
-
-def _hash(text: str) -> str:
-    return hashlib.sha256(text.encode()).hexdigest()

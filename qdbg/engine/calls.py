@@ -11,6 +11,7 @@ from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import Call, NotSimulated, Operand
 from qdbg.core.program import INPUT, Layer, Node, Recording
 from qdbg.core.quantity import Array, QParams
+from qdbg.core.versions import unmeasured
 from qdbg.core.work import doing
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.compare import Comparison, compare, differs
@@ -101,6 +102,8 @@ class Calls:
     def call(self, call: int) -> Call:
         """The call with its operands, as the feed has it. Raises NotSimulated."""
         node = self.nodes[call]
+        if reason := unmeasured(self.recording.environment, self.arithmetic):
+            raise NotSimulated(reason)
         if self.feed == "simulated":
             refused = refusal(self.recording, node, call, self._changes)
             if refused is not None:

@@ -12,7 +12,8 @@ from qdbg.core.quantity import Array, entries
 from qdbg.engine.belonging import of_each
 from qdbg.engine.browse import OUTER, SPATIAL, UNKNOWN, axes_of
 from qdbg.engine.compare import delta
-from qdbg.engine.expression import TEXTS, Expression, Value
+from qdbg.engine.computed import Value
+from qdbg.engine.expression import TEXTS, Expression
 from qdbg.engine.simulate import planned
 from qdbg.engine.step import Step
 from qdbg.engine.trace import Trace

@@ -10,6 +10,7 @@ from qdbg.core.arithmetic import ARITHMETICS, Arithmetic
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Node, Recording
 from qdbg.core.stage import Values
+from qdbg.core.versions import unmeasured
 from qdbg.core.work import doing, part
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.simulate import planned
@@ -65,7 +66,9 @@ def leaving_least(recording: Recording, fares: Sequence[Fare]) -> tuple[str, Far
 def same_arithmetics(recording: Recording) -> tuple[tuple[str, ...], ...]:
     """The presets, those together that take the same stages for every call of the recording."""
     captured = arithmetic_for(recording)
-    trace = Trace(recording, captured if captured is not None else ARITHMETICS[TEXTBOOK])
+    if captured is None or unmeasured(recording.environment, captured):
+        captured = ARITHMETICS[TEXTBOOK]
+    trace = Trace(recording, captured)
     groups: dict[tuple[object, ...], tuple[str, ...]] = {}
     taken: dict[str, list[object]] = {name: [] for name in ARITHMETICS}
     for call, node in enumerate(trace.nodes):

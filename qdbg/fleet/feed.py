@@ -13,6 +13,7 @@ from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.program import FIRST_CONSTANT, INPUT, UNKNOWN, Node
 from qdbg.core.quantity import Array, QTensor, readonly
 from qdbg.core.runs import Runs
+from qdbg.core.versions import unmeasured
 from qdbg.engine.compare import differs
 from qdbg.engine.unseen import DECIDED, DERIVED, DYNAMIC, FOLLOWS, RANGED
 from qdbg.fleet.stack import Job, Made, Reasons, Stacked
@@ -136,15 +137,17 @@ class Fleet:
         return found
 
     def _reasons(self, call: int, place: int) -> dict[int, str]:
-        """Runs whose operands are not known under this arithmetic."""
+        """Runs whose operands, or whose kernels, are not known under this arithmetic."""
+        environment = self.runs.first.environment
+        if reason := unmeasured(environment, self.machines[place].arithmetic):
+            return dict.fromkeys(range(len(self.runs)), reason)
         if not self._simulated:
             return {}
         node, links = self.runs.nodes[call], self.runs.links
         found: dict[int, str] = {}
         if links.decided is not None and call >= links.decided:
             found |= self._changed_before(place, DECIDED)
-        level = self.runs.first.environment.cpu
-        if self.machines[place].arithmetic.level != level and any(
+        if self.machines[place].arithmetic.level != environment.cpu and any(
             FIRST_CONSTANT - source in links.computed for source in node.inputs
         ):
             found |= dict.fromkeys(range(len(self.runs)), COMPUTED)

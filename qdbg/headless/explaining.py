@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
+from qdbg.core.versions import other_release
 from qdbg.core.work import heard_by
 from qdbg.debugger import Debugger
 from qdbg.engine.why import Why, why_golden, why_simulated
@@ -16,7 +17,8 @@ from qdbg.headless.opening import check, request_for, session_for
 from qdbg.headless.options import UsageError
 from qdbg.headless.output import Progress, json_text, write
 from qdbg.headless.separating import Separation, Target, separate
-from qdbg.headless.why import list_text, why_data, why_text
+from qdbg.headless.why import list_text, why_text
+from qdbg.headless.why_data import why_data
 from qdbg.names import TEXTBOOK
 
 if TYPE_CHECKING:
@@ -60,6 +62,9 @@ def _explained(
     else:
         target = _Again(golden)
         found = _why_golden(golden, progress)
+    release = other_release(recording.environment)
+    if release:
+        found = found.noting((*found.notes, f"{release}."), found.misplaced)
     if not options.separate:
         return found, ()
     return separate(found, request, progress, target)

@@ -16,6 +16,7 @@ from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Node, Recording
 from qdbg.core.quantity import readonly
 from qdbg.core.runs import Runs, same_node
+from qdbg.core.versions import other_release
 from qdbg.errors import CaptureError, ForwardError
 from qdbg.fleet.feed import Machine, Place
 from qdbg.fleet.workers import Workers
@@ -78,6 +79,8 @@ def machines_for(
     about the integers of what follows: one lot of samples is run on each to see it.
     """
     first = portions[0].first
+    if reason := other_release(first.environment):
+        return [(f"{engine}-{level}", reason) for level in LEVELS for engine in ENGINES]
     asked: dict[str, dict[Place, Node] | str | None] = dict.fromkeys(ENGINES)
     if not all(_is_plain(runs.first) for runs in portions):
         others = [engine for engine in ENGINES if engine != first.environment.engine]

@@ -136,7 +136,9 @@ def _fares(trace: Trace, fares: Sequence[Fare]) -> list[str]:
             "→" if trace.arithmetic.name in fare.names else " ",
             f"{', '.join(fare.names)}:",
             f"{fare.differences} of {fare.elements} differ"
-            + (f", max |Δ| {fare.max_delta:.6g}" if fare.differences else ""),
+            + (f", max |Δ| {fare.max_delta:.6g}" if fare.differences else "")
+            if fare.elements
+            else "not simulated",
         )
         for fare in fares
     ]

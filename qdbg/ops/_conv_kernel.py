@@ -7,7 +7,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic
-from qdbg.core.op import Kernel, NotSimulated
+from qdbg.core.op import Call, Kernel, NotSimulated
+from qdbg.core.program import VBMI
+from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
 from qdbg.ops import _onednn_room
 from qdbg.ops._kernel import BY_HAND
@@ -152,17 +154,36 @@ def _onednn(arithmetic: Arithmetic, values: Values, why: str) -> Kernel:
 
 def _refuse_faults(values: Values) -> None:
     """Raise NotSimulated where oneDNN's kernels for AVX-512 are known to be wrong."""
-    if "inside" in values and not np.all(np.asarray(values["inside"]).any(axis=-1)):
+    if _beside_the_image(values):
         raise NotSimulated(
             "PyTorch's result is not reliable: oneDNN leaves undefined what a window gives that"
             " lies in the padding alone"
         )
-    reason = _onednn_room.fault(Layer.of(values), _vbmi(values))
+    reason = _onednn_room.fault(Layer.of(values), has_vbmi(values))
     if reason:
         raise NotSimulated(reason)
 
 
-def _vbmi(values: Values) -> bool | None:
+def _beside_the_image(values: Values) -> bool:
+    """Whether a window lies in the padding alone: along one axis none of its pixels is inside."""
+    names = ("x_size", "kernel_size", "stride", "padding", "dilation")
+    axes = (np.asarray(values[name]).tolist() for name in names)
+    for out, size, taps, stride, padding, dilation in zip(
+        values["x_q"].shape[1:-2], *axes, strict=True
+    ):
+        at = np.arange(out)[:, None] * stride - padding + dilation * np.arange(taps)
+        if not np.all(((at >= 0) & (at < size)).any(axis=1)):
+            return True
+    return False
+
+
+def vbmi_of(call: Call) -> Array:
+    """Whether the processor that ran the call has VBMI, or UNKNOWN."""
+    vbmi = call.setting(VBMI)
+    return np.array(int(vbmi) if isinstance(vbmi, bool) else UNKNOWN)
+
+
+def has_vbmi(values: Values) -> bool | None:
     """Whether the processor has VBMI; None where that was not recorded."""
     return {0: False, 1: True}.get(int(values.get("vbmi", UNKNOWN)))
 
@@ -174,7 +195,7 @@ def _onednn_vnni(shape: _Shape, values: Values, why: str) -> Kernel:
     if volume or (shape.groups > 1 and not shape.depthwise and not shape.by_fours):
         layer = Layer.of(values)
         threads = int(values.get("threads", 1))
-        first, *others = _onednn_room.kernels(layer, _vbmi(values), threads)
+        first, *others = _onednn_room.kernels(layer, has_vbmi(values), threads)
         why += BY[first]
         return Kernel("oneDNN", "exact", 0, first, why, doubt=tuple(others))
     return Kernel("oneDNN", "exact", 0, "onednn-conv", why)

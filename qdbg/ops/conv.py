@@ -19,10 +19,9 @@ from qdbg.core.op import (
     output_operands,
     quantized_operand,
 )
-from qdbg.core.program import VBMI
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
-from qdbg.ops._conv_kernel import UNKNOWN, choose
+from qdbg.ops._conv_kernel import choose, vbmi_of
 from qdbg.ops._kernel import rival_stages, weighted_stages
 from qdbg.ops._windows import Geometry, Windows, in_rows, per_axis, windows
 
@@ -44,7 +43,7 @@ def operands(call: Call) -> dict[str, Any]:
     positions in rows, and at each the channels of the group. Raises NotSimulated."""
     x, weight, bias = quantized_operand(call), layer_weight(call), layer_bias(call)
     geometry, groups = geometry_of(call, weight.q.shape[2:])
-    zero, vbmi = int(x.qparams.zero_point), call.setting(VBMI)
+    zero = int(x.qparams.zero_point)
     found: dict[str, Any] = {
         "x_q": Windows(windows(x.q, geometry, zero), groups),
         "x_scale": x.qparams.scale,
@@ -54,7 +53,7 @@ def operands(call: Call) -> dict[str, Any]:
         "w_zp": weight.qparams.zero_point,
         **output_operands(call),
         **_shape_of(geometry, groups, x.q.shape),
-        "vbmi": np.array(int(vbmi) if isinstance(vbmi, bool) else UNKNOWN),
+        "vbmi": vbmi_of(call),
         "threads": np.array(call.threads),
     }
     if geometry.padded:

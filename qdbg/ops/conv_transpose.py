@@ -20,7 +20,7 @@ from qdbg.core.op import (
 )
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
-from qdbg.ops._conv_kernel import MANY_GROUPS
+from qdbg.ops._conv_kernel import MANY_GROUPS, has_vbmi, vbmi_of
 from qdbg.ops._kernel import BY_HAND, onednn_block, weighted_stages
 from qdbg.ops._onednn_room import BLOCKS, PLAIN
 from qdbg.ops._windows import Geometry, Windows, per_axis, windows
@@ -36,9 +36,9 @@ GAPS = (
     " that no input reaches"
 )
 RAGGED = (
-    "what oneDNN's transposed convolutions give on VNNI is not known where a stride does not divide"
-    " the output's size and the channels are no multiple of 4: on an emulated CPU some of them gave"
-    " other integers than their own arithmetic"
+    "what oneDNN's transposed convolutions give on VNNI without VBMI is not known where a stride"
+    " does not divide the output's size and the channels are no multiple of 4: on an emulated CPU"
+    " some of them gave other integers than their own arithmetic"
 )
 EIGHT, PLANE, VOLUME, FOUR = 8, 2, 3, 4
 
@@ -104,6 +104,7 @@ def operands(call: Call) -> dict[str, Any]:
         "x_channels": np.array(inputs),
         "x_size": np.array(x.q.shape[2:]),
         "transposed": np.array(True),
+        "vbmi": vbmi_of(call),
         "gaps": np.array(has_gaps(x.q.shape[2:], numbers)),
     }
     return found if bias is None else found | {"b": bias}
@@ -152,7 +153,7 @@ def _onednn(level: str, values: Values, why: str) -> Kernel:
     ways = _ways(values, inner, outer) if level == "vnni" else (_way_avx2(values, inner, outer),)
     if ways != (PLAIN,) and np.any(values.get("gaps", False)):
         raise NotSimulated(GAPS)
-    if level == "vnni" and _ragged(values, inner):
+    if level == "vnni" and not has_vbmi(values) and _ragged(values, inner):
         raise NotSimulated(RAGGED)
     if level == "vnni":
         return Kernel("oneDNN", "exact", 0, ways[0], why, doubt=ways[1:])
@@ -160,8 +161,8 @@ def _onednn(level: str, values: Values, why: str) -> Kernel:
 
 
 def _ragged(values: Values, inner: int) -> bool:
-    """Only on an emulated CPU, and only in a process that had run many layers before, did some of
-    these differ; whether PyTorch or the emulator was wrong is open."""
+    """Whether the layer is one of those that differed on an emulated CPU with VNNI and without
+    VBMI, in processes that had run many layers before. On a real one with both none does."""
     out, stride = np.array(values["x_q"].shape[1:-2]), np.asarray(values["stride"])
     return int(values["groups"]) == 1 and inner % FOUR != 0 and bool(np.any(out % stride))
 

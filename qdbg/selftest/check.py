@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -50,16 +51,20 @@ def record(case: Case, environment: Environment) -> Recording:
 def compared(recording: Recording) -> list[tuple[str, Comparison]]:
     """Per call its op and how the simulated integers compare with PyTorch's: those of a call that
     was simulated part by part, and then those of a call of which every number was kept."""
-    environment = recording.environment
-    arithmetic = ARITHMETICS[f"{environment.engine}-{environment.cpu}"]
-    trace = Trace(recording, arithmetic)
+    trace = _trace(recording)
     return [(node.op, _worse(trace, call)) for call, node in enumerate(trace.nodes)]
 
 
 def differs(recording: Recording) -> bool:
     """Whether any call that is simulated differs, all of its numbers at once: that is quicker."""
-    environment = recording.environment
-    return Trace(recording, ARITHMETICS[f"{environment.engine}-{environment.cpu}"]).differences > 0
+    return _trace(recording).differences > 0
+
+
+def _trace(recording: Recording) -> Trace:
+    """Under its own arithmetic, whatever PyTorch's version is: to fuzz is to measure it."""
+    environment = replace(recording.environment, torch="")
+    arithmetic = ARITHMETICS[f"{environment.engine}-{environment.cpu}"]
+    return Trace(replace(recording, environment=environment), arithmetic)
 
 
 def _worse(trace: Trace, call: int) -> Comparison:

@@ -2,8 +2,8 @@
 
 import pytest
 
-from qdbg.app.dialogs import Choice, Choices, Choose, column
-from qdbg.app.grid import GridColumn, GridRow
+from qdbg.app.dialogs import Choice, Choices, Choose
+from qdbg.app.grid import GridColumn, GridRow, column
 from qdbg.app.widgets import shortened
 from qdbg.spots import find_spot
 from qdbg.whatif import held, shown

@@ -1,11 +1,14 @@
 """`d` says why, with proof, and the cause can be adopted."""
 
+from dataclasses import replace
+
 import pytest
 
 from qdbg.app.diagnosis import DiagnosisScreen
 from qdbg.engine.table import Table
 from tests.app.conftest import app_on, ready, region_text, screen_text
 from tests.app.idle import until
+from tests.synthetic import recording
 
 SIZES = [(120, 40), (80, 24), (60, 16), (200, 60)]
 
@@ -70,6 +73,15 @@ async def test_where_nothing_differs_it_says_so():
         await pilot.press("d")
         await pilot.pause()
         assert "nothing differs under fbgemm-avx2" in screen_text(app)
+
+
+async def test_opening_what_another_release_ran_says_so_also_under_the_textbook():
+    made = recording()
+    made = replace(made, environment=replace(made.environment, torch="2.9.1"))
+    app = app_on(made, "textbook")
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await ready(pilot)
+        assert "PyTorch 2.9.1 ran it" in screen_text(app)
 
 
 async def test_the_question_mark_explains_the_panel_and_a_list_where_they_are(stage):

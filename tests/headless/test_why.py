@@ -16,7 +16,8 @@ from qdbg.engine.together import Together
 from qdbg.engine.trace import Trace
 from qdbg.engine.why import why_golden, why_simulated
 from qdbg.errors import CommandError
-from qdbg.headless.why import list_text, why_data, why_text
+from qdbg.headless.why import list_text, why_text
+from qdbg.headless.why_data import why_data
 from qdbg.session import Session, save
 from tests.golden.conftest import image_recording
 from tests.headless.conftest import MODEL, ROOT
