@@ -24,7 +24,7 @@ def screen_text(app):
 
 
 def shows(app, name):
-    """Whether the screen equals the reviewed text, or stays as it is where that is to be written."""
+    """Whether the screen equals the reviewed text, or stands still to be written anew."""
     path = FOLDER / f"{name}.txt"
     if os.environ.get("QDBG_SNAPSHOTS") == "write" or not path.exists():
         text, now = screen_text(app), time.monotonic()
