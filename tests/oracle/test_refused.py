@@ -1,19 +1,22 @@
-"""At the borders of the scales that QNNPACK takes, it refuses exactly what qdbg says it refuses."""
+"""At the borders of the scales that QNNPACK takes, it refuses what qdbg says it refuses."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
 import pytest
 import torch
+import torch.ao.nn.intrinsic.quantized as nniq
 import torch.ao.nn.quantized as nnq
 from torch.nn import functional
 
+from qdbg.capture import machine_level
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Environment
 from qdbg.engine.trace import Trace
 from qdbg.ops._refused import REFUSED
-from qdbg.selftest.check import record
+from qdbg.selftest.check import compared, record
 from qdbg.selftest.draw import Case, per_channel, per_tensor
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
@@ -192,3 +195,20 @@ def test_onednn_refuses_weight_zero_points(kind, zero_point):
 
     assert refused_by_pytorch(build, "onednn") == bool(zero_point)
     assert refused_by_qdbg(build, "onednn") == bool(zero_point)
+
+
+@pytest.mark.parametrize("engine", ["fbgemm", "x86", "onednn"])
+@pytest.mark.parametrize("kind", [nnq.Linear, nniq.LinearReLU, nnq.Conv2d, nniq.ConvReLU2d])
+def test_a_scale_that_has_no_inverse_gives_the_integers_of_pytorch(engine, kind):
+    """oneDNN takes the inverse of the inverse, an infinity here: what it makes of the accumulator
+    is no number, and neither is an infinity times 0."""
+    torch.backends.quantized.engine = engine
+    small = kind in {nnq.Linear, nniq.LinearReLU}
+    made = kind(2, 2) if small else kind(2, 2, 1)
+    q = np.array([[2, 1], [0, 0]], np.int8).reshape(made.weight().shape)
+    made.set_weight_bias(per_tensor(q, 1.0, 0), None)
+    made.scale, made.zero_point = LARGEST, 9
+    x = per_tensor(np.array([[200, 40]], np.uint8).reshape((1, 2, 1, 1)[: q.ndim]), LARGEST, 3)
+    where = replace(HERE, engine=engine, cpu=machine_level())
+    ((_, comparison),) = compared(record(Case(lambda: made(x), {"layer": made}), where))
+    assert comparison.status == "equal"
