@@ -212,3 +212,21 @@ def test_a_scale_that_has_no_inverse_gives_the_integers_of_pytorch(engine, kind)
     where = replace(HERE, engine=engine, cpu=machine_level())
     ((_, comparison),) = compared(record(Case(lambda: made(x), {"layer": made}), where))
     assert comparison.status == "equal"
+
+
+def test_a_matrix_product_beyond_float32_is_not_claimed():
+    """Its parts are infinities of both signs, or not, as the order has it."""
+    torch.backends.quantized.engine = "fbgemm"
+    random = np.random.default_rng(2)
+    found = set()
+    for exponent in (-1, 17, 18, 19):
+        a, b = (
+            per_tensor(random.integers(0, 256, (8, 8)).astype(np.uint8), 10.0**exponent, 128)
+            for _ in "ab"
+        )
+        case = Case(partial(Q.matmul, a, b, 10.0 ** min(2 * exponent + 3, 38), 128))
+        ((_, comparison),) = compared(record(case, HERE))
+        found.add((exponent, comparison.status))
+    assert (-1, "equal") in found
+    assert (19, "not simulated") in found
+    assert "differs" not in {status for _, status in found}
