@@ -102,10 +102,7 @@ def stages(values: Values, *, relu: bool) -> tuple[Stage, ...]:
     """From both operands to `y_q`. Raises NotSimulated for ratios that the kernel refuses or gets
     wrong."""
     check_scales(values, "a_scale", "b_scale", "y_scale")
-    ratios = (
-        ratio_a.compute(values["a_scale"], values["y_scale"]),
-        ratio_b.compute(values["b_scale"], values["y_scale"]),
-    )
+    ratios = (ratio_a.run(values), ratio_b.run(values))
     check_ratios(*ratios)
     if int(shift.compute(*ratios)) > LARGEST_SHIFT:
         raise NotSimulated(

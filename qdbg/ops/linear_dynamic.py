@@ -217,8 +217,8 @@ def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
     Raises NotSimulated."""
     if arithmetic.engine != "qnnpack":
         return linear.kernel(arithmetic, values)
-    x = values["x"]
-    scale = input_scale.compute(largest.compute(x), smallest.compute(x), whole_range.compute())
+    span = {each.output: each.run(values) for each in (smallest, largest, whole_range)}
+    scale = input_scale.run(span)
     return linear.kernel(arithmetic, {**values, "x_scale": scale, "y_scale": np.array(1.0)})
 
 

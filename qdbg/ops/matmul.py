@@ -93,7 +93,8 @@ def _exact(values: Values) -> bool:
 def _refuse_doubtful(values: Values) -> None:
     a = f64(first_tail.run(values))
     b = f64(second_tail.run(values))
-    total, reach = np.matmul(a, b), np.matmul(np.abs(a), np.abs(b))
+    with np.errstate(invalid="ignore"):
+        total, reach = np.matmul(a, b), np.matmul(np.abs(a), np.abs(b))
     if not (reach < LARGEST).all():
         raise NotSimulated(OVERFLOW)
     each = HALF_ULP * reach * (1 + HALF_ULP * 256) + HALF_STEP
