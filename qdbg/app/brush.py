@@ -134,10 +134,11 @@ def halves(palette: Palette, upper: Pixels, lower: Pixels, cursor: tuple[int, in
 
     The cursor is the column, and 0 for the upper pixel or 1 for the lower.
     """
-    found = [palette.last[above] for above in upper.shades]
     if lower.shades:
         both = zip(upper.shades, lower.shades, strict=True)
         found = [palette.pairs[above][below] for above, below in both]
+    else:
+        found = [palette.last[above] for above in upper.shades]
     made, without = palette.marked, (-1, 0)
     for i in {*upper.marked, *lower.marked}:
         key: tuple[int, ...] = (upper.shades[i], upper.sides[i], upper.differs[i])

@@ -16,9 +16,9 @@ from rich.segment import Segment
 from rich.style import Style
 from textual.color import Color
 from textual.containers import Horizontal, Vertical
+from textual.content import Content
 from textual.filter import LineFilter
 from textual.geometry import Region, Size
-from textual.markup import escape
 from textual.strip import Strip
 from textual.style import Style as VisualStyle
 from textual.widget import Widget
@@ -61,6 +61,8 @@ class Framed(Widget):
 
     def __init__(self, *, id: str | None = None) -> None:
         super().__init__(id=id)
+        self._names = "", ""
+        """The words in the frame, above and below."""
         self._naming = False
         self._around: Around | None = None
         self._strips: dict[int, Strip] = {}
@@ -161,13 +163,14 @@ class Framed(Widget):
 
     def name_frame(self, above: str, below: str = "") -> None:
         """Put words into the frame; brackets in them are no markup."""
+        before, self._names = self._names, (above, below)
         changed = []
         self._naming = self.is_mounted
-        if (self.border_title or "") != escape(above):
-            self.border_title = escape(above)
+        if before[0] != above:
+            self.border_title = Content(above)
             changed.append(-self.styles.gutter.top)
-        if (self.border_subtitle or "") != escape(below):
-            self.border_subtitle = escape(below)
+        if before[1] != below:
+            self.border_subtitle = Content(below)
             changed.append(self.outer_size.height - self.styles.gutter.top - 1)
         self._naming = False
         if changed:
@@ -191,7 +194,4 @@ def title(widget: Widget, text: str, below: str = "") -> None:
     if isinstance(widget, Framed):
         widget.name_frame(text, below)
         return
-    if (widget.border_title or "") != escape(text):
-        widget.border_title = escape(text)
-    if (widget.border_subtitle or "") != escape(below):
-        widget.border_subtitle = escape(below)
+    widget.border_title, widget.border_subtitle = Content(text), Content(below)

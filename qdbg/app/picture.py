@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from itertools import groupby
 from typing import ClassVar
 
 from rich.segment import Segment
-from rich.style import Style
 from textual.binding import Binding, BindingType
 from textual.events import Click, MouseScrollDown, MouseScrollUp, Resize
 from textual.message import Message
@@ -30,12 +28,15 @@ from qdbg.app.brush import (
 )
 from qdbg.app.framed import Framed, Segments
 from qdbg.app.looks import few_colors
-from qdbg.engine.picture import Picture
+from qdbg.engine.picture import Picture, Pixels
 
 SPACE = 5
 """Every so many columns have their number above."""
 WHEEL = 4
 """How many lines the mouse wheel moves."""
+
+Part = tuple[Picture, slice, slice, int, bool]
+"""Rows and columns of a picture, its number of shades, and whether its values are on them."""
 
 
 class FeatureMap(Framed, can_focus=True):
@@ -77,6 +78,8 @@ class FeatureMap(Framed, can_focus=True):
         self.row, self.column = 0, 0
         self.top, self.left = 0, 0
         self._palette: Palette | None = None
+        self._part: tuple[Part, list[Pixels]] | None = None
+        """What was drawn last."""
 
     # ------------------------------------------------------------------------ what is seen
 
@@ -171,7 +174,7 @@ class FeatureMap(Framed, can_focus=True):
             return []
         row = self.top + (y - 1) * self.scale.high
         drawn = self._pixels(self.picture, row) if y else self._ruler(self.picture)
-        return [Segment("".join([text for text, _ in run]), style) for style, run in _runs(drawn)]
+        return [Segment(text, style) for text, style in _runs(drawn)]
 
     def _ruler(self, picture: Picture) -> list[Drawn]:
         """Every fifth column's number, and the cursor's."""
@@ -199,17 +202,13 @@ class FeatureMap(Framed, can_focus=True):
         palette, high = self.palette, self.scale.high
         here = row <= self.row < row + high
         number = str(self.row if here else row).rjust(self._margin(picture) - 2)
-        _, room = self._room(picture, self.scale)
-        columns = slice(self.left, self.left + room)
         cursor = self.column - self.left
-        if not (here and 0 <= cursor < room):  # a smaller room is drawn before it is scrolled
-            cursor = -1
-        shades = len(RAMP) if few_colors(self) else SHADES
-        pixels = picture.line(row, columns, shades, numbered=self.scale.numbered)
+        pixels, lower = self._two_rows(picture, row)
+        if not (here and 0 <= cursor < len(pixels.shades)):
+            cursor = -1  # a smaller room is drawn before it is scrolled
         if self.scale.numbered:
             drawn = numbers(palette, pixels, cursor, self.scale.wide)
         elif high > 1:
-            lower = picture.line(row + 1, columns, shades)
             drawn = halves(palette, pixels, lower, (cursor, self.row - row))
         elif few_colors(self):
             drawn = characters(palette, pixels, cursor, self.scale.wide)
@@ -217,6 +216,18 @@ class FeatureMap(Framed, can_focus=True):
             drawn = square(palette, pixels, cursor)
         style = palette.here if here else palette.ruler
         return [(f"{number}{'▸' if here else ' '} ", style), *drawn]
+
+    def _two_rows(self, picture: Picture, row: int) -> tuple[Pixels, Pixels]:
+        """The pixels of a row that is seen, and of the one below; all rows are found at once."""
+        height, width = self._room(picture, self.scale)
+        rows, columns = slice(self.top, self.top + height), slice(self.left, self.left + width)
+        shades = len(RAMP) if few_colors(self) else SHADES
+        part = picture, rows, columns, shades, self.scale.numbered
+        if self._part is None or self._part[0] != part:
+            self._part = part, picture.part(*part[1:])
+        place = row - self.top
+        first, second = [*self._part[1][place : place + 2], Pixels(), Pixels()][:2]
+        return first, second
 
     # ------------------------------------------------------------------------------- mouse
 
@@ -252,11 +263,17 @@ class FeatureMap(Framed, can_focus=True):
             self.refresh()
 
 
-def _runs(drawn: list[Drawn]) -> Iterator[tuple[Style, list[Drawn]]]:
+def _runs(drawn: list[Drawn]) -> Iterator[Drawn]:
     """Neighbours of one style, which is one object: comparing styles takes longer than drawing."""
-    for _, same in groupby(drawn, key=lambda part: id(part[1])):
-        run = list(same)
-        yield run[0][1], run
+    text, style = "", None
+    for more, own in drawn:
+        if own is not style:
+            if style is not None:
+                yield text, style
+            text, style = "", own
+        text += more
+    if style is not None:
+        yield text, style
 
 
 def _in_view(first: int, wanted: int, room: int, size: int) -> int:

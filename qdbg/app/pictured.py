@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from textual.app import ComposeResult
-from textual.containers import Container
 from textual.content import Content
 from textual.events import Resize
 
 from qdbg.app.brush import RAMP
+from qdbg.app.framed import Framed, Segments
 from qdbg.app.looks import few_colors
 from qdbg.app.picture import FeatureMap
 from qdbg.app.widgets import Part, join
@@ -25,11 +25,11 @@ BESIDE, BESIDE_IF_LOW, LOW = 64, 50, 16
 """From this width on the facts stand beside the picture, else below it; on low screens earlier."""
 
 
-class Pictured(Container):
+class Pictured(Framed):
     """A feature map, and what is known of the element under its cursor."""
 
     DEFAULT_CSS = """
-    Pictured { layout: vertical; }
+    Pictured { width: 1fr; layout: vertical; }
     Pictured.-beside { layout: horizontal; }
     Pictured FeatureMap { width: 1fr; height: 1fr; }
     Pictured #facts { height: 5; width: 1fr; padding: 0 1; }
@@ -44,6 +44,11 @@ class Pictured(Container):
         """The picture and the facts."""
         yield FeatureMap(id="pixels")
         yield Words(id="facts")
+
+    def draw_line(self, y: int) -> Segments:
+        """Nothing: the picture and the facts cover all of it."""
+        del y
+        return []
 
     @property
     def map(self) -> FeatureMap:

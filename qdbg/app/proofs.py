@@ -75,22 +75,27 @@ def proof(verdict: Verdict, found: tuple[Evidence, ...] | None, name: str) -> Co
     parts: list[Part] = []
     for change in verdict.changes:
         known = change.hypothesis
-        parts += [(known.title, "bold"), "\n", ("to do  ", "$secondary"), known.advice, "\n"]
+        parts += [(known.title, "bold"), "\n", _label("to do"), known.advice, "\n"]
     if found is None:
-        parts += [("proof  ", "$secondary"), "looking for the element that it moves most …\n"]
+        parts += [_label("proof"), "looking for the element that it moves most …\n"]
     for held in found or ():
         before, after = held.told
         parts += [
-            ("proof  ", "$secondary"),
+            _label("proof"),
             f"{name}[{held.place}] is {before}, and {after} with the change\n",
         ]
-        for words, line in (("before ", held.base_line), ("changed", held.changed_line)):
+        for words, line in (("before", held.base_line), ("changed", held.changed_line)):
             if line is not None:
-                parts += [(f"{words} ", "$secondary"), line.numbers, "\n"]
+                parts += [_label(words), line.numbers, "\n"]
         parts += _pairs(held)
     for change in verdict.changes:
-        parts += [("source ", "$secondary"), change.hypothesis.source, "\n"]
+        parts += [_label("source"), change.hypothesis.source, "\n"]
     return join(*parts)
+
+
+def _label(words: str) -> Part:
+    """What a line begins with, in one column."""
+    return (f"{words:<8}", "$secondary")
 
 
 def _pairs(held: Evidence) -> list[Part]:
@@ -101,7 +106,7 @@ def _pairs(held: Evidence) -> list[Part]:
         products = " + ".join(f"{p.x}·({p.w})" for p in term.products)
         side = "↑" if term.excess > 0 else "↓"
         parts += [
-            ("pair   ", "$secondary"),
+            _label("pair"),
             f"{products} = {term.total}, kept {term.kept}, ",
             (f"{abs(term.excess)} lost {side}\n", "bold $warning"),
         ]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 
@@ -18,12 +17,12 @@ from qdbg.engine.step import Step
 class Pixels:
     """Some elements of one row as they are drawn."""
 
-    shades: tuple[int, ...]
+    shades: tuple[int, ...] = ()
     """From 0 for the smallest value to one less than the number of shades."""
-    differs: tuple[bool, ...]
-    sides: tuple[int, ...]
+    differs: tuple[bool, ...] = ()
+    sides: tuple[int, ...] = ()
     """Where the values were cut off, as `arithmetic.cut_sides` codes it."""
-    texts: tuple[str, ...]
+    texts: tuple[str, ...] = ()
     """The values themselves, where they were asked for."""
 
     @property
@@ -106,17 +105,20 @@ class Picture:
         differences = None if self._differs is None else int(np.count_nonzero(self._differs))
         return Counts(differences, 0 if self._cut is None else int(np.count_nonzero(self._cut)))
 
-    def line(self, row: int, columns: slice, shades: int, *, numbered: bool = False) -> Pixels:
-        """Some pixels of one row, with their values if `numbered`; none for a row beyond."""
-        if not 0 <= row < self.height or self._values is None:
-            return Pixels((), (), (), ())
-        values = self._values[row, columns]
-        none: list[Any] = [0] * values.size
-        differs = none if self._differs is None else self._differs[row, columns].tolist()
-        cut = none if self._cut is None else self._cut[row, columns].tolist()
-        texts = map(str, values.tolist() if numbered else ())
-        found: list[int] = self._shades(values, shades).tolist()
-        return Pixels(tuple(found), tuple(differs), tuple(cut), tuple(texts))
+    def part(self, rows: slice, columns: slice, shades: int, numbered: bool) -> list[Pixels]:
+        """The pixels of some rows, with their values if `numbered`."""
+        if self._values is None:
+            return []
+        values = self._values[rows, columns]
+        none: Array = np.zeros(values.shape, np.int8)
+        differs = none if self._differs is None else self._differs[rows, columns]
+        cut = none if self._cut is None else self._cut[rows, columns]
+        shown = (array.tolist() for array in (self._shades(values, shades), differs, cut))
+        texts = values.tolist() if numbered else [()] * len(values)
+        return [
+            Pixels(tuple(shade), tuple(marked), tuple(sides), tuple(map(str, text)))
+            for shade, marked, sides, text in zip(*shown, texts, strict=True)
+        ]
 
     def _shades(self, values: Array, shades: int) -> Array:
         low, high = self.ends

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from math import prod
 from typing import Any
 
 import numpy as np
@@ -95,12 +96,12 @@ class Step:
     @property
     def size(self) -> int:
         """How many elements there are."""
-        return int(np.prod(self.shape, dtype=np.int64))
+        return prod(self.shape)
 
     @property
     def rows(self) -> int:
         """How many rows of elements there are: samples, positions of an image."""
-        return int(np.prod(self.shape[:-1], dtype=np.int64))
+        return prod(self.shape[:-1])
 
     @property
     def moved(self) -> bool:

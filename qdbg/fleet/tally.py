@@ -21,10 +21,11 @@ class Tally:
     """Values compared."""
     differences: int = 0
     samples: int = 0
-    """Runs with a difference."""
+    """Samples with a difference. Of a run of several each has its row of the result; where a result
+    has no row for each, all of the run's samples have the difference."""
     max_delta: float = 0
     first: int | None = None
-    """The first sample with a difference; of a run of several, the first of them."""
+    """The first sample with a difference."""
     histogram: Counter[int] = field(default_factory=Counter)
     """How often each Δ other than 0 occurs; empty for float32 results."""
     unknown: int = 0
@@ -58,6 +59,15 @@ def _least(one: int | None, other: int | None) -> int | None:
     return min((n for n in (one, other) if n is not None), default=None)
 
 
+def _samples(runs: Runs, different: Array) -> Array:
+    """int64: the samples that have a difference, of bool [n, …]."""
+    batch = runs.first.input.shape[0]
+    rows = batch if different.shape[1:2] == (batch,) else 1
+    own = different.reshape(len(runs), rows, -1).any(axis=2)
+    numbers = runs.samples[:, None] + np.arange(batch)
+    return np.asarray(numbers[np.broadcast_to(own, numbers.shape)])
+
+
 def tally(runs: Runs, call: int, result: Result) -> Tally:
     """Compare one call of all runs."""
     captured, size = runs.values[call], int(np.prod(runs.values[call].shape[1:], dtype=np.int64))
@@ -72,9 +82,8 @@ def tally(runs: Runs, call: int, result: Result) -> Tally:
     found.differences = int(np.count_nonzero(different))
     if not found.differences:
         return found
-    own = different.reshape(len(runs), -1).any(axis=1)
-    found.samples = int(np.count_nonzero(own))
-    found.first = int(runs.samples[np.flatnonzero(own)[0]])
+    own = _samples(runs, different)
+    found.samples, found.first = len(own), int(own.min())
     changes: Array = delta(result.values[different], captured[different])
     sizes = np.abs(changes.astype(np.float64))
     found.max_delta = float(np.where(np.isnan(sizes), np.inf, sizes).max())

@@ -113,7 +113,7 @@ def _details(report: Report, group: Sequence[Forecast], opens: Opens) -> list[st
     lines += [*reasons(forecast.tallies), *_classes(report, forecast, opens)]
     first = min((t.first for t in forecast.tallies.values() if t.first is not None), default=None)
     if first is not None and not forecast.outputs.flips:
-        lines.append(f"open the first one: {opens(first, forecast.machine)}")
+        lines.append(f"open the first one{alone(report.batch)}: {opens(first, forecast.machine)}")
     return [_names(report, group), *(f"  {line}" for line in lines)] if lines else []
 
 
@@ -135,6 +135,12 @@ def _call(report: Report, forecast: Forecast, name: str) -> list[str]:
             for line in (*_pair_lines(report, node, tally, pairs), *_bound(report, node, bound))
         ]
     return lines
+
+
+def alone(batch: int) -> str:
+    """What to say of opening one sample of a run of several: what a layer gives for it can depend
+    on the others, as a range that follows from its operand does."""
+    return "" if batch == 1 else ", which PyTorch then runs alone"
 
 
 def tally_words(tally: Tally, samples: str) -> str:

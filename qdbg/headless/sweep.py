@@ -14,7 +14,7 @@ from qdbg.fleet import sweep as fleet
 from qdbg.fleet.tally import Tally
 from qdbg.headless.fleet import command_for, open_samples, workers_for
 from qdbg.headless.forecast import tally_data
-from qdbg.headless.forecast_text import reasons
+from qdbg.headless.forecast_text import alone, reasons
 from qdbg.headless.output import json_text, write
 from qdbg.headless.recording import recorded
 from qdbg.headless.show import MARKS, aligned
@@ -115,7 +115,7 @@ def sweep_text(swept: Swept, opens: Callable[[int, str], str]) -> str:
     """Header, a table for each arithmetic, what is not simulated, and how to open the first."""
     parts = [_header(swept)]
     for name, counts in swept.counts.items():
-        parts += [_table(swept, name, counts), _notes(name, counts, opens)]
+        parts += [_table(swept, name, counts), _notes(swept, name, opens)]
     return "\n\n".join("\n".join(part) for part in parts if part)
 
 
@@ -162,11 +162,12 @@ def _histogram(tally: Tally) -> list[str]:
     return [str(n) for n in (*near, tally.histogram.total() - sum(near))]
 
 
-def _notes(name: str, counts: dict[str, Tally], opens: Callable[[int, str], str]) -> list[str]:
+def _notes(swept: Swept, name: str, opens: Callable[[int, str], str]) -> list[str]:
+    counts = swept.counts[name]
     lines = reasons(counts)
     first = min((t.first for t in counts.values() if t.first is not None), default=None)
     if first is not None:
-        lines.append(f"open the first one: {opens(first, name)}")
+        lines.append(f"open the first one{alone(swept.batch)}: {opens(first, name)}")
     return lines
 
 

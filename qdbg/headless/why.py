@@ -191,7 +191,12 @@ def _verdict(found: Why) -> Iterator[str]:
     name = found.trace.arithmetic.name
     if not found.calls and not found.misplaced:
         whose = "the captured integers" if found.side == SIMULATED else "your integers"
-        yield f"Nothing differs: {name} gives all of {whose}."
+        if not found.not_simulated:
+            yield f"Nothing differs: {name} gives all of {whose}."
+        elif found.side == SIMULATED:
+            yield f"Nothing differs of what {name} simulates."
+        else:
+            yield f"Nothing differs: PyTorch gives all of {whose}."
     for each, *variants in _by_ids(found.together)[:SHOWN_TRIES]:
         names = " + ".join(each.least)
         if found.side == SIMULATED:
@@ -209,8 +214,9 @@ def _verdict(found: Why) -> Iterator[str]:
     if found.misplaced:
         where = ", ".join(found.misplaced)
         yield f"Of {where} only the order differs, and it is no layout of memory."
-    if found.calls and found.not_simulated:
-        yield f"{found.not_simulated} calls are not simulated."
+    if found.not_simulated:
+        verb = "call is" if found.not_simulated == 1 else "calls are"
+        yield f"{found.not_simulated} {verb} not simulated."
 
 
 def _by_ids(sets: Sequence[Together]) -> list[list[Together]]:

@@ -13,6 +13,8 @@ from qdbg.core.stage import Values
 PAGE, LANES, INT = 4096, 16, 4
 """Bytes of a page, output channels in a vector, bytes of an int32."""
 AXES = 3
+NEAR_ONE = 1e-6
+"""No number further away from 1 than this is 1 in float32, nor over its reciprocal."""
 
 Three = tuple[int, int, int]
 
@@ -38,6 +40,8 @@ def _three(numbers: Array, fill: int) -> Three:
 
 def _is_one(scale: Array) -> bool:
     """Whether PyTorch leaves the scale out, in float32 and over its reciprocal."""
+    if abs(float(np.ravel(scale)[0]) - 1) > NEAR_ONE:
+        return False
     return bool(np.all(f32(1 / f64(f32(1 / f64(scale)))) == 1))
 
 

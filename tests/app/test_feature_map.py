@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from qdbg.app.picture import FeatureMap
+from qdbg.app.pictured import Pictured
 from qdbg.app.theme import LIGHT
 from qdbg.engine.picture import Picture
 from tests.app.conftest import app_on, screen_text
@@ -168,3 +169,28 @@ async def test_only_the_lines_that_change_are_drawn_again(stage):
         await pilot.press("right")
         await pilot.pause()
         assert set(asked) == {0, 3}
+
+
+async def test_a_move_within_what_is_seen_of_a_picture_looks_at_no_pixel_again(stage, monkeypatch):
+    async with stage(recording(LARGE), "textbook") as pilot:
+        await opened(pilot, "conv1.clamp[0,4,4,0]", views=3)
+        asked, part = [], Picture.part
+        monkeypatch.setattr(Picture, "part", lambda *a, **b: asked.append(a) or part(*a, **b))
+        await pilot.press("right", "j")
+        await pilot.pause()
+        assert not asked
+        await pilot.press(")")
+        await pilot.pause()
+        assert len(asked) == 1
+
+
+async def test_another_channel_draws_of_the_frame_around_its_picture_only_the_title(stage):
+    async with stage(recording(LARGE), "textbook") as pilot:
+        await opened(pilot, "conv1.clamp[0,4,4,0]", views=3)
+        frame = pilot.app.screen.query_one(Pictured)
+        before = frame.render_lines(frame.outer_size.region)
+        await pilot.press(")")
+        await pilot.pause()
+        after = frame.render_lines(frame.outer_size.region)
+        both = enumerate(zip(before, after, strict=True))
+        assert [y for y, (old, new) in both if old is not new] == [0]

@@ -18,11 +18,17 @@ def runs_of(count=10, arithmetic="fbgemm-vnni", seed=0, links=LINKS):
     found = []
     for number in range(count):
         fed = (random.normal(size=(1, 4)) * 2 + 1).astype(np.float32)
-        own = replace(made, input=fed, sample=f"s:{number}")
-        trace = Trace(own, ARITHMETICS[arithmetic], "simulated")
-        values = tuple(trace.simulation(call).result for call in range(len(trace.nodes)))
-        found.append(replace(own, values=values))
+        found.append(with_input(replace(made, sample=f"s:{number}"), fed))
     return stacked(found, range(count), links)
+
+
+def with_input(made, fed):
+    """The run of another input."""
+    own = replace(made, input=fed)
+    where = own.environment
+    trace = Trace(own, ARITHMETICS[f"{where.engine}-{where.cpu}"], "simulated")
+    values = tuple(trace.simulation(call).result for call in range(len(trace.nodes)))
+    return replace(own, values=values)
 
 
 def alone(runs, run):

@@ -8,15 +8,17 @@ import pytest
 from qdbg.core.arithmetic import ARITHMETICS, INT16, i32
 from qdbg.core.program import FIRST_CONSTANT, INPUT, Program
 from qdbg.core.quantity import QTensor
-from qdbg.core.runs import Links, same_node
+from qdbg.core.runs import Links, same_node, stacked
 from qdbg.engine.trace import Trace
-from qdbg.fleet.feed import COMPUTED, DECIDED, DERIVED, UNSEEN, Fleet, Machine
+from qdbg.fleet.feed import COMPUTED, DECIDED, DERIVED, UNSEEN, Fleet, Machine, Result
 from qdbg.fleet.predict import Predictor
 from qdbg.fleet.sweep import sweep, sweep_part
+from qdbg.fleet.tally import tally
 from qdbg.fleet.verify import Predicted, Verdict
 from qdbg.fleet.workers import PART, Workers, parts_of
 from qdbg.names import ARITHMETIC_NAMES
-from tests.fleet.synthetic import LINKS, alone, runs_of
+from tests.fleet.synthetic import LINKS, alone, runs_of, with_input
+from tests.synthetic import recording
 
 NAMES = ("fbgemm-avx2", "onednn-avx2", "qnnpack-vnni", "fbgemm-vnni")
 MACHINES = [Machine(name, ARITHMETICS[name]) for name in NAMES]
@@ -28,15 +30,15 @@ def test_counts_are_those_of_single_traces(feed):
     names = list(ARITHMETIC_NAMES)
     for name, counts in zip(names, sweep_part(runs, names, feed), strict=True):
         traces = [Trace(alone(runs, n), ARITHMETICS[name], feed) for n in range(len(runs))]
-        for call, tally in enumerate(counts.values()):
+        for call, counted in enumerate(counts.values()):
             each = [trace.comparisons[call] for trace in traces]
-            assert tally.differences == sum(c.differences for c in each)
-            assert tally.elements == sum(c.elements for c in each)
-            assert tally.max_delta == max(c.max_delta for c in each)
+            assert counted.differences == sum(c.differences for c in each)
+            assert counted.elements == sum(c.elements for c in each)
+            assert counted.max_delta == max(c.max_delta for c in each)
             own = [n for n, c in enumerate(each) if c.differences]
-            assert (tally.samples, tally.first) == (len(own), own[0] if own else None)
+            assert (counted.samples, counted.first) == (len(own), own[0] if own else None)
             if runs.nodes[call].output is not None:
-                assert tally.histogram.total() == tally.differences
+                assert counted.histogram.total() == counted.differences
 
 
 @pytest.mark.parametrize("count", [1, PART, PART + 1, 3 * PART])
@@ -212,3 +214,28 @@ def test_nodes_are_the_same_but_for_their_memory():
     assert same_node(one, other, memory=False)
     assert not same_node(one, other)
     assert not same_node(one, replace(one, inputs=(INPUT,)), memory=False)
+
+
+def test_runs_of_several_samples_count_the_samples_that_differ_and_name_the_first():
+    batch, count = 4, 5
+    whole = [recording(3, "fbgemm-vnni", rows=batch)]
+    random = np.random.default_rng(8)
+    for _ in range(count - 1):
+        fed = (random.normal(size=(batch, 4)) * 2 + 1).astype(np.float32)
+        whole.append(with_input(whole[0], fed))
+    single = [with_input(recording(3, "fbgemm-vnni"), row[None]) for r in whole for row in r.input]
+    together = stacked(whole, range(0, batch * count, batch), LINKS)
+    apart = stacked(single, range(batch * count), LINKS)
+    (found,), (expected,) = (sweep_part(r, ["fbgemm-avx2"], "captured") for r in (together, apart))
+    assert 0 < expected["fc1:linear"].samples < batch * count
+    for name, own in expected.items():
+        assert (found[name].samples, found[name].first) == (own.samples, own.first)
+
+
+def test_where_a_result_has_no_row_for_each_sample_all_of_the_run_count():
+    runs = stacked([recording(3, "fbgemm-vnni", rows=4)], [8], LINKS)
+    value = runs.values[1].reshape(1, 2, 32)
+    result = Result(value ^ (np.arange(64) == 40).reshape(value.shape), {}, ())
+    runs = replace(runs, values=(runs.values[0], value, *runs.values[2:]))
+    found = tally(runs, 1, result)
+    assert (found.differences, found.samples, found.first) == (1, 4, 8)

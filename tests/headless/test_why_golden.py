@@ -11,13 +11,13 @@ from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.together import CallWhy, for_all, settled, smallest_unions
 from qdbg.engine.trace import Trace
 from qdbg.engine.verdict import Change, Diagnosis, Verdict
-from qdbg.engine.why import why_golden
+from qdbg.engine.why import why_golden, why_simulated
 from qdbg.headless.why import why_text
 from qdbg.headless.why_data import why_data
 from qdbg.samples import named_sample
 from qdbg.session import Session, save
 from tests.headless.conftest import MODEL, ROOT
-from tests.synthetic import recording
+from tests.synthetic import recording, with_unknown_op
 
 PUBLIC = ROOT / "sessions" / "public"
 
@@ -167,3 +167,15 @@ def test_a_column_that_says_little_is_explained_by_the_cause_of_the_other_calls(
     by_other = settled((other, little), smallest_unions((other, little)))
     assert not by_other[1].explained
     assert not for_all(by_other, smallest_unions((other, little)))
+
+
+def test_of_equal_numbers_of_a_call_that_is_not_simulated_no_arithmetic_is_said_to_give_them():
+    made = with_unknown_op(recording())
+    found = why_golden(made, {2: made.values[2]})
+    text = why_text(found)
+    assert "Nothing differs: PyTorch gives all of your" in text
+    assert "1 call is not simulated." in text
+    assert found.exit_status == 3
+    simulated = why_text(why_simulated(Debugger(made, "fbgemm-avx2").trace))
+    assert "Nothing differs of what fbgemm-avx2 simulates." in simulated
+    assert why_golden(made, {1: made.values[1]}).exit_status == 0
