@@ -6,6 +6,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from qdbg.core.program import FIRST_CONSTANT, INPUT, Node, Recording
+from qdbg.ops.recurrent import parts_of
 
 DERIVED = "operations that qdbg does not record computed its operand from results that change"
 DECIDED = "Python decides by a tensor's number what to run, after results that change"
@@ -33,7 +34,9 @@ def made(node: Node) -> Iterator[int]:
 
 
 def behind(recording: Recording, node: Node, call: int) -> Iterator[int]:
-    """Every call, or INPUT, whose result the call depends on without taking it."""
+    """Every call, or INPUT, whose result the call depends on without taking it: also the linear
+    parts inside a recurrent one, on which its gates depend."""
+    yield from parts_of(node, call)
     yield from _derived(recording, node, call)
     yield from _deciding(recording, call)
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -22,6 +22,10 @@ EXACT, PROVED, REACHED, POSSIBLE, UNKNOWN = "exact", "never", "can", "not exclud
 """The kernel adds exactly; no bytes of the layer's input make a pair leave int16; an input of the
 model does so; bytes would, and whether the layers before can make them is not known; the kernel's
 pairs are not known."""
+FINITE = "never if finite"
+"""Of a layer that quantizes its operand itself: no finite one makes a pair leave int16. NaN and
+infinities, which have no range, may become any byte, and finite inputs of the model may lead to
+them: a square root before the layer, say."""
 BYTES = (0, 255)
 
 
@@ -51,7 +55,8 @@ class Bound:
     reason: str
     low: int
     high: int
-    """The least and the largest byte that the layer's input can have."""
+    """The least and the largest byte that the layer's input can have; where the layer quantizes a
+    float32 operand itself and it must be finite for what is said, those of a finite one."""
     channels: int
     able: tuple[int, ...]
     """The channels that have a pair which could leave int16."""
@@ -78,7 +83,16 @@ def _bound(recording: Recording, machine: Machine, node: Node, known: list[Range
     if kernel.accumulator == "exact":
         channels = len(values["w_q"])
         return Bound(node.name, EXACT, kernel.why, *_span(*windows), channels, (), 0, None)
-    return _of_pairs(recording, node, values, kernel, windows)
+    found = _of_pairs(recording, node, values, kernel, windows)
+    if found.status == PROVED and _is_dynamic(node):
+        every = tuple(np.full_like(windows[0], byte) for byte in BYTES)
+        whole = _of_pairs(recording, node, values, kernel, (every[0], every[1]))
+        return whole if whole.status == PROVED else replace(found, status=FINITE)
+    return found
+
+
+def _is_dynamic(node: Node) -> bool:
+    return node.op.endswith("dynamic")
 
 
 def _span(low: Array, high: Array) -> tuple[int, int]:
@@ -104,10 +118,11 @@ def _inputs(
     recording: Recording, machine: Machine, node: Node, known: list[Range | None]
 ) -> tuple[dict[str, Array], Array, Array]:
     """The operands with the largest inputs, and the windows [rows, groups, K] of the least and the
-    largest ones. Kernels that look at their inputs see the worst ones: no weight gives a larger
-    product with another byte, none below 0 counts. Raises NotSimulated."""
+    largest ones; of a float32 operand those of any finite one. Kernels that look at their inputs
+    see the worst ones: no weight gives a larger product with another byte, none below 0 counts.
+    Raises NotSimulated."""
     op = registry()[node.op]
-    if node.op.endswith("dynamic"):
+    if _is_dynamic(node):
         first = recording.operand(node.inputs[0])
         layer = recording.program.layers.get(node.layer)
         operands = [recording.operand(source) for source in node.inputs]

@@ -9,7 +9,7 @@ import numpy as np
 from qdbg.core.program import Node
 from qdbg.core.words import counted
 from qdbg.engine.unseen import FOLLOWS
-from qdbg.fleet.bounds import EXACT, POSSIBLE, PROVED, REACHED, UNKNOWN, Bound
+from qdbg.fleet.bounds import EXACT, FINITE, POSSIBLE, PROVED, REACHED, UNKNOWN, Bound
 from qdbg.fleet.pairs import Cut, Key
 from qdbg.fleet.predict import Forecast
 from qdbg.fleet.tally import Tally
@@ -96,6 +96,7 @@ def _can(forecast: Forecast) -> str:
         (REACHED, "can saturate, not with these samples"),
         (POSSIBLE, "saturation is not excluded"),
         (UNKNOWN, "not known"),
+        (FINITE, "cannot saturate on finite operands"),
         (PROVED, "cannot saturate on any input"),
         (EXACT, "sums are exact on any input"),
     ):
@@ -202,11 +203,8 @@ def leaving(pairs: int, channels: int) -> str:
 def _bound(report: Report, node: Node, bound: Bound) -> list[str]:
     if bound.status == UNKNOWN:
         return [f"on other inputs: not known: {bound.reason}"]
-    if bound.status == PROVED:
-        return [
-            f"cannot saturate on any input: with bytes from {bound.low} to {bound.high} no pair "
-            f"of the {bound.channels} channels exceeds {bound.largest}"
-        ]
+    if bound.status in {PROVED, FINITE}:
+        return [unable(bound)]
     pair = bound.worst
     if pair is None:
         return []
@@ -221,6 +219,16 @@ def _bound(report: Report, node: Node, bound: Bound) -> list[str]:
         f"{pair.channel}, pair {pair.number} ({_inputs(report, node, pair.k)}) = {products} = "
         f"{pair.sum}, {pair.excess} beyond int16"
     ]
+
+
+def unable(bound: Bound) -> str:
+    """What was proved of a layer, and for which operands."""
+    finite = bound.status == FINITE
+    return (
+        f"cannot saturate on any {'finite operand' if finite else 'input'}: with bytes from "
+        f"{bound.low} to {bound.high} no pair of the {bound.channels} channels exceeds "
+        f"{bound.largest}{'; NaN or an infinity may become any byte' if finite else ''}"
+    )
 
 
 def _inputs(report: Report, node: Node, k: Sequence[int]) -> str:

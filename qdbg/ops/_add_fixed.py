@@ -19,6 +19,7 @@ from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops._clamp import clamp_each, relu_clamp_each
+from qdbg.ops._refused import check_ratios, check_scales
 
 FIXED = "fixed"
 """The operand that tells whether QNNPACK has a kernel for the call."""
@@ -98,11 +99,11 @@ def add_zero_point(r: Array, y_zp: Array) -> Array:
 
 
 def stages(values: Values, *, relu: bool) -> tuple[Stage, ...]:
-    """From both operands to `y_q`. Raises NotSimulated for ratios that the kernel gets wrong."""
-    ratios = (
-        ratio_a.compute(values["a_scale"], values["y_scale"]),
-        ratio_b.compute(values["b_scale"], values["y_scale"]),
-    )
+    """From both operands to `y_q`. Raises NotSimulated for ratios that the kernel refuses or gets
+    wrong."""
+    check_scales(values, "a_scale", "b_scale", "y_scale")
+    ratios = (ratio_a.run(values), ratio_b.run(values))
+    check_ratios(*ratios)
     if int(shift.compute(*ratios)) > LARGEST_SHIFT:
         raise NotSimulated(
             "PyTorch's result is wrong: where both operands' scales are below 2^-10 of the result's"

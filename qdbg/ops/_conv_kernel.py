@@ -15,6 +15,7 @@ from qdbg.ops import _onednn_room
 from qdbg.ops._kernel import BY_HAND
 from qdbg.ops._onednn_layer import Layer
 from qdbg.ops._products import never_cut
+from qdbg.ops._refused import check_multipliers, check_weight_zero_points
 
 VOLUME, FOUR, LINE = 3, 4, 16
 UNKNOWN = -1
@@ -29,9 +30,7 @@ def choose(arithmetic: Arithmetic, values: Values) -> Kernel:
     """Raises NotSimulated for kernels whose arithmetic is not known."""
     match arithmetic.engine:
         case "qnnpack":
-            return _qnnpack(
-                values, "the qnnpack engine computes with QNNPACK, the same on every CPU"
-            )
+            return _qnnpack(values)
         case "fbgemm":
             return _fbgemm(arithmetic, values, "the fbgemm engine computes with FBGEMM")
         case "onednn":
@@ -42,7 +41,9 @@ def choose(arithmetic: Arithmetic, values: Values) -> Kernel:
             return BY_HAND
 
 
-def _qnnpack(values: Values, why: str) -> Kernel:
+def _qnnpack(values: Values) -> Kernel:
+    check_multipliers(values)
+    why = "the qnnpack engine computes with QNNPACK, the same on every CPU"
     groups = int(values["groups"])
     depthwise = groups > 1 and groups == values["x_channels"] == len(values["w_q"])
     size = np.asarray(values["kernel_size"])
@@ -140,8 +141,7 @@ def fast_depthwise(values: Values) -> bool:
 
 
 def _onednn(arithmetic: Arithmetic, values: Values, why: str) -> Kernel:
-    if np.any(values["w_zp"]):
-        raise NotSimulated("oneDNN takes no weight zero points")
+    check_weight_zero_points(values)
     shape = _Shape.of(values)
     if arithmetic.level != "avx2":
         _refuse_faults(values)

@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from qdbg.core.arithmetic import f32, f64
 from qdbg.core.op import Kernel
 from qdbg.core.stage import Stage, Values
 from qdbg.ops import _fbgemm, _onednn, _qnnpack, _textbook
@@ -27,6 +28,7 @@ QNNPACK: dict[str, dict[str, bool]] = {
     "qnnpack-once": {"once": True},
 }
 """What QNNPACK's ways back differ in."""
+SCALES = ("x_scale", "w_scale", "y_scale")
 WHOLE, HALVES, BLOCK = 256, 768, 384
 
 
@@ -47,12 +49,20 @@ def weighted_stages(kernel: Kernel, values: Values, *, relu: bool) -> tuple[Stag
         case name if name in QNNPACK:
             back = _qnnpack.way_back(**choice, **QNNPACK[name])
         case name if name in ONEDNN:
-            nan = "b" in values and not bool(np.isfinite(values["b"]).all())
-            back = _onednn.way_back(**choice, **ONEDNN[name], nan=nan)
+            back = _onednn.way_back(**choice, **ONEDNN[name], nan=_may_be_nan(values))
         case _:
             back = _textbook.way_back(**choice)
     zero_points = bool(np.any(values["w_zp"]))
     return (*products(kernel, weight_zero_points=zero_points), *back)
+
+
+def _may_be_nan(values: Values) -> bool:
+    """Whether a bias is no number, or oneDNN's inverse of an inverse of a scale leaves float32: an
+    infinity times 0 is none either."""
+    with np.errstate(all="ignore"):
+        scales = (f32(1 / f64(f32(1 / f64(values[name])))) for name in SCALES)
+        numbers = (*scales, values.get("b", np.zeros(0)))
+        return not all(np.isfinite(each).all() for each in numbers)
 
 
 def rival_stages(kernel: Kernel, values: Values, *, relu: bool) -> tuple[tuple[Stage, ...], ...]:

@@ -180,8 +180,8 @@ def way_back(
     wide: bool = False,
 ) -> tuple[Stage, ...]:
     """The stages from `acc` to `y_q`; on AVX2 the two scales are multiplied first, and plain loops
-    divide by the output's scale; `nan` tells that a bias is not a number, `wide` that vectors are
-    those of AVX-512 in spite of AVX2's order."""
+    divide by the output's scale; `nan` tells that a result may be no number, `wide` that vectors
+    are those of AVX-512 in spite of AVX2's order."""
     linear = onednn_weight_scale_per_channel if per_channel else onednn_weight_scale
     return (
         onednn_input_scale,

@@ -23,6 +23,7 @@ from qdbg.core.stage import Stage, Values
 from qdbg.ops._conv_kernel import MANY_GROUPS, has_vbmi, vbmi_of
 from qdbg.ops._kernel import BY_HAND, onednn_block, weighted_stages
 from qdbg.ops._onednn_room import BLOCKS, PLAIN
+from qdbg.ops._refused import check_multipliers, check_weight_zero_points
 from qdbg.ops._windows import Geometry, Windows, per_axis, windows
 from qdbg.ops.conv import example
 
@@ -120,6 +121,7 @@ def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
                     f"{FAULT}QNNPACK's transposed 3-d convolutions come out wrong and damage its"
                     " memory"
                 )
+            check_multipliers(values)
             why = "the qnnpack engine computes with QNNPACK, the same on every CPU"
             return Kernel("QNNPACK", "exact", 0, "qnnpack-window", why)
         case "textbook":
@@ -144,8 +146,7 @@ def _onednn(level: str, values: Values, why: str) -> Kernel:
         raise NotSimulated(
             "how oneDNN computes transposed convolutions on AVX-512 without VNNI is not known"
         )
-    if np.any(values["w_zp"]):
-        raise NotSimulated("oneDNN takes no weight zero points")
+    check_weight_zero_points(values)
     groups = int(values["groups"])
     inner, outer = int(values["x_channels"]) // groups, values["w_q"].shape[0] // groups
     if inner != outer and 1 not in {inner, outer}:

@@ -10,6 +10,7 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _elementwise, hardswish
 from qdbg.ops._clamp import clamp_each
+from qdbg.ops._refused import check_scales
 
 
 @stage(
@@ -32,6 +33,7 @@ COMMON = _elementwise.stages_of(hardsigmoid)
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     """QNNPACK has a table of its own for quint8."""
     if arithmetic.engine == "qnnpack" and int(values["qmin"]) == 0:
+        check_scales(values, "x_scale")
         return (hardswish.dequantize, hardsigmoid, table_quantize, clamp_each)
     return COMMON(arithmetic, values)
 

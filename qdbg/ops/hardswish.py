@@ -10,6 +10,7 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _elementwise
 from qdbg.ops._clamp import clamp_each
+from qdbg.ops._refused import check_scales
 
 
 @stage(
@@ -41,6 +42,7 @@ COMMON = _elementwise.stages_of(hardswish, double=True)
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     """QNNPACK has a table of its own for quint8."""
     if arithmetic.engine == "qnnpack" and int(values["qmin"]) == 0:
+        check_scales(values, "x_scale", "y_scale")
         return (dequantize, hardswish, _elementwise.reciprocal, table_quantize, clamp_each)
     return COMMON(arithmetic, values)
 

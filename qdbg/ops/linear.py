@@ -18,6 +18,7 @@ from qdbg.core.op import (
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
 from qdbg.ops._kernel import onednn_block, weighted_stages
+from qdbg.ops._refused import check_multipliers, check_weight_zero_points
 
 WHY = {
     "fbgemm": "the fbgemm engine computes Linear with FBGEMM",
@@ -44,7 +45,12 @@ def operands(call: Call) -> dict[str, Array]:
 
 
 def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
-    """The same kernel for every layer of an engine; oneDNN's blocks depend on K."""
+    """The same kernel for every layer of an engine; oneDNN's blocks depend on K. Raises
+    NotSimulated for scales and zero points with which PyTorch refuses to run."""
+    if arithmetic.engine == "qnnpack":
+        check_multipliers(values)
+    if arithmetic.engine == "onednn":
+        check_weight_zero_points(values)
     blocked = arithmetic.accumulator == "pairs-blocked"
     return Kernel(
         library=arithmetic.library,

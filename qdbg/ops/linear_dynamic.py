@@ -5,13 +5,12 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, at_least, f32, f64, fma32, i32, i64, rne, saturate
-from qdbg.core.op import Call, Example, NotSimulated, Op, layer_bias, layer_weight
+from qdbg.core.op import Call, Example, Kernel, NotSimulated, Op, layer_bias, layer_weight
 from qdbg.core.op import real_operand as real_input
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
-from qdbg.ops import _onednn
+from qdbg.ops import _onednn, linear
 from qdbg.ops._products import products
-from qdbg.ops.linear import kernel
 
 FULL, REDUCED = 255, 127
 SMALL = float(np.float32(6.1e-5))
@@ -211,6 +210,16 @@ def operands(call: Call) -> dict[str, Array]:
         "top": np.array(REDUCED if call.setting("reduce_range") else FULL),
     }
     return found if bias is None else found | {"b": bias}
+
+
+def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
+    """That of Linear. QNNPACK's multipliers are those of a result of scale 1, and have to do too.
+    Raises NotSimulated."""
+    if arithmetic.engine != "qnnpack":
+        return linear.kernel(arithmetic, values)
+    span = {each.output: each.run(values) for each in (smallest, largest, whole_range)}
+    scale = input_scale.run(span)
+    return linear.kernel(arithmetic, {**values, "x_scale": scale, "y_scale": np.array(1.0)})
 
 
 def _into(engine: str) -> tuple[Stage, ...]:

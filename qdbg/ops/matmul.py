@@ -10,7 +10,7 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic, f32, f64, odd_part
-from qdbg.core.op import BYTES, Call, Example, Op, output_operands, quantized_operand
+from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import quantize
@@ -22,6 +22,15 @@ SMALLEST = 2.0**-100
 REASON = (
     "it adds float32 numbers in an order that the matrix library chooses, and a sum lies so near a "
     "rounding tie that the order decides about the integer"
+)
+
+HALF_STEP = 2.0**-150
+"""The largest error of one float32 operation on the smallest numbers."""
+LARGEST = 2.0**127
+"""Below this no sum of so many products leaves float32, however its parts were rounded."""
+OVERFLOW = (
+    "it adds float32 numbers in an order that the matrix library chooses, and some are so large "
+    "that the order decides whether a sum leaves float32"
 )
 
 
@@ -69,6 +78,8 @@ def _exact(values: Values) -> bool:
     size, smallest = None, 1.0
     for side in ("a", "b"):
         scale = f32(values[f"{side}_scale"])
+        if not np.isfinite(scale):
+            return False
         unit = odd_part(scale)
         smallest *= float(scale) / unit
         height = np.abs(f64(values[f"{side}_q"]) - f64(values[f"{side}_zp"])) * unit
@@ -82,8 +93,12 @@ def _exact(values: Values) -> bool:
 def _refuse_doubtful(values: Values) -> None:
     a = f64(first_tail.run(values))
     b = f64(second_tail.run(values))
-    total = np.matmul(a, b)
-    distance = (a.shape[-1] + 2) * HALF_ULP * np.matmul(np.abs(a), np.abs(b)) * (1 + HALF_ULP * 256)
+    with np.errstate(invalid="ignore"):
+        total, reach = np.matmul(a, b), np.matmul(np.abs(a), np.abs(b))
+    if not (reach < LARGEST).all():
+        raise NotSimulated(OVERFLOW)
+    each = HALF_ULP * reach * (1 + HALF_ULP * 256) + HALF_STEP
+    distance = (a.shape[-1] + 2) * each
     refuse_unless_equal(total, distance, values, REASON)
 
 

@@ -33,6 +33,16 @@ def result_of(node: Node) -> str:
     return f"{names[part]} of " if type(part) is int and part < len(names) else ""
 
 
+def parts_of(node: Node, call: int) -> range:
+    """The calls of the linear parts of a recurrent call, which lie just before its first result;
+    none where it is no such call, or they are not known."""
+    count, part = node.settings.get(PARTS), node.settings.get("part", 0)
+    if node.op not in NAMES or type(count) is not int or type(part) is not int:
+        return range(0)
+    end = max(call - part, 0)
+    return range(max(end - count, 0), end)
+
+
 @stage("add", output="s float32 [C]", formula="s[c] = f32(ih[c] + hh[c])")
 def added(ih: Array, hh: Array) -> Array:
     """Add what comes from the input and what comes from the hidden state."""

@@ -14,6 +14,7 @@ from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops import _elementwise, hardswish
 from qdbg.ops._clamp import clamp_each
 from qdbg.ops._elementwise import BLOCK
+from qdbg.ops._refused import check_output, check_scales
 
 
 @stage("dequantize", output="d float32 [I]", formula="d[i] = f32((x_q[i] − x_zp)·f32(x_scale))")
@@ -57,6 +58,8 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     if arithmetic.engine == "textbook":
         return _elementwise.stages_of(sigmoid_tail)(arithmetic, values)
     if arithmetic.engine == "qnnpack" and int(values["qmin"]) == 0:
+        check_scales(values, "x_scale")
+        check_output(values, 1 / 256, 0)
         x_q = np.unique(values["x_q"])
         found = _ends(hardswish.dequantize.compute(values["x_scale"], x_q, values["x_zp"]), f32)
         low, high = (table_quantize.compute(u) for u in found)

@@ -24,6 +24,7 @@ from qdbg.ops._clamp import clamp_each
 from qdbg.ops._elementwise import dequantize_textbook, refuse_apart
 from qdbg.ops._lanes import is_row_major
 from qdbg.ops._orders import refuse_unless_equal
+from qdbg.ops._refused import check_scales
 from qdbg.ops.sigmoid import dequantize
 
 LANES = 8
@@ -159,6 +160,7 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
         return (*into, *quantize.stages(arithmetic, values))
     fixed = float(values["y_scale"]) == 1 / STEPS and int(values["y_zp"]) == 0
     if arithmetic.engine == "qnnpack" and int(values["qmin"]) == 0 and fixed:
+        check_scales(values, "x_scale")
         if not bool(values["dense"]):
             raise NotSimulated(MISPLACED)
         _refuse_near_ties_of_the_table(values)

@@ -11,6 +11,7 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops import _elementwise, hardswish
 from qdbg.ops._clamp import clamp_each
+from qdbg.ops._refused import check_scales
 
 
 @stage("tanh", output="u float32 [I]", formula="u[i] = tanh(d[i])")
@@ -43,6 +44,7 @@ COMMON = _elementwise.stages_of(tanh, textbook=tanh_tail)
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     """QNNPACK has a table of its own for quint8."""
     if arithmetic.engine == "qnnpack" and int(values["qmin"]) == 0:
+        check_scales(values, "x_scale")
         x_q = np.unique(values["x_q"])
         low, high = _ends(hardswish.dequantize.compute(values["x_scale"], x_q, values["x_zp"]))
         low, high = (table_quantize.compute(u) for u in (low, high))

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 import torch
 from torch import nn
+from torch.ao.quantization import quantize_dynamic
 
 from qdbg.capture import run
 from qdbg.core.container import decode, encode
@@ -31,6 +32,23 @@ class ByInput(Net):
         return super().forward(x) if float(x[0, 0]) > 0 else self.d1(self.q1(x))
 
 
+class Recurrent(nn.Module):
+    def __init__(self):
+        super().__init__()
+        self.lstm, self.fc = nn.LSTM(4, 3), nn.Linear(3, 2)
+
+    def forward(self, x):
+        return self.fc(self.lstm(torch.stack([x, -x, x]))[0][-1])
+
+
+def static(kind):
+    return converted(kind(), (4,))
+
+
+def dynamic(kind):
+    return quantize_dynamic(kind().eval(), {nn.LSTM, nn.Linear})
+
+
 @pytest.fixture
 def recorded(monkeypatch, tmp_path):
     """What records a net, with the recording written and read again."""
@@ -40,9 +58,9 @@ def recorded(monkeypatch, tmp_path):
     torch.save(nn.Sequential(), path)
     request = asked(readonly(SAMPLE), model=path, cpu="vnni")
 
-    def record(kind):
+    def record(kind, quantized=static):
         torch.manual_seed(2)
-        net = converted(kind(), (4,))
+        net = quantized(kind)
         monkeypatch.setattr(run, "prepare", lambda model, forward: prepared(net))
         made = run.record(request, read_model(path), None, silent)
         return unpack(*decode(encode(*pack(made)), "test"))
@@ -82,3 +100,23 @@ def test_differences_that_are_fed_on_end_there_too(recorded):
     values[before] = readonly(made.values[before] + 1)
     other = Debugger(replace(made, values=tuple(values)), feed="simulated")
     assert other.trace.comparisons[call].reason == DERIVED
+
+
+@pytest.mark.parametrize("part", ["ih_l0[0,0,0]", "hh_l0#2[0,0]", "hh_l0#3[0,0]"])
+def test_a_changed_part_inside_a_recurrent_call_reaches_what_takes_its_result(part, recorded):
+    debugger = Debugger(recorded(Recurrent, dynamic))
+    debugger.execute(f"set lstm:{part} = 30")
+    trace = debugger.trace
+    assert trace.nodes[-1].name == "fc:linear_dynamic"
+    assert trace.comparisons[-1].reason == DERIVED
+    assert trace.changed[-4:] == (None,) * 4
+
+
+def test_a_part_that_differs_from_pytorchs_reaches_it_too(recorded):
+    made = recorded(Recurrent, dynamic)
+    assert Debugger(made, feed="simulated").trace.comparisons[-1].status == "equal"
+    values = list(made.values)
+    last = len(values) - 5
+    values[last] = readonly(made.values[last] + 1)
+    other = Debugger(replace(made, values=tuple(values)), feed="simulated")
+    assert other.trace.comparisons[-1].reason == DERIVED

@@ -8,10 +8,11 @@ import pytest
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import Call, laid_out
 from qdbg.core.pairs import saturating_pair_sums
-from qdbg.core.program import INPUT, Environment, Layer, Node, Program, Recording
+from qdbg.core.program import FIRST_CONSTANT, INPUT, Environment, Layer, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
 from qdbg.core.sums import exact_sums
-from qdbg.fleet.bounds import EXACT, POSSIBLE, PROVED, REACHED, UNKNOWN, bounds
+from qdbg.engine.simulate import simulate
+from qdbg.fleet.bounds import EXACT, FINITE, POSSIBLE, PROVED, REACHED, UNKNOWN, bounds
 from qdbg.fleet.feed import Machine
 from qdbg.fleet.ranges import ranges
 from qdbg.fleet.stack import Job, Stacked
@@ -205,3 +206,50 @@ def test_a_layer_that_cannot_be_simulated_is_said_to_be_unknown():
     assert "ran this call again" in first.reason
     assert second.status in {PROVED, POSSIBLE}
     assert np.all(ranges(changed, machine)[1].high == 255)
+
+
+def dynamic(largest, source=INPUT, **settings):
+    """One layer that quantizes its operand itself: the model's own input, or what operations made
+    of it that are not recorded."""
+    q = np.full((2, 4), largest, np.int8)
+    weight = QTensor(q, QParams(np.array(0.01), np.array(0), "qint8", None))
+    layer = Layer("fc", "nn.Linear", weight, None, None)
+    node = Node(
+        "fc:linear_dynamic", "linear_dynamic", "fc", None, (source,), (1, 2), "float32", None,
+        ("X",), settings,
+    )  # fmt: skip
+    fed = np.ones((1, 4), np.float32)
+    made = recording([node], [layer], fed)
+    return replace(made, constants=(fed,), values=(np.zeros((1, 2), np.float32),))
+
+
+@pytest.mark.parametrize("source", [INPUT, FIRST_CONSTANT])
+@pytest.mark.parametrize(
+    ("largest", "reduced", "status", "high"),
+    [
+        (127, True, FINITE, 128),  # 2·127·128 = 32512
+        (65, True, FINITE, 128),
+        (64, True, PROVED, 255),  # 2·64·255 = 32640: also with the bytes that NaN becomes
+        (64, False, PROVED, 255),
+        (65, False, POSSIBLE, 255),
+    ],
+)
+def test_of_a_float_operand_only_finite_numbers_have_bytes_of_a_reduced_range(
+    source, largest, reduced, status, high
+):
+    machine = Machine("fbgemm-avx2", ARITHMETICS["fbgemm-avx2"])
+    made = dynamic(largest, source, reduce_range=reduced)
+    (bound,) = bounds(made, machine, ranges(made, machine))
+    assert (bound.status, bound.low, bound.high) == (status, 0, high)
+
+
+@pytest.mark.parametrize("name", ["fbgemm-avx2", "onednn-avx512"])
+def test_no_finite_operand_gives_a_byte_beyond_the_reduced_range_and_a_tie(name):
+    random, machine = np.random.default_rng(3), Machine(name, ARITHMETICS[name])
+    made = dynamic(127, reduce_range=True)
+    (node,), tops = made.program.nodes, set()
+    for _ in range(2000):
+        x = (random.normal(size=(1, 4)) * 10.0 ** random.integers(-44, 38)).astype(np.float32)
+        made_of = simulate(Call(node, made.program.layers["fc"], (x,)), machine.arithmetic)
+        tops.add(int(np.max(made_of.values["x_q"])))
+    assert max(tops) in {127, 128}

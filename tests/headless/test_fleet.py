@@ -6,11 +6,13 @@ import os
 import pty
 import subprocess
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from qdbg.headless.forecast_text import leaving
+from qdbg.fleet.bounds import FINITE, PROVED, Bound
+from qdbg.headless.forecast_text import leaving, unable
 from qdbg.sets import sample_set
 from tests.headless.conftest import MODEL, ROOT, python
 
@@ -137,6 +139,15 @@ def test_a_prediction_says_which_machines_change_what(rows, qdbg):
 def test_one_pair_leaves_int16_and_several_leave_it():
     assert leaving(1, 1) == "1 pair of 1 channel leaves int16 with these samples"
     assert leaving(3, 2) == "3 pairs of 2 channels leave int16 with these samples"
+
+
+def test_what_is_proved_for_finite_operands_is_not_said_of_any_input():
+    proof = Bound("fc:linear_dynamic", FINITE, "", 0, 128, 4, (), 32512, None)
+    assert unable(proof) == (
+        "cannot saturate on any finite operand: with bytes from 0 to 128 no pair of the 4 channels"
+        " exceeds 32512; NaN or an infinity may become any byte"
+    )
+    assert "on any input" in unable(replace(proof, status=PROVED))
 
 
 def test_the_command_of_a_sample_that_changes_class_shows_it(qdbg):
