@@ -8,21 +8,23 @@ As the formulas spell them: `input[0,2]`; `fc1.w_q[8,3]`, `fc1.b[8]`, `fc1.w_sca
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from qdbg import held
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import INPUT, Node, Recording
 from qdbg.core.quantity import Array
 from qdbg.engine.browse import place_of
+from qdbg.engine.rows import is_table, row_of
 from qdbg.engine.step import Step
 from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
+from qdbg.held import OF_WEIGHTS
 from qdbg.places import find_call, find_place, own_names
 
-OF_LAYERS = ("w_q", "b", "w_scale", "w_zp")
 OF_RESULTS = ("y_scale", "y_zp")
 SHORT = {"w": "w_q", "bias": "b", "scale": "y_scale", "zero_point": "y_zp"}
 """What is understood besides."""
@@ -38,7 +40,7 @@ class Spot:
     """A number of the run."""
 
     symbol: str
-    """`input`, one of OF_LAYERS or OF_RESULTS, `result` or `arithmetic`."""
+    """`input`, one of OF_WEIGHTS or OF_RESULTS, `result` or `arithmetic`."""
     call: int
     index: tuple[int, ...]
     """In the shape of PyTorch's tensor; empty for a number that stands alone."""
@@ -59,13 +61,13 @@ def find_spot(trace: Trace, text: str) -> Spot:
         return _spot(trace, "input", -1, index, "input")
     owner, _, symbol = head.rpartition(".")
     symbol = SHORT.get(symbol, symbol)
-    if symbol in {"x_scale", "x_zp", *OF_LAYERS, *OF_RESULTS} and owner:
+    if symbol in {"x_scale", "x_zp", *OF_WEIGHTS, *OF_RESULTS} and owner:
         call = find_call(trace, owner)
         if call is None:
             raise _no_spot(trace, text)
         maker, symbol = _maker(trace, call, symbol)
-        layer = trace.nodes[maker].layer if symbol in OF_LAYERS else ""
-        owner = layer or own_names(trace.nodes)[maker]
+        whole = symbol in OF_WEIGHTS and held.in_layer(trace.recording, maker)
+        owner = trace.nodes[maker].layer if whole else own_names(trace.nodes)[maker]
         return _spot(trace, symbol, maker, index, f"{owner}.{symbol}")
     return _result_spot(trace, text)
 
@@ -172,18 +174,11 @@ def numbers_of(recording: Recording, symbol: str, call: int, name: str) -> Array
     if symbol == "input":
         return recording.input
     node = recording.program.nodes[call]
-    layer = recording.program.layers.get(node.layer)
     found: Array | None = None
     if symbol in OF_RESULTS and node.output is not None:
         found = node.output.scale if symbol == "y_scale" else node.output.zero_point
-    elif symbol in OF_LAYERS and layer is not None and layer.weight is not None:
-        weight = layer.weight
-        found = {
-            "w_q": weight.q,
-            "b": layer.bias,
-            "w_scale": weight.qparams.scale,
-            "w_zp": weight.qparams.zero_point,
-        }[symbol]
+    elif symbol in OF_WEIGHTS:
+        found = held.numbers(recording, call, symbol)
     if found is None:
         raise CommandError(
             f"{node.name} has no {symbol} that can be changed", expected=forms(recording)
@@ -193,22 +188,31 @@ def numbers_of(recording: Recording, symbol: str, call: int, name: str) -> Array
 
 def spots_here(trace: Trace, element: int, step: Step) -> tuple[Spot, ...]:
     """The numbers that make the element what it is: its own, its operands', the call's."""
-    call, owner = step.call, own_names(trace.nodes)[step.call]
+    owner = own_names(trace.nodes)[step.call]
     names = [] if step.of_inputs else [f"{owner}[{element}]"]
-    layer = trace.layer(call)
-    index = step.index_of(element)
-    if layer is not None and layer.weight is not None and index and not step.of_inputs:
-        channel = index[-1]
-        names += [
-            f"{owner}.w_q[{channel},{','.join(map(str, place))}]"
-            for place in np.ndindex(layer.weight.q.shape[1:])
-        ]
-        names += [f"{owner}.{symbol}[{channel}]" for symbol in ("b", "w_scale", "w_zp")]
-        names += [f"{owner}.{symbol}" for symbol in ("w_scale", "w_zp")]
+    if not step.of_inputs:
+        names += [f"{owner}.{name}" for name in _weights(trace, step, element)]
     names += _operands(trace, step, element)
     names += [f"{owner}.{symbol}" for symbol in ("x_scale", "x_zp", *OF_RESULTS)]
     found = [_found(trace, name) for name in (*names, "arithmetic")]
     return tuple({spot.name: spot for spot in found if spot is not None}.values())
+
+
+def _weights(trace: Trace, step: Step, element: int) -> Iterator[str]:
+    """The weights that the element is made of: of its channel, or of its row of a table."""
+    shape, index = held.weight_shape(trace.recording, step.call), step.index_of(element)
+    if not shape or not index:
+        return
+    values = step.simulation.values if step.simulation is not None else {}
+    if is_table(values):
+        row = row_of(values, index)
+        if row is not None:
+            yield from (f"w_q[{row},{index[-1]}]", f"w_scale[{row}]", f"w_zp[{row}]")
+        return
+    for place in np.ndindex(shape[1:]):
+        yield f"w_q[{index[-1]},{','.join(map(str, place))}]"
+    yield from (f"{symbol}[{index[-1]}]" for symbol in ("b", "w_scale", "w_zp"))
+    yield from ("w_scale", "w_zp")
 
 
 def _operands(trace: Trace, step: Step, element: int) -> list[str]:

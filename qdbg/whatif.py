@@ -9,7 +9,7 @@ from math import isfinite
 import numpy as np
 
 from qdbg.core.op import NotSimulated
-from qdbg.core.program import INPUT, Layer, Node, Program, Recording
+from qdbg.core.program import INPUT, Node, Program, Recording
 from qdbg.core.quantity import RANGES, Array, QParams, readonly
 from qdbg.core.words import counted
 from qdbg.engine.arithmetics import arithmetic_for
@@ -17,7 +17,8 @@ from qdbg.engine.changed import ChangedTrace, Replaced
 from qdbg.engine.explain import number
 from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
-from qdbg.spots import OF_LAYERS, Spot, numbers_of, passed_on
+from qdbg.held import OF_WEIGHTS, limits, put, shared_by, with_params
+from qdbg.spots import Spot, numbers_of, passed_on
 
 SMALLEST, LARGEST = float(np.finfo(np.float32).tiny), float(np.finfo(np.float32).max)
 
@@ -77,20 +78,20 @@ def accepted(original: Trace, spot: Spot, text: str) -> float | str:
     bounds = bounds_of(original.recording, spot)
     if bounds is not None:
         return _whole(spot, text, *bounds)
-    return _real(spot, text)
+    value = _real(spot, text)
+    there = numbers_of(original.recording, spot.symbol, spot.call, spot.name)
+    return float(np.float32(value)) if there.dtype == np.float32 else value
 
 
 def bounds_of(recording: Recording, spot: Spot) -> tuple[int, int] | None:
     """The smallest and the largest integer that may stand there; None for real numbers."""
     if spot.symbol == "input" and recording.input.dtype == np.int64:
         return 0, _rows(recording) - 1
-    if spot.symbol in {"input", "b", "w_scale", "y_scale", "arithmetic"}:
+    if spot.symbol in {"input", "y_scale", "arithmetic"}:
         return None
-    node = recording.program.nodes[spot.call]
-    params = node.output
-    if spot.symbol in {"w_q", "w_zp"}:
-        weight = recording.program.layers[node.layer].weight
-        params = weight.qparams if weight is not None else None
+    if spot.symbol in OF_WEIGHTS:
+        return limits(recording, spot.call, spot.symbol)
+    params = recording.program.nodes[spot.call].output
     return None if params is None else RANGES[params.dtype]
 
 
@@ -180,9 +181,8 @@ def _begins(recording: Recording, spot: Spot) -> set[int]:
         return set(range(len(nodes)))
     if spot.symbol == "input":
         return {INPUT}
-    if spot.symbol in OF_LAYERS:
-        layer = nodes[spot.call].layer
-        return {call for call, node in enumerate(nodes) if node.layer == layer}
+    if spot.symbol in OF_WEIGHTS:
+        return shared_by(recording, spot.call, spot.symbol)
     return {spot.call}
 
 
@@ -190,28 +190,14 @@ def _put(recording: Recording, spot: Spot, value: float) -> Recording:
     numbers = _with(numbers_of(recording, spot.symbol, spot.call, spot.name), spot.index, value)
     if spot.symbol == "input":
         return replace(recording, input=numbers)
-    nodes, layers = recording.program.nodes, dict(recording.program.layers)
+    if spot.symbol in OF_WEIGHTS:
+        return put(recording, spot.call, spot.symbol, numbers)
+    nodes = recording.program.nodes
     node = nodes[spot.call]
-    if spot.symbol in OF_LAYERS:
-        layers[node.layer] = _layer(layers[node.layer], spot.symbol, numbers)
-    elif node.output is not None:
-        output = _params(node.output, spot.symbol, numbers)
+    if node.output is not None:
+        output = with_params(node.output, spot.symbol, numbers)
         nodes = _swapped(nodes, spot.call, replace(node, output=output))
-    return replace(recording, program=Program(nodes, layers))
-
-
-def _layer(layer: Layer, symbol: str, numbers: Array) -> Layer:
-    weight = layer.weight
-    if symbol == "b" or weight is None:
-        return replace(layer, bias=numbers)
-    if symbol == "w_q":
-        return replace(layer, weight=replace(weight, q=numbers))
-    return replace(layer, weight=replace(weight, qparams=_params(weight.qparams, symbol, numbers)))
-
-
-def _params(own: QParams, symbol: str, numbers: Array) -> QParams:
-    scale = symbol.endswith("scale")
-    return replace(own, scale=numbers) if scale else replace(own, zero_point=numbers)
+    return replace(recording, program=Program(nodes, recording.program.layers))
 
 
 def _with(numbers: Array, index: tuple[int, ...], value: float) -> Array:
