@@ -79,6 +79,8 @@ def accepted(original: Trace, spot: Spot, text: str) -> float | str:
     if bounds is not None:
         return _whole(spot, text, *bounds)
     value = _real(spot, text)
+    if spot.symbol not in OF_WEIGHTS:
+        return value
     there = numbers_of(original.recording, spot.symbol, spot.call, spot.name)
     return float(np.float32(value)) if there.dtype == np.float32 else value
 

@@ -103,6 +103,11 @@ def test_a_table_of_half_bytes_takes_numbers_up_to_15():
         changed(replace(made, constants=constants), "layer.w_q[0,1] = 16")
 
 
+def test_a_float_result_of_such_a_call_can_be_another_number():
+    trace = changed(table(), "layer[1] = 7.5").trace
+    assert trace.simulation(0).result[0, 1] == np.float32(7.5)
+
+
 def test_the_numbers_behind_an_element_are_those_of_its_row():
     trace = Debugger(table()).trace
     names = [spot.name for spot in spots_here(trace, 4, trace.step(0))]
