@@ -38,6 +38,17 @@ class Silent:
             queue.SimpleQueue().get(timeout=seconds)
 
 
+@pytest.fixture
+def interruptible():
+    """As where a terminal started the process, whatever tests before this one have left."""
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    mask = signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+    yield
+    signal.pthread_sigmask(signal.SIG_SETMASK, mask)
+    signal.signal(signal.SIGINT, handler)
+
+
+@pytest.mark.usefixtures("interruptible")
 def test_ctrl_c_stops_the_cells_that_run_and_begins_no_other(monkeypatch):
     children = []
 
