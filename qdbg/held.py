@@ -48,8 +48,8 @@ def shared_by(recording: Recording, call: int, symbol: str) -> set[int]:
     nodes = recording.program.nodes
     if _layer(recording, nodes[call]) is not None:
         return {other for other, node in enumerate(nodes) if node.layer == nodes[call].layer}
-    source = _source(recording, nodes[call], symbol)
-    return {other for other, node in enumerate(nodes) if source in node.inputs}
+    sources = _sources(recording, call, symbol)
+    return {other for other, node in enumerate(nodes) if sources.intersection(node.inputs)}
 
 
 def limits(recording: Recording, call: int, symbol: str) -> tuple[int, int] | None:
@@ -77,12 +77,12 @@ def put(recording: Recording, call: int, symbol: str, made: Array) -> Recording:
         return replace(
             recording, program=Program(program.nodes, {**program.layers, node.layer: own})
         )
-    source = _source(recording, node, symbol)
-    held = recording.operand(source)
     constants = list(recording.constants)
-    constants[FIRST_CONSTANT - source] = (
-        _with_part(held, symbol, made) if isinstance(held, QTensor) else made
-    )
+    for source in _sources(recording, call, symbol):
+        held = recording.operand(source)
+        constants[FIRST_CONSTANT - source] = (
+            _with_part(held, symbol, made) if isinstance(held, QTensor) else made
+        )
     return replace(recording, constants=tuple(constants))
 
 
@@ -115,11 +115,35 @@ def _with_part(weight: QTensor, symbol: str, made: Array) -> QTensor:
     return replace(weight, qparams=with_params(weight.qparams, symbol, made))
 
 
-def _source(recording: Recording, node: Node, symbol: str) -> int:
-    """The number of the operand that holds it. Raises KeyError."""
-    sources = _constants(node)
+def _sources(recording: Recording, call: int, symbol: str) -> set[int]:
+    """The numbers of the operands that hold it: PyTorch unpacks the weights of a layer anew for
+    each of its calls, and each time they are another tensor with the same numbers."""
+    node = recording.program.nodes[call]
     whole = isinstance(_operand(recording, node, "weight"), QTensor) and symbol != "b"
-    return sources["weight" if whole else OPERANDS[symbol]]
+    name = "weight" if whole else OPERANDS[symbol]
+    own = _constants(node)[name]
+    alike = (
+        _constants(other).get(name, own)
+        for other in recording.program.nodes
+        if node.layer and (other.layer, _part_of(other)) == (node.layer, _part_of(node))
+    )
+    held = recording.operand(own)
+    return {own, *(source for source in alike if _equal(recording.operand(source), held))}
+
+
+def _part_of(node: Node) -> str:
+    """Which of its layer's calls it is, whichever time: `ih_l0` of `lstm#2:ih_l0#3`."""
+    return node.name.rpartition(":")[2].partition("#")[0]
+
+
+def _equal(one: QTensor | Array | None, other: QTensor | Array | None) -> bool:
+    if isinstance(one, QTensor) and isinstance(other, QTensor):
+        params = (one.qparams, other.qparams)
+        scales, zeros = ([getattr(p, n) for p in params] for n in ("scale", "zero_point"))
+        return all(np.array_equal(*both) for both in ((one.q, other.q), scales, zeros))
+    if isinstance(one, np.ndarray) and isinstance(other, np.ndarray):
+        return np.array_equal(one, other)
+    return False
 
 
 def _operand(recording: Recording, node: Node, name: str) -> QTensor | Array | None:

@@ -46,6 +46,8 @@ class Spot:
     """In the shape of PyTorch's tensor; empty for a number that stands alone."""
     name: str
     """As people write it, `fc1.w_q[8,3]`."""
+    single: bool = False
+    """Whether the number is held as float32."""
 
 
 def find_spot(trace: Trace, text: str) -> Spot:
@@ -89,11 +91,23 @@ def forms(recording: Recording) -> str:
             found += [f"{layer.path}.{name}" for name in (f"w_q[{axes}]", "b[c]", scale)]
             made = node if node.output is not None else None
             break
+    if len(found) == 1:
+        found += _operands_held(recording)
     made = made or next((node for node in nodes if node.output is not None), None)
     if made is not None:
         name = own_names(nodes)[nodes.index(made)]
         found += [f"{name}.y_scale", f"{name}.y_zp", f"{name}[c]"]
     return ", ".join((*found, "arithmetic"))
+
+
+def _operands_held(recording: Recording) -> list[str]:
+    """Those of the first call whose weights are operands of its own."""
+    for call, name in enumerate(own_names(recording.program.nodes)):
+        if held.weight_shape(recording, call):
+            table = held.numbers(recording, call, "b") is None
+            scale = "w_scale[r]" if table else "w_scale"
+            return [f"{name}.w_q[{'r,e' if table else 'c,k'}]", f"{name}.{scale}"]
+    return []
 
 
 def _maker(trace: Trace, call: int, symbol: str) -> tuple[int, str]:
@@ -135,7 +149,8 @@ def passed_on(nodes: Sequence[Node], call: int) -> int | None:
 
 def _spot(trace: Trace, symbol: str, call: int, index: tuple[int, ...] | None, name: str) -> Spot:
     """With an index that fits the numbers there. Raises CommandError."""
-    shape = numbers_of(trace.recording, symbol, call, name).shape
+    numbers = numbers_of(trace.recording, symbol, call, name)
+    shape = numbers.shape
     given = index if index is not None else ()
     size = int(np.prod(shape, dtype=np.int64))
     if len(given) == 1 and len(shape) != 1 and given[0] < size and size == max(shape, default=0):
@@ -148,7 +163,8 @@ def _spot(trace: Trace, symbol: str, call: int, index: tuple[int, ...] | None, n
             f"{name} has no place [{','.join(map(str, given))}]",
             expected=f"{name}[…] up to [{last}] ({form})" if shape else f"{name} alone",
         )
-    return Spot(symbol, call, given, name + (f"[{','.join(map(str, given))}]" if shape else ""))
+    place = f"[{','.join(map(str, given))}]" if shape else ""
+    return Spot(symbol, call, given, name + place, numbers.dtype == np.float32)
 
 
 def _result_spot(trace: Trace, text: str) -> Spot:

@@ -46,7 +46,7 @@ def shown(spot: Spot, value: float | str) -> str:
     """The number with all its digits."""
     if isinstance(value, str | int):
         return str(value)
-    single = spot.symbol in {"input", "b", "result"}
+    single = spot.single or spot.symbol == "result"
     return number(np.float32(value)) if single else repr(float(value))
 
 
@@ -79,10 +79,7 @@ def accepted(original: Trace, spot: Spot, text: str) -> float | str:
     if bounds is not None:
         return _whole(spot, text, *bounds)
     value = _real(spot, text)
-    if spot.symbol not in OF_WEIGHTS:
-        return value
-    there = numbers_of(original.recording, spot.symbol, spot.call, spot.name)
-    return float(np.float32(value)) if there.dtype == np.float32 else value
+    return float(np.float32(value)) if spot.single else value
 
 
 def bounds_of(recording: Recording, spot: Spot) -> tuple[int, int] | None:

@@ -156,8 +156,10 @@ class Windows(Touring):
             )
         asked = question(trace, self.debugger.step.call)
         if asked is None:
+            compared = any(c.status != "not simulated" for c in trace.comparisons)
             raise CommandError(
-                f"nothing differs under {trace.arithmetic.name}",
+                f"nothing {'differs' if compared else 'can be compared'} under"
+                f" {trace.arithmetic.name}",
                 remedy="a chooses another arithmetic, the textbook's for example.",
             )
         self.push_screen(DiagnosisScreen(asked), self._then("arithmetic"))

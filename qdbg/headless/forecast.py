@@ -121,6 +121,7 @@ def tally_data(tally: Tally) -> dict[str, object]:
         "samples": tally.samples,
         "max_delta": tally.max_delta,
         "first_sample": tally.first,
+        "by_run": tally.by_run,
         "histogram": {str(n): tally.histogram[n] for n in sorted(tally.histogram)},
         "not_simulated": tally.unknown,
         "not_simulated_first": tally.unknown_first,

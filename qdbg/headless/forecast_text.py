@@ -146,10 +146,17 @@ def alone(batch: int) -> str:
 
 def tally_words(tally: Tally, samples: str) -> str:
     """`829 of 2400 differ in 150 samples, max |Δ| 83, first iris:0`."""
+    most = "up to " if tally.by_run else ""
     return (
-        f"{tally.differences} of {tally.elements} differ in {counted(tally.samples, 'sample')}, "
-        f"max |Δ| {tally.max_delta:.6g}, first {samples}:{tally.first}"
+        f"{tally.differences} of {tally.elements} differ in {most}"
+        f"{counted(tally.samples, 'sample')}, max |Δ| {tally.max_delta:.6g},"
+        f" first {first_words(tally, samples)}"
     )
+
+
+def first_words(tally: Tally, samples: str) -> str:
+    """The first sample that differs, or the first one of its run where it is not known which."""
+    return f"{samples}:{tally.first}{' or after' if tally.by_run else ''}"
 
 
 def reasons(tallies: Mapping[str, Tally]) -> list[str]:

@@ -14,7 +14,7 @@ from qdbg.fleet import sweep as fleet
 from qdbg.fleet.tally import Tally
 from qdbg.headless.fleet import command_for, open_samples, workers_for
 from qdbg.headless.forecast import tally_data
-from qdbg.headless.forecast_text import alone, reasons
+from qdbg.headless.forecast_text import alone, first_words, reasons
 from qdbg.headless.output import json_text, write
 from qdbg.headless.recording import recorded
 from qdbg.headless.show import MARKS, aligned
@@ -139,13 +139,13 @@ def _table(swept: Swept, name: str, counts: dict[str, Tally]) -> list[str]:
     titles = ("", "call", "differ", "samples", "max |Δ|", "first", *near, "more")
     rows = [titles]
     for call, tally in counts.items():
-        first = "" if tally.first is None else f"{swept.samples.name}:{tally.first}"
+        first = "" if tally.first is None else first_words(tally, swept.samples.name)
         rows.append(
             (
                 MARKS[tally.status],
                 call,
                 f"{tally.differences} of {tally.elements}" if tally.elements else "not simulated",
-                str(tally.samples) if tally.differences else "",
+                f"{'≤ ' if tally.by_run else ''}{tally.samples}" if tally.differences else "",
                 f"{tally.max_delta:.6g}" if tally.differences else "",
                 first,
                 *_histogram(tally),

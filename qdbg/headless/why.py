@@ -46,7 +46,7 @@ def _head(found: Why) -> list[str]:
     sides = (
         f"simulated  {name}, each call fed PyTorch's integers"
         if found.side == SIMULATED
-        else f"golden     your {_kind(found)}, against {name}, which gives PyTorch's"
+        else f"golden     your {_kind(found)}, against PyTorch's; assumptions of {name}"
     )
     return [
         f"model      {recording.model}",
@@ -202,7 +202,9 @@ def _verdict(found: Why) -> Iterator[str]:
         if not found.not_simulated:
             yield f"Nothing differs: {name} gives all of {whose}."
         elif found.side == SIMULATED:
-            yield f"Nothing differs of what {name} simulates."
+            none = found.not_simulated == len(found.trace.nodes)
+            what = "Nothing can be compared: of the calls" if none else "Nothing differs of what"
+            yield f"{what} {name} simulates{' none' if none else ''}."
         else:
             yield f"Nothing differs: PyTorch gives all of {whose}."
     for each, *variants in _by_ids(found.together)[:SHOWN_TRIES]:

@@ -24,23 +24,25 @@ def table():
 
 
 def parts():
-    """Two calls with the same weights, and one with others, as an LSTM makes them."""
+    """Two calls with the same weights, unpacked anew for each, and one with others and with the
+    same bias: an LSTM's that is called twice."""
     random = np.random.default_rng(4)
     params = QParams.per_tensor(0.02, 0, "qint8")
     weights = [QTensor(random.integers(-128, 128, (5, 3)).astype(np.int8), params) for _ in "ab"]
-    biases = [random.normal(size=5).astype(np.float32) for _ in "ab"]
+    bias = random.normal(size=5).astype(np.float32)
+    again = replace(weights[0], q=weights[0].q.copy())
     fed = random.normal(size=(1, 3)).astype(np.float32)
     form = ((1, 5), "float32", None, ("X", "weight", "bias"), {"reduce_range": True})
-    own, other = (INPUT, -3, -5), (INPUT, -4, -6)
+    own, other, later = (INPUT, -3, -5), (INPUT, -4, -6), (INPUT, -7, -8)
     nodes = tuple(
-        Node(f"lstm:{name}", "linear_dynamic", "lstm", None, inputs, *form)
-        for name, inputs in (("ih", own), ("hh", other), ("ih#2", own))
+        Node(name, "linear_dynamic", "lstm", None, inputs, *form)
+        for name, inputs in (("lstm:ih", own), ("lstm:hh", other), ("lstm#2:ih", later))
     )
     made = Recording(
         "lstm.pth", "0" * 64, "one", fed,
         Environment("fbgemm", "vnni", "2.13.0", "a CPU", "exact sums", True),
         Program(nodes, {}), tuple(np.zeros((1, 5), np.float32) for _ in nodes),
-        (*weights, *biases), Unseen(),
+        (*weights, bias, bias.copy(), again, bias.copy()), Unseen(),
     )  # fmt: skip
     trace = Trace(made, ARITHMETICS["fbgemm-vnni"])
     return replace(made, values=tuple(trace.simulation(call).result for call in range(3)))
@@ -77,7 +79,8 @@ def test_weights_of_a_part_change_every_call_that_takes_them_and_no_other():
         assert found.tolist() == ([2] if changes else [])
     trace = changed(made, "lstm:hh.b[4] = 3").trace
     assert np.flatnonzero(trace.simulation(1).result != made.values[1]).tolist() == [4]
-    assert trace.simulation(0).result.tobytes() == made.values[0].tobytes()
+    for call in (0, 2):
+        assert trace.simulation(call).result.tobytes() == made.values[call].tobytes()
     trace = changed(made, "lstm:ih.w_scale = 0.04").trace
     assert np.all(trace.simulation(2).values["w_scale"] == 0.04)
 

@@ -13,9 +13,10 @@ from qdbg.engine.trace import Trace
 from qdbg.fleet.feed import COMPUTED, DECIDED, DERIVED, UNSEEN, Fleet, Machine, Result
 from qdbg.fleet.predict import Predictor
 from qdbg.fleet.sweep import sweep, sweep_part
-from qdbg.fleet.tally import tally
+from qdbg.fleet.tally import by_sample, tally
 from qdbg.fleet.verify import Predicted, Verdict
 from qdbg.fleet.workers import PART, Workers, parts_of
+from qdbg.headless.forecast_text import tally_words
 from qdbg.names import ARITHMETIC_NAMES
 from tests.fleet.synthetic import LINKS, alone, runs_of, with_input
 from tests.synthetic import recording
@@ -232,10 +233,29 @@ def test_runs_of_several_samples_count_the_samples_that_differ_and_name_the_firs
         assert (found[name].samples, found[name].first) == (own.samples, own.first)
 
 
-def test_where_a_result_has_no_row_for_each_sample_all_of_the_run_count():
+@pytest.mark.parametrize("turned", [1, 2])
+def test_behind_a_call_that_turns_the_axes_all_samples_of_a_run_count(turned):
+    """Also where the first axis is as long as the batch by chance."""
     runs = stacked([recording(3, "fbgemm-vnni", rows=4)], [8], LINKS)
-    value = runs.values[1].reshape(1, 2, 32)
-    result = Result(value ^ (np.arange(64) == 40).reshape(value.shape), {}, ())
-    runs = replace(runs, values=(runs.values[0], value, *runs.values[2:]))
-    found = tally(runs, 1, result)
-    assert (found.differences, found.samples, found.first) == (1, 4, 8)
+    nodes = tuple(
+        replace(node, op="permute") if call == turned else node
+        for call, node in enumerate(runs.nodes)
+    )
+    program = Program(nodes, runs.first.program.layers)
+    runs = replace(runs, first=replace(runs.first, program=program))
+    value = runs.values[2]
+    other = value ^ (np.arange(value.size).reshape(value.shape) == 40)
+    found = tally(runs, 2, Result(other, {}, ()))
+    assert (found.differences, found.samples, found.first, found.by_run) == (1, 4, 8, True)
+    assert tally_words(found, "iris").endswith(
+        "in up to 4 samples, max |Δ| 1, first iris:8 or after"
+    )
+
+
+@pytest.mark.parametrize(("axis", "by_run"), [(0, True), (1, False)])
+def test_samples_that_are_joined_along_the_batch_are_told_apart_no_more(axis, by_run):
+    made = recording(3, "fbgemm-vnni", rows=4)
+    nodes = made.program.nodes
+    cat = replace(nodes[2], op="cat", inputs=(1, 1), settings={"dim": axis})
+    program = Program((*nodes[:2], cat, *nodes[3:]), made.program.layers)
+    assert by_sample(program, 4) == (True, True, not by_run, not by_run, not by_run)
