@@ -61,7 +61,8 @@ class FeatureMap(Framed, can_focus=True):
 
     @dataclass
     class Fitted(Message):
-        """Another part of the picture is seen, since there is another room for it."""
+        """Another part of the picture is seen: there is another room for it, or the mouse wheel was
+        turned."""
 
     @dataclass
     class Picked(Message):
@@ -261,6 +262,7 @@ class FeatureMap(Framed, can_focus=True):
             furthest += furthest % self.scale.high
             self.top = min(max(0, top), furthest)
             self.refresh()
+            self.post_message(self.Fitted())
 
 
 def _runs(drawn: list[Drawn]) -> Iterator[Drawn]:

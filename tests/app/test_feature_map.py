@@ -4,6 +4,7 @@ import re
 
 import numpy as np
 import pytest
+from textual.events import MouseScrollDown
 
 from qdbg.app.picture import FeatureMap
 from qdbg.app.pictured import Pictured
@@ -110,6 +111,17 @@ async def test_a_click_and_the_wheel_in_the_picture(stage):
         assert debugger.step.index_of(debugger.element) == (1, 3, 5, 2)
         await pilot.click("#pixels", offset=(1, 0))
         assert debugger.step.index_of(debugger.element) == (1, 3, 5, 2)
+
+
+async def test_the_facts_say_what_the_wheel_has_brought_into_view(stage):
+    async with stage(recording(conv=LARGE), "textbook") as pilot:
+        await opened(pilot, views=3)
+        drawn = pilot.app.screen.query_one(FeatureMap)
+        before = drawn.top
+        await pilot._post_mouse_events([MouseScrollDown], "#pixels", button=0)
+        await pilot.pause()
+        assert drawn.top > before
+        assert f"seen {drawn.seen}" in " ".join(screen_text(pilot.app).split())
 
 
 async def test_without_colour_the_shades_are_characters(monkeypatch):
