@@ -228,8 +228,11 @@ def main():
     parser = argparse.ArgumentParser(
         prog="python -m tests.benchmark", description=__doc__.partition("\n")[0]
     )
-    parser.add_argument("part", nargs="*", choices=PARTS, help="what to measure; else all of it")
-    parts = parser.parse_args().part or PARTS
+    parts_help = f"what to measure, of {', '.join(PARTS)}; else all of it"
+    parser.add_argument("part", nargs="*", help=parts_help)  # `choices` would refuse none at all
+    parts = parser.parse_args().part or list(PARTS)
+    if unknown := set(parts).difference(PARTS):
+        parser.error(f"there is no part {', '.join(sorted(unknown))}: {parts_help}")
     base = process([sys.executable, "-c", "pass"])
     rows = [("python -c pass", base), *(row for part in parts for row in PARTS[part]())]
     for name, took in rows:
