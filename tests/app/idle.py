@@ -90,9 +90,9 @@ async def at_once(*_):
     """Instead of Textual's `wait_for_idle`."""
 
 
-async def until(pilot, seen):
+async def until(pilot, seen, limit=LIMIT):
     """Wait until a function gives something true; give that."""
-    end = time.monotonic() + LIMIT
+    end = time.monotonic() + limit
     while True:
         await pilot.pause()
         found = seen()
