@@ -3,7 +3,9 @@
 import re
 import subprocess
 import sys
+from pathlib import Path
 
+import qdbg
 from tests.readme import README, with_table
 
 HEADLESS = [
@@ -49,3 +51,11 @@ def test_every_row_of_a_table_in_the_readme_has_the_cells_of_its_heading():
 
 def test_the_readme_stays_short():
     assert len(README.read_text(encoding="utf-8").splitlines()) < 150
+
+
+def test_no_module_takes_the_property_whose_lock_can_stop_the_app():
+    """qdbg.core.once has the one that holds no lock: see there."""
+    package = Path(qdbg.__file__).parent
+    taking = re.compile(r"from functools import .*cached_property|functools\.cached_property")
+    found = [p.name for p in package.rglob("*.py") if taking.search(p.read_text("utf-8"))]
+    assert found == ["once.py"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from functools import cached_property, partial
+from functools import partial
 
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic
+from qdbg.core.once import cached_property
 from qdbg.core.op import Call, NotSimulated, Operand
 from qdbg.core.program import INPUT, Layer, Node, Recording
 from qdbg.core.quantity import Array, QParams

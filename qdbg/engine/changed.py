@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
 
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic
+from qdbg.core.once import cached_property
 from qdbg.core.op import Call, NotSimulated
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array, readonly

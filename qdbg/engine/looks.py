@@ -6,12 +6,12 @@ Most sets fail at once, and a few thousand products show it.
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from functools import cached_property
 
 import numpy as np
 
 from qdbg.assumptions import Hypothesis, Plan
 from qdbg.assumptions.known import Known
+from qdbg.core.once import cached_property
 from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array
 from qdbg.engine.verdict import Change

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
 from qdbg.core.arithmetic import f64, i64
+from qdbg.core.once import cached_property
 from qdbg.core.quantity import Array
 from qdbg.engine.browse import Axes, axes_of
 from qdbg.engine.step import Step

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from functools import cached_property
 from math import prod
 from typing import Any
 
 import numpy as np
 
 from qdbg.core.arithmetic import i64
+from qdbg.core.once import cached_property
 from qdbg.core.program import Layer, Node
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage

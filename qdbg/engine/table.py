@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 
+from qdbg.core.once import cached_property
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage
 from qdbg.engine.belonging import of_each

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Mapping
-from functools import cached_property
 from itertools import accumulate
 from types import MappingProxyType
 
 import numpy as np
 
 from qdbg.core.arithmetic import Arithmetic
+from qdbg.core.once import cached_property
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
