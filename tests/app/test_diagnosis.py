@@ -87,6 +87,19 @@ async def test_opening_what_another_release_ran_says_so_also_under_the_textbook(
         assert "PyTorch 2.9.1 ran it" in screen_text(app)
 
 
+async def test_where_nothing_could_be_compared_nothing_is_said_to_be_equal():
+    made = recording()
+    made = replace(made, environment=replace(made.environment, torch="2.9.1"))
+    app = app_on(made)
+    async with app.run_test(size=(120, 40), notifications=True) as pilot:
+        await ready(pilot)
+        await pilot.press("d")
+        await pilot.pause()
+        text = screen_text(app)
+        assert "nothing can be compared under fbgemm-avx2" in text
+        assert "nothing differs" not in text
+
+
 async def test_the_question_mark_explains_the_panel_and_a_list_where_they_are(stage):
     async with stage(arithmetic="textbook") as pilot:
         app = pilot.app

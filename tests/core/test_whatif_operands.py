@@ -99,6 +99,22 @@ def test_what_a_number_may_be_follows_from_where_it_is_held(made, command, words
         changed(made(), command)
 
 
+@pytest.mark.parametrize(
+    ("made", "named"),
+    [
+        (table, r"layer\.w_q\[r,e\], layer\.w_scale\[r\]"),
+        (parts, r"lstm:ih\.w_q\[c,k\], lstm:ih\.w_scale"),
+    ],
+)
+def test_what_can_be_changed_is_named_also_where_no_layer_holds_it(made, named):
+    with pytest.raises(CommandError, match=named):
+        changed(made(), "nobody.w_q[0,0] = 1")
+
+
+def test_float32_numbers_of_a_table_are_told_as_they_were_typed():
+    assert changed(table(), "layer.w_scale[0] = 0.1").trace.what_if == "layer.w_scale[0] = 0.1"
+
+
 def test_a_table_of_half_bytes_takes_numbers_up_to_15():
     made = table()
     constants = (*made.constants[:3], np.array([4]))
