@@ -9,7 +9,6 @@ import numpy as np
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
 from qdbg.assumptions.plan import Edit, Plan, Stages, after, in_place_of
 from qdbg.core.arithmetic import (
-    ARITHMETICS,
     INT16,
     cut_sides,
     i32,
@@ -22,6 +21,7 @@ from qdbg.core.quantity import Array
 from qdbg.core.roundings import wrap
 from qdbg.core.stage import Stage, stage
 from qdbg.core.sums import exact_sums
+from qdbg.core.versions import arithmetics
 
 PAIRING = ("fbgemm-avx2", "onednn-avx512", "onednn-avx2")
 """Arithmetics whose kernels add in saturating pairs, each in its own layout."""
@@ -40,7 +40,7 @@ def _pairs(kernel: Kernel) -> dict[str, object]:
 def _kernels(plan: Plan) -> Iterable[tuple[str, Kernel]]:
     for name in PAIRING:
         try:
-            kernel = plan.kernel_of(ARITHMETICS[name])
+            kernel = plan.kernel_of(arithmetics(plan.arithmetic.release)[name])
         except NotSimulated:
             continue
         if kernel.accumulator == "pairs":

@@ -10,10 +10,11 @@ import numpy as np
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
 from qdbg.assumptions.plan import JOINING, Edit, Plan
 from qdbg.assumptions.rounding import ROUNDINGS
-from qdbg.core.arithmetic import ARITHMETICS, f64, i64, rne, sat32
+from qdbg.core.arithmetic import f64, i64, rne, sat32
 from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, stage
+from qdbg.core.versions import arithmetics
 from qdbg.ops._clamp import clamp_each, relu_clamp_each
 
 POOLS = ("avg_pool", "adaptive_avg_pool", "mean")
@@ -100,7 +101,7 @@ def _fixed_add(plan: Plan) -> Variants:
     if not plan.op.name.startswith("add") or not plan.has("fixed"):
         return
     other = "fbgemm-avx2" if plan.arithmetic.engine == "qnnpack" else "qnnpack-avx2"
-    yield "", replace(plan, arithmetic=ARITHMETICS[other])
+    yield "", replace(plan, arithmetic=arithmetics(plan.arithmetic.release)[other])
 
 
 def _swapped(plan: Plan) -> Variants:
@@ -170,7 +171,7 @@ def _position(plan: Plan) -> Variants:
 
 
 def _engine(plan: Plan) -> Variants:
-    for name, arithmetic in ARITHMETICS.items():
+    for name, arithmetic in arithmetics(plan.arithmetic.release).items():
         if name != plan.arithmetic.name:
             with suppress(NotSimulated):
                 yield name, plan.under(arithmetic)

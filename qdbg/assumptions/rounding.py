@@ -11,7 +11,7 @@ import numpy as np
 from qdbg.assumptions.bias import INTEGER
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
 from qdbg.assumptions.plan import Edit, Plan, Stages, in_place_of, making
-from qdbg.core.arithmetic import ARITHMETICS, f64, i64, rne, sat32
+from qdbg.core.arithmetic import f64, i64, rne, sat32
 from qdbg.core.quantity import Array
 from qdbg.core.roundings import (
     downward,
@@ -21,6 +21,8 @@ from qdbg.core.roundings import (
     upward,
 )
 from qdbg.core.stage import Stage, stage
+from qdbg.core.versions import arithmetics
+from qdbg.names import TEXTBOOK
 from qdbg.ops import _textbook
 
 ROUNDINGS: dict[str, Callable[[Array], Array]] = {
@@ -88,7 +90,7 @@ def _rounding(plan: Plan) -> Variants:
         for name in names:
             yield name, plan.edited(_round_edit(name))
         return
-    real = replace(plan, arithmetic=ARITHMETICS["textbook"])
+    real = replace(plan, arithmetic=arithmetics(plan.arithmetic.release)[TEXTBOOK])
     for where, own in (("", plan), ("-in-float64", real)):
         if making(own.stages, "u") is not None and making(own.stages, "z") is not None:
             for name in names:

@@ -8,7 +8,7 @@ import numpy as np
 
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
 from qdbg.assumptions.plan import Plan, Stages, in_place_of
-from qdbg.core.arithmetic import f32, f64, rne, sat32
+from qdbg.core.arithmetic import ROUNDED, f32, f64, rne, sat32
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, split, stage
 from qdbg.ops import _elementwise, _fbgemm, _requantized, _textbook, avg_pool, quantize
@@ -50,8 +50,8 @@ TOGETHER: tuple[tuple[Stage, Stage], ...] = (
 """Stages that round and then add the zero point, and those that add it first."""
 LEFT_OVER = split(_elementwise.BLOCK, _elementwise.quantize_textbook, quantize_together)
 """As PyTorch's element-wise kernels have it: before rounding only behind the whole vectors."""
-OTHER_QUANTIZE = {"fused": "divide", "divide": "fused"}
-"""The two ways of `ops.quantize`, which add it before rounding and behind."""
+OTHER_QUANTIZE = {"fused": "divide", "divide": "fused", ROUNDED: "fused"}
+"""Of the ways of `ops.quantize` one that adds it on the other side."""
 
 
 def _before(stages: Stages) -> Stages:
@@ -82,7 +82,9 @@ def _order(plan: Plan) -> Variants:
         yield "", plan.edited(_before if plan.by_multiplier else _behind)
         return
     stages = plan.stages
-    if any(s in (quantize.scale_fused, quantize.scale_divide) for s in stages):
+    if any(
+        s in (quantize.scale_fused, quantize.scale_first, quantize.scale_divide) for s in stages
+    ):
         other = OTHER_QUANTIZE[plan.arithmetic.quantize]
         yield "", replace(plan, arithmetic=replace(plan.arithmetic, quantize=other))
         return
@@ -98,7 +100,8 @@ HYPOTHESES = (
         "zero-point-order",
         "zero point order",
         "the zero point is added on the other side of rounding",
-        "oneDNN and quantize_per_tensor add it before rounding, FBGEMM and QNNPACK behind it",
+        "oneDNN and quantize_per_tensor of PyTorch 2.13 add it before rounding, FBGEMM, QNNPACK and"
+        " other releases behind it",
         "round and add in the engine's order: with an odd zero point a tie goes the other way",
         _order,
     ),

@@ -207,6 +207,13 @@ def shift_half_away(x: Array, places: int) -> Array:
     return np.asarray((np.sign(wide) * size).astype(np.int32))
 
 
+def shift_half_up(x: Array, places: int) -> Array:
+    """x / 2^places on integers, rounded to the nearest; a tie goes up."""
+    wide = np.asarray(x, dtype=np.int64)
+    ties.shifting(wide, places)
+    return np.asarray((wide + (1 << places >> 1) >> places).astype(np.int32))
+
+
 def fma32(x: Array, y: Array | float, z: Array | float) -> Array:
     """x·y + z in float32 with a single rounding.
 
@@ -255,6 +262,10 @@ def cut_sides(above: Array, below: Array) -> Array:
     return sides.astype(np.int8)
 
 
+ROUNDED = "rounded"
+"""In `Arithmetic.quantize`: rounds, then adds the zero point."""
+
+
 @dataclass(frozen=True, slots=True)
 class Arithmetic:
     """What one engine does on one CPU level; each field is one assumption that can be changed."""
@@ -268,8 +279,9 @@ class Arithmetic:
     library: str
     """Who computes Linear: FBGEMM, oneDNN, QNNPACK; `by hand` for the textbook."""
     quantize: str
-    """`fused`: the zero point is added before rounding, in one FMA; `divide`: x / scale is
-    rounded first."""
+    """Of ATen's own quantizing: `fused`: the zero point is added before rounding, by
+    quantize_per_tensor in one FMA; `rounded`: x·(1 / scale) is rounded first; `divide`: x / scale
+    is rounded first."""
     accumulator: str
     """`exact`, `pairs` (int16-saturating pairs) or `pairs-blocked` (pairs restart at oneDNN's
     blocks of K)."""
@@ -278,6 +290,10 @@ class Arithmetic:
     operations of `fbgemm`, `qnnpack`, `onednn`, `onednn-avx2` or the `textbook`."""
     changes: tuple[str, ...] = ()
     """Assumptions that are changed, by the ids of hypotheses: `bias-rounded`."""
+    release: str = "2.13"
+    """The release of PyTorch whose kernels these are."""
+    qint8: str = "ATen"
+    """Who multiplies two qint8 tensors, and under QNNPACK adds them: `ATen` or `XNNPACK`."""
 
 
 def _presets() -> dict[str, Arithmetic]:

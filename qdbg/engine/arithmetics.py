@@ -7,12 +7,14 @@ from dataclasses import replace
 
 from qdbg.assumptions import find
 from qdbg.assumptions.hypothesis import TAKEN_BACK
-from qdbg.core.arithmetic import ARITHMETICS, Arithmetic
+from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.program import Recording
+from qdbg.core.versions import arithmetics, release_of
 
 
 def arithmetic_for(recording: Recording, name: str = "auto") -> Arithmetic | None:
-    """The arithmetic of that name; `auto` is that of the captured engine and CPU level.
+    """The arithmetic of that name, as the release of PyTorch has it that ran; `auto` is that of the
+    captured engine and CPU level.
 
     Behind it, each after a `+`, the assumptions that are changed: `textbook+bias-float`; one that
     is taken back is left out. None for a name that does not exist.
@@ -21,7 +23,7 @@ def arithmetic_for(recording: Recording, name: str = "auto") -> Arithmetic | Non
     changes = _left(named)
     if base == "auto":
         base = f"{recording.environment.engine}-{recording.environment.cpu}"
-    found = ARITHMETICS.get(base)
+    found = arithmetics(release_of(recording.environment.torch)).get(base)
     if found is None or not all(map(_exists, changes)):
         return None
     if not changes:

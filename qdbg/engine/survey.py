@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from qdbg.core.arithmetic import ARITHMETICS, Arithmetic
+from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Node, Recording
 from qdbg.core.stage import Values
-from qdbg.core.versions import unmeasured
+from qdbg.core.versions import arithmetics, release_of, unmeasured
 from qdbg.core.work import doing, part
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.simulate import planned
@@ -65,21 +65,25 @@ def leaving_least(recording: Recording, fares: Sequence[Fare]) -> tuple[str, Far
 
 def same_arithmetics(recording: Recording) -> tuple[tuple[str, ...], ...]:
     """The presets, those together that take the same stages for every call of the recording."""
-    captured = arithmetic_for(recording)
+    captured, presets = arithmetic_for(recording), _presets(recording)
     if captured is None or unmeasured(recording.environment, captured):
-        captured = ARITHMETICS[TEXTBOOK]
+        captured = presets[TEXTBOOK]
     trace = Trace(recording, captured)
     groups: dict[tuple[object, ...], tuple[str, ...]] = {}
-    taken: dict[str, list[object]] = {name: [] for name in ARITHMETICS}
+    taken: dict[str, list[object]] = {name: [] for name in presets}
     for call, node in enumerate(trace.nodes):
         doing(f"which differ in {node.name}", call, len(trace.nodes))
         with suppress(NotSimulated):
             values = planned(trace.call(call), trace.arithmetic).values
-            for name, arithmetic in ARITHMETICS.items():
+            for name, arithmetic in presets.items():
                 taken[name].append(_stages(node, arithmetic, values))
     for name, stages in taken.items():
         groups[tuple(stages)] = (*groups.get(tuple(stages), ()), name)
     return tuple(groups.values())
+
+
+def _presets(recording: Recording) -> Mapping[str, Arithmetic]:
+    return arithmetics(release_of(recording.environment.torch))
 
 
 def _stages(node: Node, arithmetic: Arithmetic, values: Values) -> object:
@@ -99,9 +103,9 @@ def survey(
     own = [] if chosen is None or not chosen.changes else [(chosen, (chosen.name,))]
     captured = arithmetic_for(recording)
     ran = "" if captured is None else captured.name
+    known = _presets(recording)
     presets = [
-        (ARITHMETICS[ran if ran in names else names[0]], names)
-        for names in same_arithmetics(recording)
+        (known[ran if ran in names else names[0]], names) for names in same_arithmetics(recording)
     ]
     fares: list[Fare] = []
     for place, (arithmetic, names) in enumerate((*own, *presets)):
@@ -111,7 +115,7 @@ def survey(
         if feed == "simulated" and fares[-1].not_simulated and ran in names and others:
             # What PyTorch gave in a call that is not simulated stands for its own arithmetic alone.
             fares[-1] = replace(fares[-1], names=(ran,))
-            fares.append(_fare(Trace(recording, ARITHMETICS[others[0]], feed), others))
+            fares.append(_fare(Trace(recording, known[others[0]], feed), others))
     return tuple(fares)
 
 

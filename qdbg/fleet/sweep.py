@@ -7,8 +7,8 @@ from functools import partial
 
 import numpy as np
 
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.runs import Runs
+from qdbg.core.versions import arithmetics, release_of
 from qdbg.fleet.feed import Fleet, Machine
 from qdbg.fleet.tally import Tally, tally
 from qdbg.fleet.workers import Workers, parts_of
@@ -19,7 +19,8 @@ Counts = list[dict[str, Tally]]
 
 def sweep_part(runs: Runs, names: Sequence[str], feed: str) -> Counts:
     """Simulate some runs under each arithmetic. Runs in a worker process."""
-    machines = [Machine(name, ARITHMETICS[name]) for name in names]
+    presets = arithmetics(release_of(runs.first.environment.torch))
+    machines = [Machine(name, presets[name]) for name in names]
     found: Counts = [{} for _ in machines]
     with np.errstate(all="ignore"):  # what float32 cannot hold is PyTorch's affair
         for call, results in Fleet(runs, machines, feed).calls():

@@ -12,11 +12,10 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from qdbg.capture import Request, capture
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Node, Recording
 from qdbg.core.quantity import readonly
 from qdbg.core.runs import Runs, same_node
-from qdbg.core.versions import other_release
+from qdbg.core.versions import arithmetics, other_release, release_of
 from qdbg.core.words import counted
 from qdbg.errors import CaptureError, ForwardError
 from qdbg.fleet.feed import Machine, Place
@@ -89,16 +88,16 @@ def machines_for(
         with ThreadPoolExecutor(CHILDREN) as pool:
             seen = pool.map(lambda engine: _calls_on(engine, request, portions), others)
             asked |= zip(others, seen, strict=True)
+    own = arithmetics(release_of(first.environment.torch))
     return [
-        (name, known if isinstance(known := asked[engine], str) else _machine(name, known))
+        (
+            name,
+            known if isinstance(known := asked[engine], str) else Machine(name, own[name], known),
+        )
         for level in LEVELS
         for engine in ENGINES
         for name in [f"{engine}-{level}"]
     ]
-
-
-def _machine(name: str, memory: dict[Place, Node] | None) -> Machine:
-    return Machine(name, ARITHMETICS[name], memory)
 
 
 def _is_plain(recording: Recording) -> bool:

@@ -7,9 +7,12 @@ import numpy as np
 from qdbg.core.op import BYTES, Call, NotSimulated, output_operands, quantized_operand
 from qdbg.core.quantity import Array, QTensor
 from qdbg.ops._elementwise import BLOCK
-from qdbg.ops._lanes import block_lanes, row_major, strides_of
+from qdbg.ops._lanes import block_lanes, is_row_major, row_major, strides_of
+from qdbg.ops._pool import dense_channels_last, in_channels_last
 
 OPERANDS = 2
+ALIKE = "alike"
+"""The bool operand that tells whether both tensors lie in memory in the first one's order."""
 ROWS = ("a_q", "b_q", BLOCK)
 """The operands that have an element for each one of the result."""
 
@@ -36,7 +39,16 @@ def operands(call: Call) -> dict[str, Array]:
         "b_zp": b.qparams.zero_point,
         **output_operands(call, BYTES),
         BLOCK: block_lanes(shape, strides, call.threads),
+        ALIKE: np.array(alike(a, b)),
     }
+
+
+def alike(a: QTensor, b: QTensor) -> bool:
+    """Whether the elements of both lie in memory one after the other, in the order that PyTorch
+    takes the first one's to be."""
+    if in_channels_last(a.q.shape, a.strides):
+        return all(dense_channels_last(x.q.shape, x.strides) for x in (a, b))
+    return is_row_major(a) and is_row_major(b)
 
 
 def broadcast_strides(tensor: QTensor, shape: tuple[int, ...]) -> tuple[int, ...]:

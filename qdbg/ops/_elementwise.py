@@ -10,6 +10,7 @@ from collections.abc import Callable
 import numpy as np
 
 from qdbg.core.arithmetic import (
+    ROUNDED,
     Arithmetic,
     add32,
     f32,
@@ -101,7 +102,30 @@ def quantize_tail(u: Array, y_scale: Array, y_zp: Array) -> Array:
     return np.where(np.isnan(total), 0, sat32(rne(total)))
 
 
+@stage(
+    "quantize",
+    output="z int32 [I]",
+    formula="z[i] = sat32(f32(y_zp + rne(f32(u[i]·f32(1 / f32(y_scale))))))",
+)
+def quantize_tail_first(u: Array, y_scale: Array, y_zp: Array) -> Array:
+    """Back to output steps. An element that is left over is rounded first in this release, as in a
+    vector block; the zero point is added in float32."""
+    total = add32(f32(y_zp), rne(mul32(u, f32(1 / f64(f32(y_scale))))))
+    return np.where(np.isnan(total), 0, sat32(total))
+
+
 quantize = split(BLOCK, quantize_block, quantize_tail)
+quantize_first = split(BLOCK, quantize_block, quantize_tail_first)
+
+
+def quantize_of(arithmetic: Arithmetic) -> Stage:
+    """The stage back to output steps, zero point before or after rounding."""
+    return quantize_first if arithmetic.quantize == ROUNDED else quantize
+
+
+def tail_of(arithmetic: Arithmetic) -> Stage:
+    """The same for an element that is left over."""
+    return quantize_tail_first if arithmetic.quantize == ROUNDED else quantize_tail
 
 
 @stage("quantize", output="z int32 [I]", formula="z[i] = rne(u[i] / y_scale) + y_zp")
@@ -128,7 +152,9 @@ def operands(call: Call, *, copies: bool = False) -> dict[str, Array]:
     }
 
 
-def refuse_doubtful_tail(values: Values, ends: Callable[[Array], tuple[Array, Array]]) -> None:
+def refuse_doubtful_tail(
+    arithmetic: Arithmetic, values: Values, ends: Callable[[Array], tuple[Array, Array]]
+) -> None:
     """Raise NotSimulated where the last bits of the C library's function decide about an integer.
 
     Only the elements that are left over at the end of a row take that function; of their real
@@ -137,7 +163,8 @@ def refuse_doubtful_tail(values: Values, ends: Callable[[Array], tuple[Array, Ar
     x_q = np.unique(np.asarray(values["x_q"])[~np.asarray(values[BLOCK])])
     with np.errstate(all="ignore"):
         found = ends(dequantize_tail.compute(values["x_scale"], x_q, values["x_zp"]))
-        low, high = (quantize_tail.compute(u, values["y_scale"], values["y_zp"]) for u in found)
+        tail = tail_of(arithmetic)
+        low, high = (tail.compute(u, values["y_scale"], values["y_zp"]) for u in found)
     refuse_apart(values, low, high)
 
 
@@ -165,6 +192,6 @@ def stages_of(
         if arithmetic.engine == "textbook":
             return (dequantize_textbook, textbook or function, quantize_textbook, clamp_each)
         inverse = reciprocal_double if double else reciprocal
-        return (dequantize, function, inverse, quantize, clamp_each)
+        return (dequantize, function, inverse, quantize_of(arithmetic), clamp_each)
 
     return stages

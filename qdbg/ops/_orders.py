@@ -6,11 +6,11 @@ distance give the same integer, so does every order.
 
 from __future__ import annotations
 
-from qdbg.core.arithmetic import f32, saturate
+from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
-from qdbg.ops import quantize
+from qdbg.ops.quantize import integers_of
 
 EXACT = 2.0**24
 """Integers up to here are exact in float32."""
@@ -18,16 +18,11 @@ HALF_ULP = 2.0**-24
 """The relative error of one float32 operation."""
 
 
-def integers_of(x: Array, values: Values) -> Array:
-    """What `quantize_per_tensor` makes of real numbers, with the parameters of the result."""
-    scaled = quantize.scale_fused.compute(f32(x), values["y_scale"], values["y_zp"])
-    low, high = int(values["qmin"]), int(values["qmax"])
-    return saturate(quantize.round_bounded.compute(scaled), low, high)
-
-
-def refuse_unless_equal(exact: Array, distance: Array, values: Values, reason: str) -> None:
+def refuse_unless_equal(
+    exact: Array, distance: Array, arithmetic: Arithmetic, values: Values, reason: str
+) -> None:
     """Raise NotSimulated, for the reason, where real results as far from the exact ones as
     `distance` are different integers."""
-    low, high = (integers_of(exact + d, values) for d in (-distance, distance))
+    low, high = (integers_of(exact + d, arithmetic, values) for d in (-distance, distance))
     if not (low == high).all():
         raise NotSimulated(reason)

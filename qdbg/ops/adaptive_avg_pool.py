@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, fma32, i64, rne, sat32
+from qdbg.core.arithmetic import ROUNDED, Arithmetic, f32, f64, fma32, i64, rne, sat32
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.roundings import downward, upward
@@ -53,6 +53,17 @@ def average_tail(acc: Array, n: Array, y_zp: Array) -> Array:
     left over behind the whole vectors."""
     scaled = f32(f64(f32(acc)) * _reciprocal(n))
     return sat32(rne(f32(f64(y_zp) + f64(scaled))))
+
+
+@stage(
+    "average",
+    output="z int32 [I]",
+    formula="z[i] = rne(f32(f32(acc[i])·f32(1 / f32(1 / f32(1 / n[i]))))) + y_zp",
+)
+def average_first(acc: Array, n: Array, y_zp: Array) -> Array:
+    """Multiply by the reciprocal of the window's size and round half to even, then add the zero
+    point: this release does so in whole vectors and behind them."""
+    return sat32(f64(rne(f32(f64(f32(acc)) * _reciprocal(n)))) + f64(y_zp))
 
 
 def _reciprocal(n: Array) -> Array:
@@ -128,6 +139,8 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
             raise NotSimulated("the axis is so long that float32 and QNNPACK divide it otherwise")
         return (centred_sum, average_qnnpack, clamp_each)
     if bool(values["last"]):
+        if arithmetic.quantize == ROUNDED:
+            return (centred_sum, average_first, clamp_each)
         lanes = vectors(VECTOR, values["window"].shape[:-1])
         return (centred_sum, lanes, average_lanes, clamp_each)
     return (raw_sum, average_raw, clamp_each)

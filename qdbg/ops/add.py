@@ -10,9 +10,9 @@ from qdbg.core.arithmetic import Arithmetic, add32, at_least, f32, f64, fma32, f
 from qdbg.core.op import Call, Example, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
-from qdbg.ops import _add_fixed, _binary
+from qdbg.ops import _add_fixed, _binary, _xnnpack
 from qdbg.ops._clamp import clamp_each
-from qdbg.ops._elementwise import BLOCK, quantize, quantize_textbook, reciprocal
+from qdbg.ops._elementwise import BLOCK, quantize_of, quantize_textbook, reciprocal
 
 ZERO = np.zeros((), np.float32)
 
@@ -119,8 +119,10 @@ def stages_of(*, relu: bool) -> Callable[[Arithmetic, Values], tuple[Stage, ...]
             return (first_textbook, second_textbook, summed, quantize_textbook, clamp_each)
         if arithmetic.engine == "qnnpack" and bool(values[_add_fixed.FIXED]):
             return _add_fixed.stages(values, relu=relu)
+        if arithmetic.engine == "qnnpack" and _xnnpack.takes(arithmetic, values):
+            return _xnnpack.addition(values, relu=relu)
         summed = add_relu if relu else add
-        return (first, second, summed, reciprocal, quantize, clamp_each)
+        return (first, second, summed, reciprocal, quantize_of(arithmetic), clamp_each)
 
     return stages
 

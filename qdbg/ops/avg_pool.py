@@ -6,12 +6,12 @@ from functools import cache
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, i32, i64, rne, sat32
+from qdbg.core.arithmetic import ROUNDED, Arithmetic, f32, f64, i32, i64, rne, sat32
 from qdbg.core.op import BYTES, Call, Example, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops._clamp import clamp_each
-from qdbg.ops._pool import channels_are_last, pool_windows, pooled
+from qdbg.ops._pool import dense_channels_last, pool_windows, pooled
 from qdbg.ops._refused import check_scales
 from qdbg.ops._windows import Geometry
 
@@ -67,7 +67,21 @@ def average_tail(acc: Array, div: Array, y_zp: Array) -> Array:
     return sat32(rne(f32(f64(y_zp) + f64(f32(f64(f32(acc)) * back)))))
 
 
+@stage(
+    "average",
+    output="z int32 [I]",
+    formula="z[i] = rne(f32(f32(acc[i])·f32(1 / f32(1 / f32(1 / f32(div[i])))))) + y_zp",
+)
+def average_tail_first(acc: Array, div: Array, y_zp: Array) -> Array:
+    """Multiply by the reciprocal of the window's size. This channel is left over behind the whole
+    vectors; in this release it is rounded before the zero point is added, too."""
+    m = f32(1 / f64(f32(div)))
+    back = f32(1 / f64(f32(1 / f64(m))))
+    return sat32(f64(rne(f32(f64(f32(acc)) * back))) + f64(y_zp))
+
+
 average_lanes = split("block", average_block, average_tail)
+average_lanes_first = split("block", average_block, average_tail_first)
 
 
 @stage(
@@ -114,7 +128,7 @@ def operands(call: Call, axes: int) -> dict[str, Array]:
 
 
 def _common(call: Call, x: QTensor) -> dict[str, Array]:
-    last = channels_are_last(x)
+    last = dense_channels_last(x.q.shape, x.strides)
     return {
         "x_scale": x.qparams.scale,
         "x_zp": x.qparams.zero_point,
@@ -146,7 +160,8 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
         return (centred_sum, average_qnnpack, clamp_each)
     if bool(values["last"]) or not plane:
         lanes = vectors(VECTOR[arithmetic.level], values["window"].shape[:-1])
-        return (centred_sum, lanes, average_lanes, clamp_each)
+        last = average_lanes_first if arithmetic.quantize == ROUNDED else average_lanes
+        return (centred_sum, lanes, last, clamp_each)
     return (centred_sum, average, clamp_each)
 
 

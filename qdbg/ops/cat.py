@@ -71,7 +71,6 @@ def relu(d: Array) -> Array:
     return at_least(d, ZERO)
 
 
-quantize_lanes = split(WHOLE, _elementwise.quantize_block, _elementwise.quantize_tail)
 dequantize_lanes = split(WHOLE, dequantize_vector, dequantize_rest)
 
 
@@ -133,7 +132,7 @@ def stages_of(*, with_relu: bool) -> Callable[[Arithmetic, Values], tuple[Stage,
                 dequantize_lanes,
                 relu if with_relu else join,
                 _elementwise.reciprocal_double,
-                quantize_lanes,
+                _elementwise.quantize_of(arithmetic),
                 clamp_each,
             )
         last = relu_clamp_each if with_relu else clamp_each

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, i32, rne, sat32, saturate
+from qdbg.core.arithmetic import ROUNDED, Arithmetic, f32, f64, i32, rne, sat32, saturate
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
@@ -38,6 +38,35 @@ def lower(low_real: Array, x_scale: Array, x_zp: Array, qmin: Array, qmax: Array
 def upper(high_real: Array, x_scale: Array, x_zp: Array, qmin: Array, qmax: Array) -> Array:
     """The upper bound as an integer of the input."""
     return _bound(high_real, x_scale, x_zp, qmin, qmax)
+
+
+def _bound_first(real: Array, x_scale: Array, x_zp: Array, qmin: Array, qmax: Array) -> Array:
+    steps = rne(f32(f64(f32(real)) * f32(1 / f64(f32(x_scale)))))
+    return sat32(saturate(f32(f64(x_zp) + f64(steps)), float(qmin), float(qmax)))
+
+
+@stage(
+    "lower bound",
+    output="low int32",
+    formula="low = min(max(f32(x_zp + rne(f32(low_real·f32(1 / f32(x_scale))))), qmin), qmax)",
+    constant=True,
+)
+def lower_first(low_real: Array, x_scale: Array, x_zp: Array, qmin: Array, qmax: Array) -> Array:
+    """The lower bound as an integer of the input; this release rounds before it adds the zero
+    point."""
+    return _bound_first(low_real, x_scale, x_zp, qmin, qmax)
+
+
+@stage(
+    "upper bound",
+    output="high int32",
+    formula="high = min(max(f32(x_zp + rne(f32(high_real·f32(1 / f32(x_scale))))), qmin), qmax)",
+    constant=True,
+)
+def upper_first(high_real: Array, x_scale: Array, x_zp: Array, qmin: Array, qmax: Array) -> Array:
+    """The upper bound as an integer of the input; this release rounds before it adds the zero
+    point."""
+    return _bound_first(high_real, x_scale, x_zp, qmin, qmax)
 
 
 @stage("no bound", output="low int32", formula="low = qmin", constant=True)
@@ -89,8 +118,9 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
             "PyTorch's result is wrong: QNNPACK's clamp returns the pixels of a tensor that is not"
             " row-major in another order"
         )
-    low = lower if "low_real" in values else no_lower
-    high = upper if "high_real" in values else no_upper
+    first = arithmetic.quantize == ROUNDED
+    low = (lower_first if first else lower) if "low_real" in values else no_lower
+    high = (upper_first if first else upper) if "high_real" in values else no_upper
     return (low, high, between)
 
 

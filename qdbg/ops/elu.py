@@ -70,7 +70,7 @@ def celu_operands(call: Call) -> dict[str, Array]:
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     """Raises NotSimulated where the last bit of the C library's exponential decides."""
     if arithmetic.engine != "textbook":
-        _elementwise.refuse_doubtful_tail(values, lambda d: _ends(d, values))
+        _elementwise.refuse_doubtful_tail(arithmetic, values, lambda d: _ends(d, values))
     return _elementwise.stages_of(elu, textbook=elu_tail)(arithmetic, values)
 
 

@@ -94,7 +94,7 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     function, tail, exact = (TANH, gelu_tanh_tail, _gelu_tanh) if bent else (ERF, gelu_tail, _gelu)
     if arithmetic.engine != "textbook":
         _elementwise.refuse_doubtful_tail(
-            values, lambda d: (f32(exact(d, -LAST_BITS)), f32(exact(d, LAST_BITS)))
+            arithmetic, values, lambda d: (f32(exact(d, -LAST_BITS)), f32(exact(d, LAST_BITS)))
         )
     return _elementwise.stages_of(function, textbook=tail)(arithmetic, values)
 

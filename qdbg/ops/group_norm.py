@@ -15,9 +15,9 @@ from qdbg.ops._clamp import clamp_each
 from qdbg.ops._elementwise import (
     BLOCK,
     quantize_block,
-    quantize_tail,
     quantize_textbook,
     reciprocal,
+    tail_of,
 )
 from qdbg.ops._norm import STATISTICS, normalize_group, normalize_last, normalize_textbook
 from qdbg.ops._pool import dense_channels_last
@@ -65,14 +65,14 @@ def _operands(groups: Callable[[Call, int], int]) -> Callable[[Call], dict[str, 
     return operands
 
 
-def _refuse_doubtful(values: Values) -> None:
+def _refuse_doubtful(tail: Stage, values: Values) -> None:
     """Raise NotSimulated where the two quantizers that a whole vector of channels may take give
     different integers."""
     found = dict(values)
     for each in (*STATISTICS, normalize_last, reciprocal):
         found[each.output] = each.run(found)
     low, high = int(values["qmin"]), int(values["qmax"])
-    one, other = (saturate(s.run(found), low, high) for s in (quantize_block, quantize_tail))
+    one, other = (saturate(s.run(found), low, high) for s in (quantize_block, tail))
     if np.any((one != other) & values[BLOCK]):
         raise NotSimulated(
             "its image has its channels last, and one of its results lies on a rounding tie that"
@@ -85,8 +85,9 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     if arithmetic.engine == "textbook":
         return (*STATISTICS[:2], normalize_textbook, quantize_textbook, clamp_each)
     if bool(values["last"]):
-        _refuse_doubtful(values)
-        return (*STATISTICS, normalize_last, quantize_tail, clamp_each)
+        tail = tail_of(arithmetic)
+        _refuse_doubtful(tail, values)
+        return (*STATISTICS, normalize_last, tail, clamp_each)
     return (*STATISTICS, normalize_group, reciprocal, quantize_block, clamp_each)
 
 

@@ -10,7 +10,7 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
 from qdbg.ops import _norm
 from qdbg.ops._clamp import clamp_each
-from qdbg.ops._elementwise import BLOCK, quantize, quantize_textbook, reciprocal
+from qdbg.ops._elementwise import BLOCK, quantize_of, quantize_textbook, reciprocal
 from qdbg.ops._norm import STATISTICS, normalize_layer, normalize_textbook
 
 VECTOR = 32
@@ -35,7 +35,7 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     del values
     if arithmetic.engine == "textbook":
         return (*STATISTICS[:2], normalize_textbook, quantize_textbook, clamp_each)
-    return (*STATISTICS, normalize_layer, reciprocal, quantize, clamp_each)
+    return (*STATISTICS, normalize_layer, reciprocal, quantize_of(arithmetic), clamp_each)
 
 
 EXAMPLE = Example(

@@ -4,12 +4,23 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, at_least, f32, f64, fma32, i32, i64, rne, saturate
+from qdbg.core.arithmetic import (
+    ROUNDED,
+    Arithmetic,
+    at_least,
+    f32,
+    f64,
+    fma32,
+    i32,
+    i64,
+    rne,
+    saturate,
+)
 from qdbg.core.op import Call, Example, Kernel, NotSimulated, Op, layer_bias, layer_weight
 from qdbg.core.op import real_operand as real_input
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
-from qdbg.ops import _onednn, linear
+from qdbg.ops import _onednn, linear, quantize
 from qdbg.ops._products import products
 
 FULL, REDUCED = 255, 127
@@ -89,6 +100,19 @@ def quantize_fused(x: Array, x_scale: Array, x_zp: Array) -> Array:
     """Quantize the inputs: FBGEMM multiplies by the reciprocal and adds the zero point in one
     float32 operation, before rounding."""
     return i32(saturate(rne(fma32(x, f32(1 / f64(f32(x_scale))), f64(x_zp))), 0, FULL))
+
+
+@stage(
+    "quantize",
+    output="x_q uint8 [K]",
+    formula="x_q[k] = min(max(wrap32(rne(min(f32(x[k]·f32(1 / f32(x_scale))), 2147483520)) + x_zp),"
+    " 0), 255)",
+)
+def quantize_first(x: Array, x_scale: Array, x_zp: Array) -> Array:
+    """Quantize the inputs: multiply by the reciprocal and round, then add the zero point, as ATen
+    does in this release."""
+    rounded = quantize.round_first.compute(quantize.scale_first.compute(x, x_scale))
+    return saturate(quantize.add_in_register.compute(rounded, x_zp), 0, FULL)
 
 
 @stage(
@@ -222,13 +246,14 @@ def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
     return linear.kernel(arithmetic, {**values, "x_scale": scale, "y_scale": np.array(1.0)})
 
 
-def _into(engine: str) -> tuple[Stage, ...]:
-    """From x to x_q."""
-    span = (smallest, largest)
+def _into(arithmetic: Arithmetic) -> tuple[Stage, ...]:
+    """From x to x_q. FBGEMM quantizes itself, the others have ATen do it."""
+    span, engine = (smallest, largest), arithmetic.engine
     if engine in {"fbgemm", "x86"}:
         return (*span, input_scale, input_zero_point, quantize_fused)
     if engine == "qnnpack":
-        return (*span, whole_range, input_scale, input_zero_point, quantize_fused)
+        last = quantize_first if arithmetic.quantize == ROUNDED else quantize_fused
+        return (*span, whole_range, input_scale, input_zero_point, last)
     if engine == "onednn":
         own = _onednn.onednn_input_scale
         return (*span, input_scale, input_zero_point, own, quantize_twice)
@@ -252,7 +277,7 @@ def _stages(arithmetic: Arithmetic, values: Values, relu: bool) -> tuple[Stage, 
     sums = products(kernel(arithmetic, values), weight_zero_points=bool(np.any(values["w_zp"])))
     bias = () if "b" in values else (zero_bias,)
     back = _back(arithmetic, np.ndim(values["w_scale"]) > 0)
-    return (*_into(arithmetic.engine), *sums, *bias, *back, *((float_relu,) if relu else ()))
+    return (*_into(arithmetic), *sums, *bias, *back, *((float_relu,) if relu else ()))
 
 
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:

@@ -69,7 +69,7 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
         into = (first_textbook, second_textbook, matmul_textbook)
         return (*into, *quantize.stages(arithmetic, values))
     if not _exact(values):
-        _refuse_doubtful(values)
+        _refuse_doubtful(arithmetic, values)
     return (first_tail, second_tail, matmul, *quantize.stages(arithmetic, values))
 
 
@@ -90,7 +90,7 @@ def _exact(values: Values) -> bool:
     return bool(fits and SMALLEST <= smallest <= 1 / SMALLEST)
 
 
-def _refuse_doubtful(values: Values) -> None:
+def _refuse_doubtful(arithmetic: Arithmetic, values: Values) -> None:
     a = f64(first_tail.run(values))
     b = f64(second_tail.run(values))
     with np.errstate(invalid="ignore"):
@@ -99,7 +99,7 @@ def _refuse_doubtful(values: Values) -> None:
         raise NotSimulated(OVERFLOW)
     each = HALF_ULP * reach * (1 + HALF_ULP * 256) + HALF_STEP
     distance = (a.shape[-1] + 2) * each
-    refuse_unless_equal(total, distance, values, REASON)
+    refuse_unless_equal(total, distance, arithmetic, values, REASON)
 
 
 EXAMPLE = Example(

@@ -137,11 +137,11 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     if arithmetic.level == MEASURED and bool(values["alone"]):
         into = ordered_sum
     else:
-        _refuse_doubtful(values)
+        _refuse_doubtful(arithmetic, values)
     return (dequantize, into, mean_real, *quantize.stages(arithmetic, values))
 
 
-def _refuse_doubtful(values: Values) -> None:
+def _refuse_doubtful(arithmetic: Arithmetic, values: Values) -> None:
     """Unless every partial sum is exact: a small enough integer in units of the scale."""
     unit = odd_part(f32(values["x_scale"]))
     steps = np.abs(f64(values["window"]) - f64(values["x_zp"])).sum(axis=-1)
@@ -149,7 +149,7 @@ def _refuse_doubtful(values: Values) -> None:
         return
     d, size = f64(dequantize.run(values)), values["window"].shape[-1]
     distance = (size + 2) * HALF_ULP * np.abs(d).sum(axis=-1) / size * (1 + HALF_ULP * 256)
-    refuse_unless_equal(d.sum(axis=-1) / size, distance, values, REASON)
+    refuse_unless_equal(d.sum(axis=-1) / size, distance, arithmetic, values, REASON)
 
 
 def _example(integers: bool) -> Example:

@@ -10,7 +10,7 @@ from qdbg.core.arithmetic import Arithmetic, f32, f64, i32
 from qdbg.core.op import Example, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
-from qdbg.ops import _binary
+from qdbg.ops import _binary, _xnnpack
 from qdbg.ops._clamp import clamp_each, relu_clamp_each
 from qdbg.ops._requantized import round_and_shift, round_textbook, scale, scale_textbook
 
@@ -32,6 +32,18 @@ def multiplier(a_scale: Array, b_scale: Array, y_scale: Array) -> Array:
     return f32(f64(f32(f64(f32(a_scale)) * f32(b_scale))) * f32(1 / f64(f32(y_scale))))
 
 
+@stage(
+    "multiplier",
+    output="M float32",
+    formula="M = f32(f32(f32(a_scale)·f32(b_scale)) / f32(y_scale))",
+    constant=True,
+)
+def multiplier_xnnpack(a_scale: Array, b_scale: Array, y_scale: Array) -> Array:
+    """How many output steps one unit of the product is worth. XNNPACK multiplies qint8 tensors in
+    this release, and divides by the output's scale."""
+    return f32(f64(f32(f64(f32(a_scale)) * f32(b_scale))) / f64(f32(y_scale)))
+
+
 @stage("multiplier", output="M float64", formula="M = a_scale·b_scale / y_scale", constant=True)
 def multiplier_textbook(a_scale: Array, b_scale: Array, y_scale: Array) -> Array:
     """How many output steps one unit of the product is worth."""
@@ -42,10 +54,11 @@ def stages_of(*, relu: bool) -> Callable[[Arithmetic, Values], tuple[Stage, ...]
     """The same on every engine."""
 
     def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
-        del values
         last = relu_clamp_each if relu else clamp_each
         if arithmetic.engine == "textbook":
             return (multiply, multiplier_textbook, scale_textbook, round_textbook, last)
+        if _xnnpack.multiplies(arithmetic, values):
+            return (multiply, multiplier_xnnpack, scale, _xnnpack.round_and_shift, last)
         return (multiply, multiplier, scale, round_and_shift, last)
 
     return stages

@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, at_least, f32, saturate
+from qdbg.core.arithmetic import ROUNDED, Arithmetic, at_least, f32, saturate
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops._moves import places
 from qdbg.ops.moves import mover_stage
-from qdbg.ops.quantize import round_bounded, scale_fused
+from qdbg.ops.quantize import (
+    add_in_register,
+    round_bounded,
+    round_first,
+    scale_first,
+    scale_fused,
+)
 
 INSIDE = "inside"
 """The bool operand that tells the tensor's own elements from the frame."""
@@ -32,6 +38,20 @@ def frame(value: Array, x_scale: Array, x_zp: Array, qmin: Array, qmax: Array) -
     """The integer of the frame: the value to pad with, quantized as the tensor is."""
     rounded = round_bounded.compute(scale_fused.compute(value, x_scale, x_zp))
     return saturate(rounded, int(qmin), int(qmax))
+
+
+@stage(
+    "value",
+    output="pad_q byte",
+    formula="pad_q = wrap32(rne(min(f32(value·f32(1 / f32(x_scale))), 2147483520)) + x_zp) within"
+    " qmin … qmax",
+    constant=True,
+)
+def frame_first(value: Array, x_scale: Array, x_zp: Array, qmin: Array, qmax: Array) -> Array:
+    """The integer of the frame: the value to pad with, quantized as the tensor is; this release
+    rounds it before the zero point is added."""
+    rounded = round_first.compute(scale_first.compute(value, x_scale))
+    return saturate(add_in_register.compute(rounded, x_zp), int(qmin), int(qmax))
 
 
 @stage("move", output="y_q byte [I]", formula="y_q[i] = pad_q")
@@ -89,9 +109,10 @@ def operands(call: Call) -> dict[str, Array]:
 
 
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
-    """The same for every arithmetic."""
-    del arithmetic
-    return (frame, move) if INSIDE in values else (mirror,)
+    """The same for every engine."""
+    if INSIDE not in values:
+        return (mirror,)
+    return (frame_first if arithmetic.quantize == ROUNDED else frame, move)
 
 
 EXAMPLE = Example(

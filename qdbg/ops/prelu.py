@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, i32, rne, sat32, saturate, wrap32
+from qdbg.core.arithmetic import ROUNDED, Arithmetic, f32, f64, i32, rne, sat32, saturate, wrap32
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
@@ -20,6 +20,19 @@ from qdbg.ops._clamp import clamp_each
 def unit_slope(w_zp: Array, w_scale: Array, w_min: Array, w_max: Array) -> Array:
     """The slope 1 of positive values in steps of the slopes' scale."""
     steps = rne(f32(f64(w_zp) + f64(f32(1 / f64(f32(w_scale))))))
+    return sat32(saturate(steps, float(w_min), float(w_max)) - f64(w_zp))
+
+
+@stage(
+    "one",
+    output="one int32",
+    formula="one = min(max(f32(w_zp + rne(f32(1 / f32(w_scale)))), w_min), w_max) − w_zp",
+    constant=True,
+)
+def unit_slope_first(w_zp: Array, w_scale: Array, w_min: Array, w_max: Array) -> Array:
+    """The slope 1 of positive values in steps of the slopes' scale; this release rounds it before
+    the zero point is added."""
+    steps = f32(f64(w_zp) + f64(rne(f32(1 / f64(f32(w_scale))))))
     return sat32(saturate(steps, float(w_min), float(w_max)) - f64(w_zp))
 
 
@@ -74,9 +87,10 @@ def operands(call: Call) -> dict[str, Array]:
 
 
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
-    """The same for every arithmetic."""
-    del arithmetic, values
-    return (unit_slope, multiply, multiplier, requantize, clamp_each)
+    """The same for every engine."""
+    del values
+    one = unit_slope_first if arithmetic.quantize == ROUNDED else unit_slope
+    return (one, multiply, multiplier, requantize, clamp_each)
 
 
 EXAMPLE = Example(

@@ -4,7 +4,20 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, fma32, not_above, rne, rne32, sat32
+from qdbg.core.arithmetic import (
+    ROUNDED,
+    Arithmetic,
+    add32,
+    f32,
+    f64,
+    fma32,
+    mul32,
+    not_above,
+    rne,
+    rne32,
+    sat32,
+    wrapped_sum,
+)
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, real_operand
 from qdbg.core.quantity import RANGES, Array, QTensor
 from qdbg.core.stage import Stage, Values, stage
@@ -32,6 +45,26 @@ def scale_fused(x: Array, y_scale: Array, y_zp: Array) -> Array:
 def round_bounded(s: Array) -> Array:
     """Round to the nearest integer; a tie (.5) goes to the even neighbour."""
     return rne32(not_above(s, LARGEST))
+
+
+@stage("quantize", output="s float32 [I]", formula="s[i] = f32(x[i]·f32(1 / f32(y_scale)))")
+def scale_first(x: Array, y_scale: Array) -> Array:
+    """Divide by the scale: PyTorch multiplies by the reciprocal. This release adds the zero point
+    behind rounding."""
+    return mul32(f32(x), f32(1 / f64(f32(y_scale))))
+
+
+@stage("round", output="r int32 [I]", formula="r[i] = rne(min(s[i], 2147483520))")
+def round_first(s: Array) -> Array:
+    """Round to the nearest integer; a tie (.5) goes to the even neighbour."""
+    return round_bounded.compute(s)
+
+
+@stage("zero point", output="z int32 [I]", formula="z[i] = wrap32(r[i] + y_zp)")
+def add_in_register(r: Array, y_zp: Array) -> Array:
+    """Add the zero point, the integer that stands for the real value 0. A sum beyond int32 wraps:
+    the largest values then become the smallest integer."""
+    return wrapped_sum(r, y_zp)
 
 
 @stage("quantize", output="s float64 [I]", formula="s[i] = x[i] / y_scale")
@@ -77,6 +110,31 @@ def round_word(s: Array) -> Array:
     return sat32(rne(s))
 
 
+@stage("quantize", output="s float32 [I]", formula="s[i] = f32(x[i]·f32(1 / f32(y_scale[i])))")
+def scale_each(x: Array, y_scale: Array) -> Array:
+    """Multiply by the reciprocal of the scale; with one scale per channel, y_scale[i] is that of
+    its channel. This release adds the zero point behind rounding."""
+    return scale_first.compute(x, y_scale)
+
+
+@stage("round", output="r float32 [I]", formula="r[i] = rne(s[i])")
+def round_each(s: Array) -> Array:
+    """Round to the nearest integer; a tie (.5) goes to the even neighbour."""
+    return rne(s)
+
+
+@stage("zero point", output="z int32 [I]", formula="z[i] = sat32(f32(r[i] + y_zp[i]))")
+def shift_whole(r: Array, y_zp: Array) -> Array:
+    """Add the zero point, that of its channel, in float32. NaN becomes 0."""
+    return round_whole.compute(add32(r, f32(y_zp)))
+
+
+@stage("zero point", output="z int32 [I]", formula="z[i] = sat32(f32(r[i] + y_zp[i]))")
+def shift_word(r: Array, y_zp: Array) -> Array:
+    """Add the zero point in float32, within 32 bits. NaN becomes −2³¹."""
+    return sat32(add32(r, f32(y_zp)))
+
+
 def operands(call: Call) -> dict[str, Array]:
     """x float32, in its own shape. Raises NotSimulated."""
     if "qint32" in call.node.dtype:
@@ -118,12 +176,26 @@ def real(call: Call) -> Array:
 
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     """Zero point before or after rounding, as the arithmetic has it."""
+    first = arithmetic.quantize == ROUNDED
     if WORD in values and arithmetic.engine != "textbook":
         wide = int(values["qmax"]) > BYTE
+        if first:
+            return (scale_each, round_each, shift_word if wide else shift_whole, clamp_each)
         return (scale_twice, round_word if wide else round_whole, clamp_each)
+    if first:
+        return (scale_first, round_first, add_in_register, clamp_each)
     if arithmetic.quantize == "fused":
         return (scale_fused, round_bounded, clamp_each)
     return (scale_divide, round_divided, add_zero_point, clamp_each)
+
+
+def integers_of(x: Array, arithmetic: Arithmetic, values: Values) -> Array:
+    """What `quantize_per_tensor` makes of real numbers, with the parameters of the result in
+    `values`."""
+    made = {**values, "x": f32(x)}
+    for each in stages(arithmetic, {}):
+        made[each.output] = each.run(made)
+    return np.asarray(made["y_q"])
 
 
 def _example(arithmetic: str, expected: int) -> Example:

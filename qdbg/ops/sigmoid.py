@@ -66,8 +66,8 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
         _elementwise.refuse_apart(values, low, high)
         return (hardswish.dequantize, sigmoid_table, table_quantize, clamp_each)
     inverse = _elementwise.reciprocal_double
-    _elementwise.refuse_doubtful_tail(values, _ends)
-    return (dequantize, sigmoid, inverse, _elementwise.quantize, clamp_each)
+    _elementwise.refuse_doubtful_tail(arithmetic, values, _ends)
+    return (dequantize, sigmoid, inverse, _elementwise.quantize_of(arithmetic), clamp_each)
 
 
 def _ends(d: Array, rounded: Callable[[Array], Array] = f64) -> tuple[Array, Array]:

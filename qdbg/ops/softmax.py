@@ -168,7 +168,7 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     last = int(values["dim"]) == np.ndim(values["x_q"]) - 1
     known = last and arithmetic.level == "avx2"
     if not known:
-        _refuse_doubtful(values)
+        _refuse_doubtful(arithmetic, values)
     total = total_lanes if known else total_any
     back = quantize.stages(arithmetic, values)
     return (dequantize, largest, exponential, total, softmax, *back)
@@ -181,13 +181,13 @@ def _refuse_near_ties_of_the_table(values: Values) -> None:
     refuse_apart({"qmin": 0, "qmax": WORD}, rne(exact - near), rne(exact + near))
 
 
-def _refuse_doubtful(values: Values) -> None:
+def _refuse_doubtful(arithmetic: Arithmetic, values: Values) -> None:
     dim = int(values["dim"])
     d = dequantize.run(values)
     e = np.exp(f64(f32(f64(d) - f64(d.max(axis=dim, keepdims=True)))))
     exact = e / e.sum(axis=dim, keepdims=True)
     spread = exact * ULP * (int(values["size"]) / 2 + 4) + LEAST
-    refuse_unless_equal(exact, spread, values, REASON)
+    refuse_unless_equal(exact, spread, arithmetic, values, REASON)
 
 
 def _example(arithmetic: str) -> Example:

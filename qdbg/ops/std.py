@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, add32, f32, f64, i64, mul32, rne, sat32
+from qdbg.core.arithmetic import ROUNDED, Arithmetic, add32, f32, f64, i64, mul32, rne, sat32
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
@@ -12,7 +12,6 @@ from qdbg.ops import quantize
 from qdbg.ops._clamp import clamp_each
 from qdbg.ops._elementwise import quantize_textbook, refuse_apart
 from qdbg.ops._lanes import is_row_major
-from qdbg.ops._orders import integers_of
 from qdbg.ops.mean import dequantize, reduced
 
 LAST_BITS = 1e-9
@@ -57,6 +56,16 @@ def deviation(var: Array, x_scale: Array) -> Array:
 def back(y_zp: Array, u: Array, y_scale: Array) -> Array:
     """Back to output steps; the zero point is added before rounding."""
     return sat32(rne(add32(f32(y_zp), mul32(u, f32(1 / f64(f32(y_scale)))))))
+
+
+@stage(
+    "quantize",
+    output="z int32 [I]",
+    formula="z[i] = sat32(f32(y_zp + rne(f32(u[i]·f32(1 / f32(y_scale))))))",
+)
+def back_first(y_zp: Array, u: Array, y_scale: Array) -> Array:
+    """Back to output steps; this release rounds, then adds the zero point."""
+    return sat32(add32(f32(y_zp), rne(mul32(u, f32(1 / f64(f32(y_scale)))))))
 
 
 @stage(
@@ -106,20 +115,16 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     else:
         found = _of_real(dequantize.run(values), values["n"], values["correction"])
     ends = (f32(found * (1 - LAST_BITS)), f32(found * (1 + LAST_BITS)))
-    refuse_apart(values, *(_quantized(u, values, own) for u in ends))
+    last = back_first if arithmetic.quantize == ROUNDED else back
     if own:
-        return (*into, back, clamp_each)
+        refuse_apart(values, *(last.run({**values, "u": u}) for u in ends))
+        return (*into, last, clamp_each)
+    refuse_apart(values, *(quantize.integers_of(u, arithmetic, values) for u in ends))
     return (dequantize, deviation_real, *quantize.stages(arithmetic, values))
 
 
 def _sums(values: Values) -> tuple[Array, Array, Array, Array]:
     return values["n"], squares.run(values), total.run(values), values["correction"]
-
-
-def _quantized(u: Array, values: Values, own: bool) -> Array:
-    if own:
-        return back.compute(values["y_zp"], u, values["y_scale"])
-    return integers_of(u, values)
 
 
 def _example(arithmetic: str, **other: object) -> Example:

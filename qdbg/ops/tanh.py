@@ -51,7 +51,7 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
         _elementwise.refuse_apart(values, low, high)
         return (hardswish.dequantize, tanh_tail, table_quantize, clamp_each)
     if arithmetic.engine != "textbook":
-        _elementwise.refuse_doubtful_tail(values, _ends)
+        _elementwise.refuse_doubtful_tail(arithmetic, values, _ends)
     return COMMON(arithmetic, values)
 
 

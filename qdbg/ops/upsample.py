@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, fma32, rne, rne32, sat32
+from qdbg.core.arithmetic import ROUNDED, Arithmetic, f32, f64, fma32, rne, rne32, sat32
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
 from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, Values, split, stage
@@ -82,6 +82,19 @@ def back(t: Array, y_zp: Array) -> Array:
     """Add the zero point in float32, which can round, and round to the nearest integer; a tie (.5)
     goes to the even neighbour. The scale stays the same."""
     return sat32(rne(f32(f64(t) + f64(y_zp))))
+
+
+@stage("round", output="r float32 [I]", formula="r[i] = rne(t[i])")
+def round_first(t: Array) -> Array:
+    """Round to the nearest integer; a tie (.5) goes to the even neighbour. The scale stays the
+    same."""
+    return rne(t)
+
+
+@stage("zero point", output="z int32 [I]", formula="z[i] = r[i] + y_zp")
+def add_zero_point(r: Array, y_zp: Array) -> Array:
+    """Add the zero point: in this release behind rounding."""
+    return sat32(f64(r) + f64(y_zp))
 
 
 @stage("blend", output="m float64 [I]", formula="m[i] = h0·(w0·a + w1·b) + h1·(w0·c + w1·d) at i")
@@ -181,10 +194,12 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     """By the order of the image in memory."""
     if arithmetic.engine == "textbook":
         return (blend_textbook, round_textbook, clamp_each)
+    first = arithmetic.quantize == ROUNDED
+    last = (centre, *((round_first, add_zero_point) if first else (back,)), clamp_each)
     if not bool(values["last"]):
-        return (blend, centre, back, clamp_each)
+        return (blend, *last)
     lanes = vectors(VECTOR, values["a"].shape)
-    return (lanes, blend_lanes, centre, back, clamp_each)
+    return (lanes, blend_lanes, *last)
 
 
 COPY_EXAMPLE = Example(

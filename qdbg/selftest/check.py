@@ -11,10 +11,11 @@ import torch
 
 from qdbg.capture.rebuild import parameters
 from qdbg.capture.tape import Tape
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Environment, Layer, Program, Recording, Unseen
 from qdbg.core.quantity import QParams, QTensor, readonly
+from qdbg.core.versions import arithmetics, release_of
 from qdbg.engine.compare import Comparison, compare
 from qdbg.engine.simulate import planned, result_of, simulate
 from qdbg.engine.trace import Trace
@@ -61,10 +62,18 @@ def differs(recording: Recording) -> bool:
 
 
 def _trace(recording: Recording) -> Trace:
-    """Under its own arithmetic, whatever PyTorch's version is: to fuzz is to measure it."""
-    environment = replace(recording.environment, torch="")
-    arithmetic = ARITHMETICS[f"{environment.engine}-{environment.cpu}"]
-    return Trace(replace(recording, environment=environment), arithmetic)
+    """Under its own arithmetic, also where PyTorch's release was not measured: to fuzz is to
+    measure it."""
+    environment = recording.environment
+    if release_of(environment.torch) is None:
+        environment = replace(environment, torch="")
+    return Trace(replace(recording, environment=environment), arithmetic_of(environment))
+
+
+def arithmetic_of(environment: Environment) -> Arithmetic:
+    """The arithmetic of the engine and level, as the release has it."""
+    presets = arithmetics(release_of(environment.torch))
+    return presets[f"{environment.engine}-{environment.cpu}"]
 
 
 def _worse(trace: Trace, call: int) -> Comparison:

@@ -13,7 +13,7 @@ from qdbg.core.program import Environment, Recording
 from qdbg.errors import CommandError
 from qdbg.selftest.cases import generators
 from qdbg.selftest.cell import Count, Task
-from qdbg.selftest.check import compared, differs, record
+from qdbg.selftest.check import arithmetic_of, compared, differs, record
 from qdbg.selftest.draw import Draw
 from qdbg.selftest.faults import Fault, faults
 from qdbg.selftest.inputs import inputs_of, runs_through_all
@@ -37,6 +37,7 @@ class Fuzz:
     def __init__(self, task: Task, environment: Environment, say: Say) -> None:
         self.task = task
         self.environment = environment
+        self.arithmetic = arithmetic_of(environment)
         self.counts: dict[str, Count] = {}
         self.refused = 0
         self._say = say
@@ -57,7 +58,7 @@ class Fuzz:
             fault
             for fault in faults()
             if fault.case in self.cases
-            and fault.shows(self.task.engine, self.task.level)
+            and fault.shows(self.arithmetic)
             and (wanted is None or fault.name in wanted)
         ]
         for case in dict.fromkeys(fault.case for fault in chosen):

@@ -9,7 +9,6 @@ import sys
 import warnings
 
 from qdbg.capture.level import machine_level, processor_name
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import NotSimulated
 from qdbg.engine.simulate import simulate
 from qdbg.engine.trace import Trace
@@ -19,6 +18,7 @@ from qdbg.selftest.cell import Task
 from qdbg.selftest.child import keep_to
 from qdbg.selftest.faults import faults
 from tests.coverage import KEPT
+from tests.released import HERE
 
 SEEDS = 600
 """So many cases are looked at for each fault."""
@@ -83,8 +83,8 @@ def main():
     kernel = keep_to(own)
     environment = fuzz.environment(Task(engine, level, (), 0, 0.0), kernel, processor_name())
     work = fuzz.Fuzz(Task(engine, level, (), 0, 0.0), environment, lambda _: None)
-    arithmetic = ARITHMETICS[f"{engine}-{level}"]
-    showing = [fault for fault in faults() if fault.shows(engine, level)]
+    arithmetic = HERE[f"{engine}-{level}"]
+    showing = [fault for fault in faults() if fault.shows(HERE[f"{engine}-{level}"])]
     seeds = {
         case: seeds_for(case, [fault for fault in showing if fault.case == case], work, arithmetic)
         for case in dict.fromkeys(fault.case for fault in showing)

@@ -12,6 +12,7 @@ from qdbg.capture.level import VARIABLES
 from qdbg.selftest.faults import faults
 from tests.emulated import plan
 from tests.emulated.compare import cells, compare, items
+from tests.released import HERE
 
 NUMBERS = 10_000
 DEADLY = 5
@@ -72,7 +73,7 @@ def test_the_case_at_which_pytorch_dies_is_left_out_and_the_others_are_there_onc
 
 
 def test_faults_are_caught_by_the_recorded_cases_and_only_by_those(found):
-    showing = {fault.name: fault.case for fault in faults() if fault.shows("fbgemm", "avx2")}
+    showing = {fault.name: fault.case for fault in faults() if fault.shows(HERE["fbgemm-avx2"])}
     caught = {showing[name] for name, seen in found.faults.items() if seen}
     assert caught == {"relu", "linear"} & set(showing.values())
     assert not any(showing[name] == "linear" for name in found.missed)

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from qdbg.names import ENGINES, LEVELS
+from qdbg.core.versions import RULES, arithmetics
 from qdbg.selftest.faults import faults
 from tests.forked import printed
 
@@ -46,7 +46,7 @@ def test_a_family_has_a_dozen_wrong_rules(families, family):
 
 @pytest.mark.parametrize("fault", faults(), ids=lambda fault: fault.name)
 def test_a_fault_changes_a_rule_somewhere_and_is_gone_afterwards(fault):
-    assert any(fault.shows(engine, level) for engine in ENGINES for level in LEVELS)
+    assert any(fault.shows(each) for release in RULES for each in arithmetics(release).values())
     right = [getattr(module, name) for module, name, _ in fault.changes]
     with fault.seeded():
         wrong = [getattr(module, name) for module, name, _ in fault.changes]

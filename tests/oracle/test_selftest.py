@@ -11,6 +11,7 @@ from qdbg.headless.selftest import run_task
 from qdbg.names import ENGINES, LEVELS
 from qdbg.selftest.cell import Task
 from qdbg.selftest.faults import faults
+from tests.released import HERE
 
 REACHED = LEVELS[: LEVELS.index(machine_level()) + 1]
 CELLS = [(engine, level) for engine in ENGINES for level in REACHED]
@@ -25,7 +26,7 @@ def shared_out():
     """Each seeded fault is proved in one of the cells where it shows, the least busy one."""
     found, load = {cell: [] for cell in CELLS}, Counter()
     for fault in faults():
-        shows = [cell for cell in CELLS if fault.shows(*cell)]
+        shows = [cell for cell in CELLS if fault.shows(HERE["-".join(cell)])]
         if shows:
             chosen = min(shows, key=lambda cell: (load[cell], CELLS.index(cell)))
             load[chosen] += 1

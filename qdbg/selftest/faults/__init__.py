@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 import pkgutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
 from types import ModuleType
 from typing import Any
 
+from qdbg.core.arithmetic import ROUNDED, Arithmetic
 from qdbg.core.stage import Stage
+
+FUSED: Mapping[str, str] = {"quantize": "fused"}
+FIRST: Mapping[str, str] = {"quantize": ROUNDED}
+"""The releases that add the zero point before rounding, and those that round first."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,10 +31,13 @@ class Fault:
     """Module, name in it, and what takes its place."""
     engines: tuple[str, ...] = ("fbgemm", "x86", "onednn", "qnnpack")
     levels: tuple[str, ...] = ("avx2", "avx512", "vnni")
+    only: Mapping[str, str] = field(default_factory=dict)
+    """Fields of the arithmetic that must be so: its release has the rule that is changed."""
 
-    def shows(self, engine: str, level: str) -> bool:
+    def shows(self, arithmetic: Arithmetic) -> bool:
         """Whether it makes a difference there."""
-        return engine in self.engines and level in self.levels
+        rules = all(getattr(arithmetic, name) == rule for name, rule in self.only.items())
+        return rules and arithmetic.engine in self.engines and arithmetic.level in self.levels
 
     @contextmanager
     def seeded(self) -> Iterator[None]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from types import ModuleType
 from typing import Any
 
@@ -24,7 +25,7 @@ from qdbg.ops import (
     tanh,
     threshold,
 )
-from qdbg.selftest.faults import Fault, computing
+from qdbg.selftest.faults import FIRST, Fault, computing
 from qdbg.selftest.faults._wrong import half_away, half_away_32, two_roundings
 
 COMMON, QNNPACK = ("fbgemm", "x86", "onednn"), ("qnnpack",)
@@ -131,6 +132,17 @@ FAULTS = (
         "threshold",
     ),
     _rule("bounds round half away", clamp, "rne", half_away, "clamp"),
+    *(
+        replace(
+            _rule("the zero point is added before rounding", module, "ROUNDED", "", case),
+            only=FIRST,
+        )
+        for case, module in (
+            ("leaky_relu", _elementwise),
+            ("clamp", clamp),
+            ("prelu", prelu),
+        )
+    ),
     _stage(
         "no lower bound",
         clamp,

@@ -38,7 +38,7 @@ def _rule(
     attribute: str,
     wrong: Any,
     case: str = "conv2d",
-    **where: tuple[str, ...],
+    **where: Any,
 ) -> Fault:
     """Another function in place of one that a module uses."""
     return Fault(f"{case}: {name}", case, ((module, attribute, wrong),), **where)
@@ -50,7 +50,7 @@ def _stage(
     attribute: str,
     function: Any,
     case: str = "conv2d",
-    **where: tuple[str, ...],
+    **where: Any,
 ) -> Fault:
     """Another arithmetic behind one stage."""
     wrong = computing(getattr(module, attribute), function)

@@ -30,12 +30,12 @@ REACHED, KERNEL = conv_transpose.reached, conv_transpose._fbgemm
 
 
 def _rule(
-    name: str, attribute: str, wrong: Any, case: str = "conv_transpose2d", **where: tuple[str, ...]
+    name: str, attribute: str, wrong: Any, case: str = "conv_transpose2d", **where: Any
 ) -> Fault:
     return Fault(f"{case}: {name}", case, ((conv_transpose, attribute, wrong),), **where)
 
 
-def _order(name: str, wrong: Any, **where: tuple[str, ...]) -> Fault:
+def _order(name: str, wrong: Any, **where: Any) -> Fault:
     changes = ((_windows, "in_k_order", wrong),)
     return Fault(f"conv_transpose2d: {name}", "conv_transpose2d", changes, **where)
 
@@ -46,7 +46,7 @@ def _stage(
     attribute: str,
     function: Any,
     case: str = "conv_transpose2d",
-    **where: tuple[str, ...],
+    **where: Any,
 ) -> Fault:
     wrong = computing(getattr(module, attribute), function)
     return Fault(f"{case}: {name}", case, ((module, attribute, wrong),), **where)

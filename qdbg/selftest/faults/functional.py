@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from qdbg.core.arithmetic import f32, f64, rne, sat32, wrap32
+from qdbg.core.arithmetic import f32, f64, rne, sat32, shift_half_away, wrap32
 from qdbg.core.quantity import Array
 from qdbg.core.stage import split
 from qdbg.ops import (
@@ -17,6 +17,7 @@ from qdbg.ops import (
     _lanes,
     _requantized,
     _scalar,
+    _xnnpack,
     add,
     add_scalar,
     cat,
@@ -26,9 +27,10 @@ from qdbg.ops import (
 )
 from qdbg.ops._clamp import clamp_each
 from qdbg.ops._elementwise import BLOCK, quantize_block, quantize_tail
-from qdbg.selftest.faults import Fault, computing
+from qdbg.selftest.faults import FIRST, FUSED, Fault, computing
 from qdbg.selftest.faults._wrong import half_away
 
+XNNPACK = {"qint8": "XNNPACK"}
 COMMON, QNNPACK = ("fbgemm", "x86", "onednn"), ("qnnpack",)
 FLOAT = (add.first, add.second, add.add, _elementwise.reciprocal, _elementwise.quantize, clamp_each)
 LANES = _lanes.block_lanes
@@ -40,7 +42,7 @@ def fault(
     module: ModuleType,
     attribute: str,
     wrong: Any,
-    **where: tuple[str, ...],
+    **where: Any,
 ) -> Fault:
     """Another function in place of one that a module uses."""
     return Fault(name, case, ((module, attribute, wrong),), **where)
@@ -52,7 +54,7 @@ def stage_fault(
     module: ModuleType,
     attribute: str,
     function: Any,
-    **where: tuple[str, ...],
+    **where: Any,
 ) -> Fault:
     """Another arithmetic behind one stage."""
     return fault(
@@ -105,18 +107,20 @@ FAULTS = (
     fault(
         "add quantizes everything as in blocks",
         "add",
-        add,
+        _elementwise,
         "quantize",
         split(BLOCK, quantize_block, quantize_block),
         engines=COMMON,
+        only=FUSED,
     ),
     fault(
         "add quantizes everything as what is left over",
         "add",
-        add,
+        _elementwise,
         "quantize",
         split(BLOCK, quantize_tail, quantize_tail),
         engines=COMMON,
+        only=FUSED,
     ),
     fault("add dequantizes in float64", "add", add, "f32", f64, engines=COMMON),
     stage_fault(
@@ -226,7 +230,62 @@ FAULTS = (
         "reciprocal_double",
         _elementwise.reciprocal,
     ),
-    fault("stack takes channels as cat does", "stack", cat, "_channels_last", lambda tensor: False),
+    fault(
+        "stack takes channels as cat does",
+        "stack",
+        cat,
+        "_channels_last",
+        lambda tensor: False,
+        only=FUSED,
+    ),
+    *(
+        fault(
+            f"{case} adds the zero point before rounding",
+            case,
+            _elementwise,
+            "ROUNDED",
+            "",
+            **where,
+        )
+        for case, where in (
+            ("add", {"engines": COMMON, "only": FIRST}),
+            ("cat", {"only": FIRST}),
+        )
+    ),
+    stage_fault(
+        "qint8 are multiplied by the reciprocal of the scale",
+        "mul",
+        mul,
+        "multiplier_xnnpack",
+        mul.multiplier.compute,
+        only=XNNPACK,
+    ),
+    fault(
+        "qint8 are multiplied without a bound of int32",
+        "mul",
+        _xnnpack,
+        "rne32",
+        lambda s: np.asarray(rne(f64(s))),
+        only=XNNPACK,
+    ),
+    fault(
+        "qint8 are added with 22 bits",
+        "add",
+        _xnnpack,
+        "BITS",
+        21,
+        engines=QNNPACK,
+        only=XNNPACK,
+    ),
+    fault(
+        "qint8 are added and rounded half away",
+        "add",
+        _xnnpack,
+        "shift_half_up",
+        shift_half_away,
+        engines=QNNPACK,
+        only=XNNPACK,
+    ),
     stage_fault(
         "matmul sums the raw integers",
         "matmul",

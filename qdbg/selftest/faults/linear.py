@@ -41,16 +41,14 @@ def shifted_pairs(size: int, block: int) -> tuple[Array, Array, Array]:
 
 
 def stage_fault(
-    name: str, module: ModuleType, attribute: str, function: Any, **where: tuple[str, ...]
+    name: str, module: ModuleType, attribute: str, function: Any, **where: Any
 ) -> Fault:
     """Another arithmetic behind one stage."""
     wrong = computing(getattr(module, attribute), function)
     return Fault(name, "linear", ((module, attribute, wrong),), **where)
 
 
-def fault(
-    name: str, module: ModuleType, attribute: str, wrong: Any, **where: tuple[str, ...]
-) -> Fault:
+def fault(name: str, module: ModuleType, attribute: str, wrong: Any, **where: Any) -> Fault:
     """Another function in place of one that a module uses."""
     return Fault(name, "linear", ((module, attribute, wrong),), **where)
 

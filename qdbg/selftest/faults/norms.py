@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from types import ModuleType
+from collections.abc import Mapping
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -10,15 +11,22 @@ import numpy as np
 from qdbg.core.arithmetic import f32, f64, fma32, sat32
 from qdbg.core.quantity import Array
 from qdbg.core.stage import split
-from qdbg.ops import _norm, batch_norm, group_norm, layer_norm
+from qdbg.ops import _elementwise, _norm, batch_norm, group_norm, layer_norm
 from qdbg.ops._elementwise import BLOCK, quantize_block, quantize_tail
-from qdbg.selftest.faults import Fault, computing
+from qdbg.selftest.faults import FIRST, FUSED, Fault, computing
 from qdbg.selftest.faults._wrong import half_away, two_roundings
 
 
-def fault(name: str, case: str, module: ModuleType, attribute: str, wrong: Any) -> Fault:
+def fault(
+    name: str,
+    case: str,
+    module: ModuleType,
+    attribute: str,
+    wrong: Any,
+    only: Mapping[str, str] = MappingProxyType({}),
+) -> Fault:
     """Another function in place of one that a module uses."""
-    return Fault(name, case, ((module, attribute, wrong),))
+    return Fault(name, case, ((module, attribute, wrong),), only=only)
 
 
 def stage_fault(name: str, case: str, module: ModuleType, attribute: str, function: Any) -> Fault:
@@ -49,11 +57,13 @@ FAULTS = (
                 lambda var, eps: f32(1 / np.sqrt(f64(var)))),
     stage_fault("batch_norm's relu clamps at 0", "batch_norm2d", batch_norm, "relu",
                 lambda y_q, y_zp: np.maximum(np.asarray(y_q, np.int32), 0)),
-    fault("layer_norm has only whole vectors", "layer_norm", layer_norm, "quantize",
-          split(BLOCK, quantize_block, quantize_block)),
-    fault("layer_norm has no vectors", "layer_norm", layer_norm, "quantize",
-          split(BLOCK, quantize_tail, quantize_tail)),
-    fault("layer_norm takes 64 elements at once", "layer_norm", layer_norm, "VECTOR", 64),
+    fault("layer_norm has only whole vectors", "layer_norm", _elementwise, "quantize",
+          split(BLOCK, quantize_block, quantize_block), FUSED),
+    fault("layer_norm has no vectors", "layer_norm", _elementwise, "quantize",
+          split(BLOCK, quantize_tail, quantize_tail), FUSED),
+    fault("layer_norm adds the zero point before rounding", "layer_norm", _elementwise, "ROUNDED",
+          "", FIRST),
+    fault("layer_norm takes 64 elements at once", "layer_norm", layer_norm, "VECTOR", 64, FUSED),
     statistics_fault("layer_norm divides by one less", 3,
                      lambda mean, squares, n: np.maximum(
                          f32((f64(squares) - f64(n) * f64(mean) ** 2) / (f64(n) - 0.5)), 0)),
@@ -67,7 +77,9 @@ FAULTS = (
               np.rint(f32(f64(f32(f64(u) * inv)) + f64(y_zp)))))),
     stage_fault("group_norm multiplies the weight apart", "group_norm2d", group_norm,
                 "normalize_group", _norm.normalize_layer.compute),
-    fault("group_norm's last channels are a whole vector", "group_norm2d", group_norm,
+    fault("group_norm's last channels are a whole vector", "group_norm2d", _elementwise,
           "quantize_tail", computing(quantize_tail, lambda u, y_scale, y_zp:
-              sat32(np.rint(f32(f64(u) * f32(1 / f64(f32(y_scale))))) + f64(y_zp)))),
+              sat32(np.rint(f32(f64(u) * f32(1 / f64(f32(y_scale))))) + f64(y_zp))), FUSED),
+    fault("group_norm's last channels add the zero point before rounding", "group_norm2d",
+          _elementwise, "ROUNDED", "", FIRST),
 )  # fmt: skip

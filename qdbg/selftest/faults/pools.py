@@ -17,7 +17,7 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import split
 from qdbg.ops import _float_sums, _pool, adaptive_avg_pool, avg_pool, max_pool, mean, std
 from qdbg.ops._windows import Geometry
-from qdbg.selftest.faults import Fault, computing
+from qdbg.selftest.faults import FIRST, FUSED, Fault, computing
 from qdbg.selftest.faults._wrong import half_away
 
 COMMON, QNNPACK = ("fbgemm", "x86", "onednn"), ("qnnpack",)
@@ -25,7 +25,7 @@ WINDOWS, POOLED = _pool.pool_windows, _pool.pooled
 
 
 def fault(
-    name: str, case: str, module: ModuleType, attribute: str, wrong: Any, **where: tuple[str, ...]
+    name: str, case: str, module: ModuleType, attribute: str, wrong: Any, **where: Any
 ) -> Fault:
     """Another function in place of one that a module uses."""
     return Fault(name, case, ((module, attribute, wrong),), **where)
@@ -82,11 +82,13 @@ FAULTS = (
                 lambda window: np.min(window, axis=-1)),
     fault("avg_pool2d rounds half away", "avg_pool2d", avg_pool, "rne", half_away),
     stage_fault("avg_pool2d adds the zero point after rounding", "avg_pool2d", avg_pool, "average",
-                rounded_first, engines=COMMON),
+                rounded_first, engines=COMMON, only=FUSED),
     fault("avg_pool2d has 8 channels in a vector", "avg_pool2d", avg_pool, "VECTOR",
-          dict.fromkeys(("avx2", "avx512", "vnni"), 8), engines=COMMON, levels=("avx512", "vnni")),
+          dict.fromkeys(("avx2", "avx512", "vnni"), 8), engines=COMMON, levels=("avx512", "vnni"),
+          only=FUSED),
     fault("avg_pool2d has 16 channels in a vector", "avg_pool2d", avg_pool, "VECTOR",
-          dict.fromkeys(("avx2", "avx512", "vnni"), 16), engines=COMMON, levels=("avx2",)),
+          dict.fromkeys(("avx2", "avx512", "vnni"), 16), engines=COMMON, levels=("avx2",),
+          only=FUSED),
     stage_fault("avg_pool3d forgets the zero points outside the image", "avg_pool3d", avg_pool,
                 "centred_sum",
                 lambda window, x_zp, n: window.astype(np.int64).sum(axis=-1)
@@ -108,7 +110,7 @@ FAULTS = (
     stage_fault("std divides by the number of values", "std", std, "variance",
                 lambda n, squares, total, correction: f64(n * squares - total**2) / f64(n) ** 2),
     stage_fault("std takes the zero point for a value", "std", std, "back",
-                lambda y_zp, u, y_scale: rne(f64(u) / y_scale)),
+                lambda y_zp, u, y_scale: rne(f64(u) / y_scale), only=FUSED),
     stage_fault("std of real values forgets the correction", "std", std, "deviation_real",
                 lambda d, n, correction: f32(f64(d).std(axis=-1))),
     stage_fault("mean of real values forgets one", "mean", mean, "mean_real",
@@ -119,7 +121,11 @@ FAULTS = (
     stage_fault("max pooling in three axes takes the first", "max_pool3d", max_pool, "largest",
                 lambda window: i32(window[..., 0]), engines=COMMON),
     fault("avg_pool3d has no vectors", "avg_pool3d", avg_pool, "average_lanes",
-          split("block", avg_pool.average_tail, avg_pool.average_tail)),
+          split("block", avg_pool.average_tail, avg_pool.average_tail), only=FUSED),
+    *(fault(f"{case} adds the zero point before rounding", case, module, "ROUNDED", "",
+            engines=COMMON, only=FIRST)
+      for case, module in (("avg_pool2d", avg_pool), ("avg_pool3d", avg_pool),
+                           ("adaptive_avg_pool2d", adaptive_avg_pool), ("std", std))),
     fault("avg_pool2d has whole windows alone", "avg_pool2d", avg_pool, "_pool_sizes",
           whole_windows),
     fault("adaptive windows do not overlap", "adaptive_avg_pool2d", adaptive_avg_pool, "_bounds",

@@ -11,7 +11,7 @@ from qdbg.ops import linear_dynamic, recurrent
 from qdbg.selftest.faults import Fault, computing
 
 
-def _linear(name: str, attribute: str, function: Any, **where: tuple[str, ...]) -> Fault:
+def _linear(name: str, attribute: str, function: Any, **where: Any) -> Fault:
     wrong = computing(getattr(linear_dynamic, attribute), function)
     changes = ((linear_dynamic, attribute, wrong),)
     return Fault(f"recurrent: {name}", "recurrent", changes, **where)

@@ -13,7 +13,7 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import split
 from qdbg.ops import _resize, upsample
 from qdbg.ops._moves import Mover
-from qdbg.selftest.faults import Fault, computing
+from qdbg.selftest.faults import FIRST, FUSED, Fault, computing
 from qdbg.selftest.faults._wrong import half_away, two_roundings
 
 NEAREST, BETWEEN, FACTORS, STEP = (
@@ -25,9 +25,11 @@ NEAREST, BETWEEN, FACTORS, STEP = (
 TO_NEAREST, BILINEAR = "upsample_nearest2d", "upsample_bilinear2d"
 
 
-def fault(name: str, case: str, module: ModuleType, attribute: str, wrong: Any) -> Fault:
+def fault(
+    name: str, case: str, module: ModuleType, attribute: str, wrong: Any, **where: Any
+) -> Fault:
     """Another function in place of one that a module uses."""
-    return Fault(name, case, ((module, attribute, wrong),))
+    return Fault(name, case, ((module, attribute, wrong),), **where)
 
 
 def always_exact(size: int, out: int, factor: float | None, *, exact: bool) -> Array:
@@ -113,7 +115,9 @@ FAULTS = (
     fault("bilinear swaps the weights", BILINEAR, upsample, "between", other_weight),
     fault("bilinear rounds after each operation", BILINEAR, upsample, "fma32", two_roundings),
     fault("bilinear rounds before it adds the zero point", BILINEAR, upsample, "back",
-          computing(upsample.back, lambda t, y_zp: rne(t) + y_zp)),
+          computing(upsample.back, lambda t, y_zp: rne(t) + y_zp), only=FUSED),
+    fault("bilinear adds the zero point before rounding", BILINEAR, upsample, "ROUNDED", "",
+          only=FIRST),
     fault("bilinear rounds half away", BILINEAR, upsample, "rne", half_away),
     fault("bilinear has 16 channels in a vector", BILINEAR, upsample, "VECTOR", 16),
     fault("bilinear's last channels are a whole vector", BILINEAR, upsample, "blend_lanes",
