@@ -110,11 +110,12 @@ def clamp(draw: Draw) -> Case:
 
 
 def prelu(draw: Draw) -> Case:
-    """One slope, or one for each channel."""
+    """One slope, or one for each channel; now and then the slope 1 is a tie in their steps."""
     x = tensor(draw)
     dtype = "qint8" if x.dtype == torch.qint8 else "quint8"
     slopes = x.shape[1] if x.ndim > 1 and draw.chance(0.7) else 1
-    w = draw.quantized((slopes,), dtype, draw.scale(1e-3, 0.5))
+    own = 1 / (draw.integer(2, 60) + 0.5) if draw.chance(0.2) else draw.scale(1e-3, 0.5)
+    w = draw.quantized((slopes,), dtype, own)
     scale, zero_point = draw.scale(1e-3, 2), draw.zero_point(dtype)
     return Case(lambda: torch.ops.quantized.prelu(x, w, scale, zero_point))
 
