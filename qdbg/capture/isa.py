@@ -1,8 +1,8 @@
 """Child only: keep every library in torch to one CPU level, and look whether it worked.
 
 The environment variables do not reach all choices: FBGEMM's groupwise kernels, QNNPACK and the
-x86 engine's choice of library ask cpuinfo. Its flags lie in an exported struct of libc10, and are
-cleared there before the first op.
+x86 engine's choice of library ask cpuinfo. Its flags lie in an exported struct, and are cleared
+there before the first op. In 2.15 libtorch has one beside libc10, which all libraries take then.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from qdbg.capture.level import AVX512_CORE, machine_flags
 from qdbg.core.versions import MEASURED
 from qdbg.errors import CaptureError
 
-LIBRARY = {"linux": "libc10.so", "darwin": "libc10.dylib", "win32": "c10.dll"}
+LIBRARY = {"linux": "libtorch.so", "darwin": "libc10.dylib", "win32": "c10.dll"}
 WIDE = ("avx512", "avx10", "amx", "avxvnni", "avx_vnni", "avx_ne")
 """Beginnings of the names of all flags above AVX2."""
 KEPT: dict[str, frozenset[str]] = {
@@ -134,5 +134,5 @@ def _names(header: Path) -> list[str]:
 def _unreachable(why: str) -> CaptureError:
     return CaptureError(
         f"the CPU flags of torch {torch.__version__} cannot be reached: {why}",
-        expected=f"torch {MEASURED} for x86-64",
+        expected=f"torch for x86-64; those of {MEASURED} are known",
     )
