@@ -7,9 +7,11 @@ import pytest
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.versions import MEASURED
 from qdbg.debugger import Debugger
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.survey import survey
 from qdbg.engine.trace import Trace
 from qdbg.fleet.feed import Fleet, Machine
+from qdbg.fleet.sweep import sweep_part
 from qdbg.headless.fleet import machines_for
 from qdbg.headless.show import show_text
 from qdbg.names import ENGINES, LEVELS
@@ -18,7 +20,7 @@ from qdbg.session import Session, save
 from tests.fleet.synthetic import runs_of
 from tests.synthetic import recording
 
-OTHERS = ("2.12.1+cu130", "2.9.1", "2.130.0", "3.2.13")
+OTHERS = ("2.15.0+cu130", "2.9.1", "2.130.0", "3.2.13")
 CLAIMED = [name for name in ARITHMETICS if name != "textbook"]
 
 
@@ -36,9 +38,10 @@ def test_what_another_release_ran_no_kernels_arithmetic_is_claimed_for(version, 
         assert f"the arithmetic of PyTorch {MEASURED}" in comparison.reason
 
 
-@pytest.mark.parametrize("version", ["2.13.0", "2.13.0+cpu", "2.13.1+cu130", ""])
-def test_builds_of_the_measured_release_and_unknown_ones_are_simulated(version):
-    trace = Trace(by(version), ARITHMETICS["fbgemm-avx2"])
+@pytest.mark.parametrize("version", ["2.12.1", "2.13.0+cpu", "2.13.1+cu130", ""])
+def test_builds_of_the_measured_releases_and_unknown_ones_are_simulated(version):
+    made = by(version)
+    trace = Trace(made, arithmetic_for(made, "fbgemm-avx2"))
     assert {each.status for each in trace.comparisons} == {"equal"}
 
 
@@ -57,7 +60,7 @@ def test_show_counts_nothing_for_arithmetics_that_are_not_claimed():
 
 
 def test_a_diagnosis_says_which_release_ran(qdbg, tmp_path):
-    for version, said in (("2.9.1", True), ("2.13.0", False)):
+    for version, said in (("2.9.1", True), ("2.12.1", False), ("2.13.0", False)):
         path = tmp_path / f"{version}.qdbg"
         save(Session.of(Debugger(by(version))), path)
         _, text, _ = qdbg("why", path)
@@ -83,3 +86,20 @@ def test_a_sweep_counts_what_another_release_ran_under_the_textbook_alone():
 
 def test_fuzzing_measures_any_release():
     assert {comparison.status for _, comparison in compared(by("2.9.1"))} == {"equal"}
+
+
+@pytest.mark.parametrize("release", ["2.12", "2.13"])
+def test_other_machines_are_predicted_as_the_release_has_them(release):
+    runs = runs_of(3)
+    runs = replace(runs, first=by(f"{release}.0", runs.first))
+    named = dict(machines_for(None, [runs], lambda _: None))
+    assert {machine.arithmetic.release for machine in named.values()} == {release}
+    assert all(
+        not count.unknown for count in sweep_part(runs, ["x86-vnni"], "captured")[0].values()
+    )
+
+
+def test_every_arithmetic_is_compared_as_the_release_has_it():
+    fares = survey(by("2.12.1"))
+    assert {name for fare in fares for name in fare.names} == set(ARITHMETICS)
+    assert all(fare.elements and not fare.not_simulated for fare in fares)
