@@ -294,6 +294,8 @@ class Arithmetic:
     """The release of PyTorch whose kernels these are."""
     qint8: str = "ATen"
     """Who multiplies two qint8 tensors, and under QNNPACK adds them: `ATen` or `XNNPACK`."""
+    onednn: str = "3.12"
+    """The version of oneDNN that it holds."""
 
 
 def _presets() -> dict[str, Arithmetic]:

@@ -14,7 +14,7 @@ from qdbg.names import TEXTBOOK
 PRESETS = "2.13"
 """The release whose kernels are those of ARITHMETICS."""
 RULES: Mapping[str, Mapping[str, Any]] = {
-    "2.12": {"quantize": ROUNDED, "qint8": "XNNPACK"},
+    "2.12": {"quantize": ROUNDED, "qint8": "XNNPACK", "onednn": "3.11"},
     PRESETS: {},
 }
 """By release what its kernels do otherwise, as fields of Arithmetic. Each was compared bit for bit

@@ -144,22 +144,22 @@ def _onednn(arithmetic: Arithmetic, values: Values, why: str) -> Kernel:
     check_weight_zero_points(values)
     shape = _Shape.of(values)
     if arithmetic.level != "avx2":
-        _refuse_faults(values)
+        _refuse_faults(arithmetic, values)
     if arithmetic.level == "vnni":
-        return _onednn_vnni(shape, values, why)
+        return _onednn_vnni(arithmetic, shape, values, why)
     if arithmetic.level == "avx512":
         return _onednn_avx512(shape, values, why)
     return _onednn_avx2(shape, values, why)
 
 
-def _refuse_faults(values: Values) -> None:
+def _refuse_faults(arithmetic: Arithmetic, values: Values) -> None:
     """Raise NotSimulated where oneDNN's kernels for AVX-512 are known to be wrong."""
     if _beside_the_image(values):
         raise NotSimulated(
             "PyTorch's result is not reliable: oneDNN leaves undefined what a window gives that"
             " lies in the padding alone"
         )
-    reason = _onednn_room.fault(Layer.of(values), has_vbmi(values))
+    reason = _onednn_room.fault(Layer.of(values), has_vbmi(values), arithmetic.onednn)
     if reason:
         raise NotSimulated(reason)
 
@@ -188,14 +188,14 @@ def has_vbmi(values: Values) -> bool | None:
     return {0: False, 1: True}.get(int(values.get("vbmi", UNKNOWN)))
 
 
-def _onednn_vnni(shape: _Shape, values: Values, why: str) -> Kernel:
+def _onednn_vnni(arithmetic: Arithmetic, shape: _Shape, values: Values, why: str) -> Kernel:
     """All kernels but two multiply the scales in turn: the one over GEMM multiplies them first, and
     plain loops divide. It comes to them in layers of groups that no other kernel takes."""
     volume = shape.depthwise and shape.axes == VOLUME and shape.dilated
     if volume or (shape.groups > 1 and not shape.depthwise and not shape.by_fours):
         layer = Layer.of(values)
-        threads = int(values.get("threads", 1))
-        first, *others = _onednn_room.kernels(layer, has_vbmi(values), threads)
+        threads, version = int(values.get("threads", 1)), arithmetic.onednn
+        first, *others = _onednn_room.kernels(layer, has_vbmi(values), threads, version)
         why += BY[first]
         return Kernel("oneDNN", "exact", 0, first, why, doubt=tuple(others))
     return Kernel("oneDNN", "exact", 0, "onednn-conv", why)

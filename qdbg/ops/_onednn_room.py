@@ -2,7 +2,8 @@
 layer leaves it to the next, whose arithmetic is another.
 
 Facts of oneDNN 3.12, which torch 2.13 holds, confirmed near the limits by what the library says of
-itself. They decide only for convolutions of groups: other layers have a kernel to spare.
+itself: 3.11 gives some of these layers another kernel. They decide only for convolutions of groups:
+other layers have a kernel to spare.
 """
 
 from __future__ import annotations
@@ -14,6 +15,7 @@ import numpy as np
 from qdbg.ops._onednn_copies import Copies
 from qdbg.ops._onednn_layer import INT, LANES, Layer, booked, parts, up
 
+VERSION = "3.12"
 BLOCKS, GEMM, PLAIN = "onednn-conv", "onednn-conv-gemm", "onednn-conv-plain"
 """The ways back of its kernels, in the order in which it tries them."""
 LINE, MOST_BLOCKS = 128, 4
@@ -29,18 +31,20 @@ DEEP = (
 )
 
 
-def kernels(layer: Layer, vbmi: bool | None, threads: int) -> tuple[str, ...]:
+def kernels(
+    layer: Layer, vbmi: bool | None, threads: int, version: str = VERSION
+) -> tuple[str, ...]:
     """Which of its kernels may compute a convolution of groups, the most likely one first.
 
     `vbmi` tells whether the processor has VBMI, None that it is not known: with it the
     kernel for blocks of windows copies the pixels of single channels together, and needs memory
-    for that. With more than one thread the limits are looser.
+    for that. With more than one thread, and in another version, the limits are looser.
     """
     depthwise = layer.inputs == layer.outputs == 1
     fits = () if depthwise else tuple(_blocks_fit(layer, vbmi))
     if fits and all(fits):
         return (BLOCKS,)
-    sure = threads == 1 and not any(fits)
+    sure = threads == 1 and version == VERSION and not any(fits)
     room = gemm_fits(layer)
     if sure:
         return (GEMM,) if room else (PLAIN,)
@@ -60,12 +64,15 @@ def _blocks_fit(layer: Layer, vbmi: bool | None) -> Iterator[bool]:
             yield copies.wanted(block) <= limit
 
 
-def fault(layer: Layer, vbmi: bool | None) -> str:
+def fault(layer: Layer, vbmi: bool | None, version: str = VERSION) -> str:
     """Why PyTorch's result cannot be relied on; empty where it can. Measured: in all layers of
-    these kinds some results are wrong, and in none of the others."""
+    these kinds some results are wrong, and in none of the others. In another version than the
+    limits are known of, the kernel may have taken any of them."""
     copies = None if vbmi is False else Copies.of(layer, vbmi=True)
     depthwise = layer.groups > 1 and layer.inputs == layer.outputs == 1
-    if copies is None or not copies.columns or depthwise or not any(_blocks_fit(layer, vbmi)):
+    if copies is None or not copies.columns or depthwise:
+        return ""
+    if version == VERSION and not any(_blocks_fit(layer, vbmi)):
         return ""
     if layer.kernel[0] > 1:
         return DEEP

@@ -127,3 +127,20 @@ def test_xnnpack_misreads_tensors_in_two_orders_of_memory():
     with pytest.raises(NotSimulated, match="XNNPACK reads the memory"):
         op.stages(arithmetics("2.12")["fbgemm-avx2"], values)
     assert op.stages(arithmetics("2.13")["fbgemm-avx2"], values)
+
+
+SMALL = {
+    "groups": 2, "x_channels": 2, "w_q": np.zeros((2 * 3, 9), np.int8), "w_scale": 0.01,
+    "x_q": np.zeros((1, 1, 1, 2, 9), np.uint8), "kernel_size": (3, 3), "stride": (1, 1),
+    "padding": (0, 0), "dilation": (1, 1), "x_size": (3, 3), "x_scale": 0.02, "x_zp": 0,
+    "y_scale": 0.3, "w_zp": 0, "vbmi": 1, "threads": 1,
+}  # fmt: skip
+"""A convolution of two groups that is too small for one of oneDNN's kernels in 3.12."""
+
+
+def test_of_onednn_before_3_12_no_limit_of_its_kernels_is_taken_for_known():
+    values = {k: np.asarray(v) for k, v in SMALL.items()}
+    kernel = registry()["conv2d"].kernel
+    own = {release: kernel(arithmetics(release)["onednn-vnni"], values) for release in RULES}
+    assert (own["2.13"].way_back, own["2.13"].doubt) == ("onednn-conv-gemm", ())
+    assert (own["2.12"].way_back, own["2.12"].doubt[0]) == ("onednn-conv", "onednn-conv-gemm")

@@ -8,7 +8,9 @@ import pytest
 from qdbg.capture.level import machine_has, machine_level
 from qdbg.core.program import VBMI
 from qdbg.names import LEVELS
+from qdbg.ops._onednn_room import VERSION
 from tests.forked import printed
+from tests.released import HERE
 
 AVX2_KINDS = ("onednn-conv-avx2", "onednn-conv-plain")
 KINDS = ("onednn-conv", "onednn-conv-gemm", "onednn-conv-plain")
@@ -40,11 +42,13 @@ def test_onednns_kernel_is_the_one_that_it_says_it_ran(onednn):
     """oneDNN leaves tiny convolutions of groups to its GEMM or its plain loops, and transposed ones
     with strides or dilations that its own kernels do not take."""
     seed, found = onednn
+    assert found["differ"] == 0, f"seed {seed}"
+    if HERE["onednn-vnni"].onednn != VERSION:
+        pytest.skip("of this oneDNN the limits of its kernels are not known")
     claimed = {pair: n for pair, n in found["found"].items() if "PyTorch" not in pair}
     assert set(claimed) <= {f"{kind} / {kind}" for kind in KINDS}, f"seed {seed}"
     assert claimed["onednn-conv-gemm / onednn-conv-gemm"] > 20
     assert claimed["onednn-conv-plain / onednn-conv-plain"] > 20
-    assert found["differ"] == 0, f"seed {seed}"
 
 
 def test_onednns_kernel_on_avx2_is_the_one_that_it_says_it_ran():
