@@ -64,8 +64,8 @@ class Net:
 
         from models import imagenet_shapes  # noqa: PLC0415
         from qdbg.capture import isa, run  # noqa: PLC0415
-        from qdbg.core.arithmetic import ARITHMETICS  # noqa: PLC0415
         from qdbg.reader import find_forward, read_model  # noqa: PLC0415
+        from tests.released import HERE  # noqa: PLC0415
 
         self.torch = torch
         torch.set_num_threads(1)
@@ -73,7 +73,7 @@ class Net:
         own = "fbgemm" if engine == "full" else engine
         self.live = imagenet_shapes.quantized(name, own, full_range=engine == "full")
         self.x = imagenet_shapes.image()
-        self.arithmetic = ARITHMETICS[f"{own}-{level}"]
+        self.arithmetic = HERE[f"{own}-{level}"]
         self.engine, self.level = own, level
         with tempfile.TemporaryDirectory() as folder:
             path = Path(folder) / "net.pth"
@@ -104,7 +104,8 @@ class Net:
         from qdbg.core.program import Environment, Program, Recording  # noqa: PLC0415
         from qdbg.core.quantity import readonly  # noqa: PLC0415
 
-        environment = Environment(self.engine, self.level, "", "", "", True)
+        version = str(self.torch.__version__)
+        environment = Environment(self.engine, self.level, version, "", "", True)
         program = Program(tuple(tape.nodes), self.model.layers)
         fed = readonly(self.x.numpy())
         values, constants = tuple(tape.values), tuple(tape.constants)

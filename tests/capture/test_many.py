@@ -8,7 +8,6 @@ from torch import nn
 
 from qdbg.capture import Request, capture, capture_many, many, parent
 from qdbg.capture.chain import Unfit
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.container import decode, encode
 from qdbg.core.quantity import readonly
 from qdbg.core.runs import pack_runs, unpack_runs
@@ -19,6 +18,7 @@ from qdbg.reader import read_model
 from qdbg.samples import Sample
 from qdbg.sets import sample_set
 from tests.capture.helpers import MODELS
+from tests.released import HERE
 
 pytestmark = [
     pytest.mark.filterwarnings("ignore"),  # torch announces the end of its dtypes
@@ -180,7 +180,7 @@ def test_what_unrecorded_operations_made_is_told(kind, told, monkeypatch, tmp_pa
     for number in (*links.derived, *links.computed):
         assert runs.constants[number].shape[0] == len(VALUES)
     assert runs.first.environment.unperturbed
-    for _, (found,) in Fleet(runs, [Machine(NAME, ARITHMETICS[NAME])], "simulated").calls():
+    for _, (found,) in Fleet(runs, [Machine(NAME, HERE[NAME])], "simulated").calls():
         assert not found.unknown
     assert not sum(each.differences for each in sweep_part(runs, [NAME], "simulated")[0].values())
     again = unpack_runs(*decode(encode(*pack_runs(runs)), "test"))

@@ -12,13 +12,13 @@ from qdbg.capture.again import Again
 from qdbg.capture.rebuild import rebuild
 from qdbg.capture.run import prepare, watch
 from qdbg.capture.tape import Tape
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import Call
 from qdbg.core.program import FIRST_CONSTANT, INPUT
 from qdbg.engine.simulate import simulate
 from qdbg.errors import CaptureError
 from qdbg.reader import find_forward
 from tests.capture.torch_models import decoded, linear, quantize, sequence
+from tests.released import HERE
 
 pytestmark = pytest.mark.filterwarnings("ignore")  # torch announces the end of its dtypes
 
@@ -247,5 +247,5 @@ def test_a_number_in_the_place_of_a_tensor_is_simulated_as_such(name):
         getattr(torch.ops.quantized, name)(x, -0.7)
     (node,), (captured,) = tape.nodes, tape.values
     assert node.op == name.replace("_relu", "") + "_scalar" + "_relu" * name.endswith("_relu")
-    simulated = simulate(Call(node, None, (tape.constants[0],)), ARITHMETICS["fbgemm-avx2"])
+    simulated = simulate(Call(node, None, (tape.constants[0],)), HERE["fbgemm-avx2"])
     assert np.array_equal(simulated.result, captured)

@@ -16,11 +16,11 @@ import torch
 import torch.ao.nn.quantized as nnq
 
 from qdbg.capture import isa
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Environment
 from qdbg.engine.trace import Trace
 from qdbg.selftest.check import record
 from qdbg.selftest.draw import Case, per_channel, per_tensor
+from tests.released import HERE
 
 ENGINE, LEVEL, SEED = sys.argv[1:4]
 SAID = tempfile.TemporaryFile("w+b")  # noqa: SIM115 - oneDNN writes into it as long as this lives
@@ -62,7 +62,7 @@ def layer(x, q, geometry, bias, *, result, groups):
 
 
 def traced(case, arithmetic=f"{ENGINE}-{LEVEL}"):
-    return Trace(record(case, environment), ARITHMETICS[arithmetic])
+    return Trace(record(case, environment), HERE[arithmetic])
 
 
 def large_biases():

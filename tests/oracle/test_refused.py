@@ -11,18 +11,20 @@ import torch.ao.nn.quantized as nnq
 from torch.nn import functional
 
 from qdbg.capture import machine_level
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import NotSimulated
 from qdbg.core.program import Environment
 from qdbg.engine.trace import Trace
 from qdbg.ops._refused import REFUSED
 from qdbg.selftest.check import compared, record
 from qdbg.selftest.draw import Case, per_channel, per_tensor
+from tests import released
 
 pytestmark = pytest.mark.filterwarnings(
     "ignore:torch.quantize:UserWarning"
 )  # torch announces the end of its dtypes
-HERE = Environment("fbgemm", "avx2", "2.13.0", "a CPU", "saturating pairs", unperturbed=True)
+HERE = Environment(
+    "fbgemm", "avx2", str(torch.__version__), "a CPU", "saturating pairs", unperturbed=True
+)
 TINY, LARGEST = (float(getattr(np.finfo(np.float32), end)) for end in ("tiny", "max"))
 STEPS = (-(2.0**-22), -(2.0**-23), -(2.0**-26), 0, 2.0**-26, 2.0**-23, 2.0**-22)
 """Relative distances from a border: steps of float32, and less than half of one."""
@@ -158,7 +160,7 @@ def refused_by_qdbg(build, engine="qnnpack"):
     """Of the same call, as FBGEMM runs it."""
     torch.backends.quantized.engine = "fbgemm"
     made = record(build(), HERE)
-    found = Trace(made, ARITHMETICS[f"{engine}-avx2"]).simulation(len(made.program.nodes) - 1)
+    found = Trace(made, released.HERE[f"{engine}-avx2"]).simulation(len(made.program.nodes) - 1)
     return isinstance(found, NotSimulated) and str(found).startswith(REFUSED)
 
 

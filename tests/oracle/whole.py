@@ -24,12 +24,12 @@ from torch import nn  # noqa: E402
 
 from qdbg.capture import isa, run  # noqa: E402
 from qdbg.capture.request import Request  # noqa: E402
-from qdbg.core.arithmetic import ARITHMETICS  # noqa: E402
 from qdbg.core.quantity import readonly  # noqa: E402
 from qdbg.engine.trace import Trace  # noqa: E402
 from qdbg.reader import find_forward, read_model  # noqa: E402
 from qdbg.samples import Sample  # noqa: E402
 from qdbg.sets import sample_set  # noqa: E402
+from tests.released import HERE  # noqa: E402
 
 ROOT = Path(__file__).parents[2]
 
@@ -45,7 +45,7 @@ def traced(engine, path, values):
     request = Request(path, None, False, engine, LEVEL, sample)
     made = run.record(request, *decoded(path), lambda _: None)
     assert made.environment.unperturbed
-    return Trace(made, ARITHMETICS[f"{engine}-{LEVEL}"])
+    return Trace(made, HERE[f"{engine}-{LEVEL}"])
 
 
 def counted(traces):
@@ -62,7 +62,7 @@ def iris(engine):
     rows = sample_set("iris").values
     paths = [ROOT / "models" / f"{name}.pth" for name in ("iris_qat", "iris_ptq")]
     found = [traced(engine, path, rows) for path in paths]
-    by_hand = Trace(found[0].recording, ARITHMETICS["textbook"]).differences
+    by_hand = Trace(found[0].recording, HERE["textbook"]).differences
     return counted(found), by_hand
 
 
