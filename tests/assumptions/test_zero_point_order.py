@@ -1,6 +1,7 @@
 """PyTorch adds the zero point before it rounds in some kernels, the textbook always behind."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,9 +9,12 @@ import pytest
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.program import Environment, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.diagnose import diagnose
 from qdbg.engine.trace import Trace
+from qdbg.session import load
 
+TIES = Path(__file__).parents[1] / "ties"
 INPUT = QParams.per_tensor(0.5, 137)
 """An odd zero point: a tie goes to the other neighbour on the other side of rounding."""
 
@@ -54,3 +58,13 @@ POOL = {"kernel_size": [2, 1], "stride": [2, 1], "padding": [0, 0]}
 )
 def test_the_order_alone_explains_ties_that_go_to_the_other_neighbour(call, cause):
     assert causes(*call) == [(cause,)]
+
+
+def test_numbers_of_another_release_are_explained_by_the_order():
+    """2.12 rounds first: what 2.13 made of the same real numbers is one change away."""
+    own, other = (load(TIES / f"{release}-fbgemm.qdbg").recording for release in ("2.12", "2.13"))
+    trace = Trace(own, arithmetic_for(own))
+    calls = [call for call, node in enumerate(trace.nodes) if node.op == "quantize"][:2]
+    for call in calls:
+        found = diagnose(trace, call, other.values[call])
+        assert ("zero-point-order",) in [verdict.names for verdict in found.causes]

@@ -11,6 +11,7 @@ import pytest
 
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.quantity import QTensor
+from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.computation import Writer, computation
 from qdbg.engine.explain import explain, number
 from qdbg.engine.simulate import Simulation
@@ -18,6 +19,7 @@ from qdbg.engine.trace import Trace
 from qdbg.engine.written import c, python
 from qdbg.errors import CommandError
 from qdbg.ops import registry
+from qdbg.session import load
 from tests.synthetic import recording
 
 PRESETS = ("fbgemm-avx2", "qnnpack-avx2", "onednn-avx2", "onednn-avx512", "textbook")
@@ -152,3 +154,24 @@ def test_what_lies_beyond_int32_is_said_to_be_kept_there_and_written_so(preset, 
     expected = str(last_step(trace, 0).simulated[0, 0])
     assert printed_by_python(python(found)) == expected
     assert printed_by_c(c(found), tmp_path) == expected
+
+
+TIES = Path(__file__).parents[1] / "ties"
+FORMULAS = {"quantize", "quantize_per_channel", "add", "mul", "leaky_relu", "clamp", "copy_into",
+            "prelu", "cat"}  # fmt: skip
+"""Ops of the recorded ties whose formulas are code."""
+
+
+@pytest.mark.parametrize("release", ["2.12", "2.13"])
+def test_each_release_is_written_by_its_own_formulas(release, tmp_path):
+    made = load(TIES / f"{release}-fbgemm.qdbg").recording
+    trace = Trace(made, arithmetic_for(made))
+    found = {call: node.op for call, node in enumerate(trace.nodes) if node.op in FORMULAS}
+    assert set(found.values()) == FORMULAS
+    for call in found:
+        step = last_step(trace, call)
+        for element in (0, step.size - 1):
+            code = computation(trace, step, element)
+            expected = str(int(made.values[call].ravel()[element]))
+            assert printed_by_python(python(code)) == expected
+        assert printed_by_c(c(code), tmp_path) == expected
