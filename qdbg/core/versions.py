@@ -35,9 +35,10 @@ def release_of(version: str) -> str | None:
 def arithmetics(release: str | None) -> Mapping[str, Arithmetic]:
     """Every arithmetic by name as the release has it: the textbook's is everywhere the same. Of a
     release that was not measured the presets, which `unmeasured` then refuses."""
-    own = release or PRESETS
+    if release in {None, PRESETS}:
+        return ARITHMETICS
     return {
-        name: replace(each, release=own, **({} if name == TEXTBOOK else RULES[own]))
+        name: replace(each, release=release, **({} if name == TEXTBOOK else RULES[release]))
         for name, each in ARITHMETICS.items()
     }
 
