@@ -32,10 +32,10 @@ def check_multipliers(values: Values) -> None:
     )
 
 
-def check_scales(values: Values, *names: str) -> None:
-    """Raises NotSimulated where QNNPACK takes no such scale."""
+def check_scales(values: Values, *names: str, library: str = "QNNPACK") -> None:
+    """Raises NotSimulated where QNNPACK, or XNNPACK, takes no such scale."""
     for name in names:
-        _check(name, np.asarray(values[name]))
+        _check(name, np.asarray(values[name]), library)
 
 
 def check_ratios(*ratios: Array) -> None:
@@ -56,8 +56,8 @@ def check_output(values: Values, scale: float, zero_point: int) -> None:
         )
 
 
-def _check(name: str, scales: Array) -> None:
+def _check(name: str, scales: Array, library: str = "QNNPACK") -> None:
     found = np.atleast_1d(f32(scales))
     fits = np.isfinite(found) & (found >= np.finfo(np.float32).tiny)
     if not fits.all():
-        raise NotSimulated(f"{REFUSED}QNNPACK's {name} is {float(found[~fits][0]):.6g}, {NORMAL}")
+        raise NotSimulated(f"{REFUSED}{library}'s {name} is {float(found[~fits][0]):.6g}, {NORMAL}")

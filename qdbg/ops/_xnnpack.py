@@ -1,6 +1,6 @@
-"""XNNPACK's multiplication and addition of qint8 tensors, which releases before 2.13 take.
+"""XNNPACK's multiplication and addition of qint8 tensors, which PyTorch 2.12 takes.
 
-Measured on 2.12: `quantized::mul` under every engine, `quantized::add` under QNNPACK.
+Measured: `quantized::mul` goes there under every engine, `quantized::add` under QNNPACK alone.
 """
 
 from __future__ import annotations
@@ -11,18 +11,14 @@ from qdbg.core.arithmetic import Arithmetic, at_least, exponent, rne32, shift_ha
 from qdbg.core.op import NotSimulated
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
-from qdbg.ops._add_fixed import (
-    add,
-    add_zero_point,
-    multiplier_a,
-    multiplier_b,
-    ratio_a,
-    ratio_b,
-)
+from qdbg.ops import _add_fixed
+from qdbg.ops._add_fixed import add_zero_point, multiplier_a, multiplier_b, ratio_a, ratio_b
 from qdbg.ops._binary import ALIKE
 from qdbg.ops._clamp import clamp_each, relu_clamp_each
+from qdbg.ops._refused import check_scales
 
 LIBRARY = "XNNPACK"
+SCALES = ("a_scale", "b_scale", "y_scale")
 BITS = 20
 """The larger multiplier of an addition has this many bits below its highest one."""
 SMALLEST, BEYOND = 2.0**-10, 2.0**8
@@ -41,11 +37,14 @@ def takes(arithmetic: Arithmetic, values: Values) -> bool:
 
 
 def multiplies(arithmetic: Arithmetic, values: Values) -> bool:
-    """Whether XNNPACK multiplies the tensors. Raises NotSimulated where it misreads them."""
-    own = takes(arithmetic, values) and int(values["y_zp"]) < TOP
-    if own and not values[ALIKE]:
+    """Whether XNNPACK multiplies the tensors. Raises NotSimulated where it refuses or misreads
+    them."""
+    if not takes(arithmetic, values) or int(values["y_zp"]) >= TOP:
+        return False
+    check_scales(values, *SCALES, library=LIBRARY)
+    if not values[ALIKE]:
         raise NotSimulated(MISREAD)
-    return own
+    return True
 
 
 @stage("round", output="z int32 [I]", formula="z[i] = sat16(sat16(rne32(s[i])) + y_zp)")
@@ -67,6 +66,17 @@ def shift(ratio_a: Array, ratio_b: Array) -> Array:
     return np.asarray(BITS - exponent(at_least(ratio_a, ratio_b)))
 
 
+@stage(
+    "add",
+    output="acc int32 [I]",
+    formula="acc[i] = wrap32(A·(a_q[i] − a_zp) + B·(b_q[i] − b_zp))",
+)
+def add(A: Array, a_q: Array, a_zp: Array, B: Array, b_q: Array, b_zp: Array) -> Array:
+    """Add the two operands in units of 2^−shift output steps: under QNNPACK this release has
+    XNNPACK add qint8 tensors, in integers."""
+    return _add_fixed.add.compute(A, a_q, a_zp, B, b_q, b_zp)
+
+
 @stage("round", output="r int32 [I]", formula="r[i] = floor(acc[i] / 2^shift + 0.5)")
 def round_up(acc: Array, shift: Array) -> Array:
     """Shift back to output steps; a tie (.5) goes up, not to the even neighbour."""
@@ -74,7 +84,9 @@ def round_up(acc: Array, shift: Array) -> Array:
 
 
 def addition(values: Values, *, relu: bool) -> tuple[Stage, ...]:
-    """From both operands to `y_q`. Raises NotSimulated for ratios that XNNPACK is not made for."""
+    """From both operands to `y_q`. Raises NotSimulated for scales that XNNPACK refuses, and ratios
+    that it is not made for."""
+    check_scales(values, *SCALES, library=LIBRARY)
     largest = at_least(ratio_a.run(values), ratio_b.run(values))
     if not SMALLEST <= largest < BEYOND:
         raise NotSimulated(

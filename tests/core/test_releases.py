@@ -129,6 +129,20 @@ def test_xnnpack_misreads_tensors_in_two_orders_of_memory():
     assert op.stages(arithmetics("2.13")["fbgemm-avx2"], values)
 
 
+def test_xnnpack_is_left_out_with_the_largest_zero_point_and_refuses_tiny_scales():
+    op, arithmetic = registry()["mul"], arithmetics("2.12")["fbgemm-avx2"]
+    values = {k: np.asarray(v) for k, v in op.examples[0].operands.items()}
+    values |= {"qmin": np.array(-128), "qmax": np.array(127), "alike": np.array(True)}
+    by_xnnpack = op.stages(arithmetic, values)
+    by_aten = op.stages(arithmetic, values | {"y_zp": np.array(127)})
+    assert [each.formula for each in by_aten] != [each.formula for each in by_xnnpack]
+    assert by_aten == op.stages(arithmetics("2.13")["fbgemm-avx2"], values)
+    tiny = values | {"a_scale": np.array(1e-38)}
+    with pytest.raises(NotSimulated, match="PyTorch refuses to run it: XNNPACK's a_scale"):
+        op.stages(arithmetic, tiny)
+    assert op.stages(arithmetic, tiny | {"y_zp": np.array(127)})
+
+
 SMALL = {
     "groups": 2, "x_channels": 2, "w_q": np.zeros((2 * 3, 9), np.int8), "w_scale": 0.01,
     "x_q": np.zeros((1, 1, 1, 2, 9), np.uint8), "kernel_size": (3, 3), "stride": (1, 1),
