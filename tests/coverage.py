@@ -3,8 +3,8 @@
 qdbg selftest --budget 30m --json > run.json; python -m tests.coverage run.json
 
 A run replaces the columns of the cells that it fuzzed. Other columns stay, under the run that they
-come from: coverage.json keeps what was counted. Refuses a run of some ops alone, and one whose
-process died.
+come from: coverage.json keeps what was counted. A run of another release than the columns' has a
+line of its own. Refuses a run of some ops alone, and one whose process died.
 """
 
 import json
@@ -13,6 +13,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from qdbg.core.versions import PRESETS, RULES, release_of
 from qdbg.headless.coverage import (
     ABSENT,
     DIFFERENT,
@@ -77,6 +78,10 @@ def merged(kept, data, at=""):
     """What is kept, with the cells of a new run in place of older ones."""
     refuse(data)
     run = summary(data, at)
+    releases = {release_of(each["torch"]): each for each in kept["releases"]}
+    if release_of(data["torch"]) != PRESETS:
+        releases[release_of(data["torch"])] = run | whole(data)
+        return {**kept, "releases": [releases[name] for name in RULES if name in releases]}
     cells = {name_of(cell): cell for cell in kept["cells"]}
     for cell in data["cells"]:
         ops = {
@@ -89,7 +94,18 @@ def merged(kept, data, at=""):
     used = {cell["run"] for cell in left}
     runs = [*(each for each in kept["runs"] if each["id"] != run["id"]), run]
     runs = sorted((each for each in runs if each["id"] in used), key=lambda each: each["id"])
-    return {"runs": runs, "cells": left}
+    return {"runs": runs, "cells": left, "releases": kept["releases"]}
+
+
+def whole(data):
+    """How many engines and levels a run has, how many of their ops, and of how many enough."""
+    counts = [Count(**count) for cell in data["cells"] for count in cell["ops"].values()]
+    claimed = [count for count in counts if count.compared]
+    return {
+        "cells": len(data["cells"]),
+        "claimed": len(claimed),
+        "enough": sum(map(reached, claimed)),
+    }
 
 
 def place(cell):
@@ -138,6 +154,18 @@ def runs_table(runs, cells, letters):
         caught = f"{run['caught']:,} of {run['faults']:,}"
         counted = (f"{run['compared']:,}", f"{run['differences']:,}", caught)
         lines.append([letters[run["id"]], *facts, *counted, columns])
+    return rows(lines)
+
+
+def releases_table(releases):
+    lines = [["torch", "date", "CPU", "seed", "budget", "qdbg", "integers compared", "differ",
+              "seeded faults caught", "engines and levels",
+              "ops of these with a million, or all inputs"]]  # fmt: skip
+    for run in releases:
+        facts = (run[key] for key in ("torch", "date", "processor", "seed", "budget", "qdbg"))
+        caught = f"{run['caught']:,} of {run['faults']:,}"
+        counted = (f"{run['compared']:,}", f"{run['differences']:,}", caught, run["cells"])
+        lines.append([*facts, *counted, f"{run['enough']:,} of {run['claimed']:,}"])
     return rows(lines)
 
 
@@ -190,6 +218,13 @@ def document(kept):
     """The table as it is committed."""
     runs, cells = kept["runs"], kept["cells"]
     letters = {run["id"]: chr(ord("A") + place) for place, run in enumerate(runs)}
+    others = []
+    if kept["releases"]:
+        others = [
+            "## Other releases",
+            f"The columns are of PyTorch {PRESETS}. The same cases, by other releases:",
+            releases_table(kept["releases"]),
+        ]
     parts = [
         "# Coverage",
         "`qdbg selftest` on one machine after another, put together by `python -m tests.coverage`.",
@@ -202,6 +237,7 @@ def document(kept):
         f"{DIFFERENT}: integers that differ. {ABSENT}: the engine has no such call, or it is not"
         " drawn.",
         table(cells, letters),
+        *others,
         *(of_run(run, cells, letters) for run in reversed(runs)),
     ]
     return "\n\n".join(parts) + "\n"

@@ -6,6 +6,7 @@ from itertools import product
 
 import pytest
 
+from qdbg.core.versions import PRESETS, RULES, release_of
 from qdbg.names import ENGINES, LEVELS
 from tests.coverage import KEPT, TABLE, document, merged
 
@@ -24,7 +25,7 @@ def run(*cells, date="2027-01-02T03:04:05+00:00", **changes):
     return {**facts, "date": date, "cases": [], "cells": made, **changes}
 
 
-EMPTY = {"runs": [], "cells": []}
+EMPTY = {"runs": [], "cells": [], "releases": []}
 OLD = merged(EMPTY, run(("fbgemm", "vnni", {"relu": COUNT}), ("fbgemm", "avx2", {"relu": COUNT})))
 NEW = run(("fbgemm", "avx2", {"relu": {**COUNT, "compared": 5}}), date="2027-02-03T00:00:00+00:00")
 
@@ -61,6 +62,24 @@ def test_reasons_have_their_share_and_small_cells_are_named():
 def test_a_run_that_is_not_whole_makes_no_table(wrong):
     with pytest.raises(SystemExit):
         merged(EMPTY, {**NEW, **wrong})
+
+
+def test_a_run_of_another_release_has_a_line_of_its_own():
+    other = {**NEW, "torch": "2.12.1"}
+    kept = merged(OLD, other)
+    assert (kept["runs"], kept["cells"]) == (OLD["runs"], OLD["cells"])
+    chapter = document(kept).partition("## Other releases")[2].partition("## Run A")[0]
+    assert "| 2.12.1 | 2027-02-03 | one | 7 | 3m | 0.1.0 | 5 | 0 | 1 of 1 | 1 | 1 of 1 |" in chapter
+    again = merged(kept, {**other, "torch": "2.12.2"})
+    assert [each["torch"] for each in again["releases"]] == ["2.12.2"]
+
+
+def test_every_claimed_release_was_fuzzed_on_each_engine_and_level():
+    kept = json.loads(KEPT.read_text("utf-8"))["releases"]
+    assert {release_of(each["torch"]) for each in kept} == {*RULES} - {PRESETS}
+    for each in kept:
+        assert (each["differences"], each["caught"]) == (0, each["faults"])
+        assert each["cells"] == len(ENGINES) * len(LEVELS)
 
 
 def test_the_committed_table_is_that_of_the_kept_numbers():
