@@ -226,11 +226,12 @@ def _last_of(stages: tuple[Stage, ...], values: dict[str, Any], *, keep: bool = 
     """Run the stages; what no later one needs is let go at once, unless all is to be kept: the next
     result then takes memory that the processor's cache still holds."""
     last = {name: place for place, stage in enumerate(stages) for name in stage.parameters}
-    for place, stage in enumerate(stages):
-        values[stage.output] = stage.run(values)
-        for name in set() if keep else {*stage.parameters} - {stage.output}:
-            if last[name] == place:
-                del values[name]
+    with np.errstate(all="ignore"):  # once for all of them
+        for place, stage in enumerate(stages):
+            values[stage.output] = stage.quietly(values)
+            for name in () if keep else stage.parameters:
+                if last[name] == place and name != stage.output:
+                    del values[name]
     return np.asarray(values[stages[-1].output])
 
 
