@@ -13,6 +13,7 @@ from typing import Any
 
 from qdbg.core.arithmetic import ROUNDED, Arithmetic
 from qdbg.core.stage import Stage
+from qdbg.engine.known import forget
 
 FUSED: Mapping[str, str] = {"quantize": "fused"}
 FIRST: Mapping[str, str] = {"quantize": ROUNDED}
@@ -46,10 +47,12 @@ class Fault:
         try:
             for module, name, wrong in self.changes:
                 setattr(module, name, wrong)
+            forget()
             yield
         finally:
             for module, name, right in before:
                 setattr(module, name, right)
+            forget()
 
 
 def computing(stage: Stage, function: Callable[..., Any]) -> Stage:
