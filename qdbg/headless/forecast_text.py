@@ -269,6 +269,8 @@ def _classes(report: Report, forecast: Forecast, opens: Opens) -> list[str]:
 def _verified(report: Report) -> list[str]:
     if report.verdicts is None:
         return []
+    if not report.verdicts:
+        return ["nothing to verify: no machine is predicted that PyTorch could run as here"]
     rows = []
     for verdict in report.verdicts:
         if verdict.refused:
