@@ -73,6 +73,7 @@ def _forget_stdout() -> None:
 def _run(argv: list[str]) -> int:
     from qdbg.headless import arguments  # noqa: PLC0415 - argparse
     from qdbg.headless.options import joined  # noqa: PLC0415 - argparse
+    from qdbg.headless.output import signs  # noqa: PLC0415 - json
 
     argv = joined(argv)
     run = COMMANDS.get(argv[0]) if argv else None
@@ -89,7 +90,8 @@ def _run(argv: list[str]) -> int:
     if not _on_terminal():
         arguments.check_text(options)
         vars(options).update(json=False, values=False, element=None, golden=None)
-        return _show(options)
+        with signs(ascii=options.ascii):
+            return _show(options)
     return _open(options)
 
 
