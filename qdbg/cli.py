@@ -21,13 +21,29 @@ BROKEN_PIPE = 141
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command line and return its exit status."""
+    """Run one command line and return its exit status. Without `argv` it is the program's own, and
+    nothing but the interpreter's end follows."""
+    try:
+        return _status(sys.argv[1:] if argv is None else argv)
+    finally:
+        if argv is None:
+            _ignore_ctrl_c()
+
+
+def _ignore_ctrl_c() -> None:
+    """The status is known: ctrl+c would make another one of it while worker processes end."""
+    import signal  # noqa: PLC0415 - when everything is done
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _status(argv: list[str]) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller
             nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - kept to the end
             setattr(sys, name, nowhere)
     try:
-        status = _run(sys.argv[1:] if argv is None else argv)
+        status = _run(argv)
         sys.stdout.flush()
     except QdbgError as error:
         _complain(error.message)

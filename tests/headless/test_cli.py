@@ -115,6 +115,13 @@ def test_an_interrupt_is_quiet(session_file, qdbg, monkeypatch):
     assert qdbg("show", session_file) == (130, "", "")
 
 
+def test_an_interrupt_after_everything_is_printed_leaves_the_status_as_it_is():
+    late = "atexit.register(os.kill, os.getpid(), signal.SIGINT)"
+    run = "sys.argv = ['qdbg', '--version']; sys.exit(qdbg.cli.main())"
+    done = python("-c", f"import atexit, os, signal, sys, qdbg.cli; {late}; {run}")
+    assert (done.returncode, done.stderr) == (0, "")
+
+
 def test_a_reader_that_goes_away_is_no_error(session_file):
     reading, writing = os.pipe()
     os.close(reading)
