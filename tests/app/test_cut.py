@@ -1,5 +1,7 @@
 """What there is no room for is cut with a sign: without one a number is another number."""
 
+import re
+
 import pytest
 
 from qdbg.app.dialogs import Choice, Choices, Choose
@@ -47,6 +49,17 @@ async def test_a_list_keeps_elements_and_numbers_and_cuts_names(stage, size):
         for n, number in enumerate(numbers):
             (line,) = [line for line in lines if f"…[0,{n},7] " in line]
             assert f" {number} " in line
+
+
+async def test_a_name_takes_the_blanks_before_a_number_that_is_short(stage):
+    async with stage(size=(60, 16)) as pilot:
+        await ready(pilot)
+        rows = [(f"fc1.weight.{n}", "1" * 38 if n else "-128") for n in (0, 10_000_000)]
+        pilot.app.push_screen(listing(*rows))
+        await pilot.pause()
+        text = screen_text(pilot.app)
+        assert re.search(r" fc1\.weight\.0 +-128 ", text)
+        assert re.search(rf" fc1\.w\w*…  {'1' * 38} ", text)
 
 
 @pytest.mark.parametrize("size", SMALL)
