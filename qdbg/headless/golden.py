@@ -99,17 +99,17 @@ def layout_words(column: Column, differences: int) -> str:
     if laid.words is None:
         return ""
     written = ", ".join(laid.written)
+    stood = f"{MISPLACED}{laid.stood} of {column.values.size} differ as they stand"
+    tail = f", written {written}" if written and laid.order else ""
+    if laid.order is not None and not laid.known:
+        return f"{stood}, {differences or 'none'} read {_as(laid.order)}{tail}"
     if differences:
         parts = [_as(laid.order)] if laid.order else []
         parts += [f"as if written {written}"] if written else []
         return f"read {', '.join(parts)}"
-    tail = f", written {written}" if written and laid.order else ""
     if laid.order is None:
         return f"{SAME}written {written}"
-    if laid.known:
-        return f"{SAME}other layout: {laid.order}{tail}"
-    stood = f"{laid.stood} of {column.values.size} differ as they stand"
-    return f"{MISPLACED}{stood}, none read {_as(laid.order)}{tail}"
+    return f"{SAME}other layout: {laid.order}{tail}"
 
 
 def _as(order: str) -> str:
