@@ -13,7 +13,7 @@ from qdbg.app.grid import Grid, GridColumn, GridRow, column
 from qdbg.app.widgets import shortened, tail
 from qdbg.debugger import Debugger
 from qdbg.engine.browse import place_of
-from qdbg.engine.explain import number
+from qdbg.engine.filled import number
 from qdbg.engine.table import signed
 
 if TYPE_CHECKING:
