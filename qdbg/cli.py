@@ -95,6 +95,7 @@ def _run(argv: list[str]) -> int:
     run = COMMANDS.get(argv[0]) if argv else None
     if run is not None:
         return run(arguments.PARSERS[argv[0]]().parse_args(argv[1:]))
+    arguments.check_command(argv)
     parser = arguments.open_parser()
     options = parser.parse_args(argv)
     if options.serve is not None:

@@ -18,6 +18,7 @@ VERSICOLOR = ("--sample", "versicolor")
 
 REFUSED = {
     "a word": (("shwo",), "neither a file nor a command 'shwo'"),
+    "a word before others": (("swep", MODEL, "--samples", "iris"), "Is 'qdbg sweep' meant?"),
     "no file": (("none.pth", *VERSICOLOR), "there is no file none.pth"),
     "a folder": ((ROOT, *VERSICOLOR), "is a folder"),
     "no input": ((MODEL,), "no input was given (expected --sample setosa"),
