@@ -148,12 +148,14 @@ def golden_verdict(golden: Golden) -> str:
     """One sentence."""
     compared = sum(column.values.size for column in golden.columns.values())
     covered = f"{len(golden.columns)} of {len(golden.recording.values)} calls"
-    count = golden.differences
+    count, nodes = golden.differences, golden.recording.program.nodes
     if not count:
         found = misplaced(golden)
         but = f", but {MISPLACED}{', '.join(found)}" if found else ""
         return f"{golden.path} gives every one of the {compared} captured values of {covered}{but}."
-    return f"{count} of {compared} golden values differ from PyTorch's, over {covered}."
+    moved = [nodes[call].name for call, column in golden.columns.items() if not column.laid.known]
+    but = f"; {MISPLACED}{', '.join(moved)}" if moved else ""
+    return f"{count} of {compared} golden values differ from PyTorch's, over {covered}{but}."
 
 
 def golden_data(golden: Golden, call: int, *, values: bool) -> dict[str, object] | None:
