@@ -73,6 +73,18 @@ async def test_a_number_for_which_there_is_no_room_at_all_ends_with_the_sign(sta
         assert "2… " in screen_text(pilot.app)
 
 
+@pytest.mark.parametrize("width", [60, 66, 73, 80, 84, 88, 120])
+async def test_of_a_watchs_values_the_latest_is_whole(stage, width):
+    async with stage(size=(width, 19)) as pilot:
+        await ready(pilot)
+        debugger = pilot.app.debugger
+        for command in ("arithmetic textbook", "watch fc1.clamp[12]", "end"):
+            debugger.execute(command)
+        latest = debugger.watches.readings(debugger.trace, debugger.stop.mark)[0].words[-20:]
+        await pilot.press("W")
+        assert f"{latest} " in screen_text(pilot.app).partition("values")[2].partition("⏎")[0]
+
+
 async def test_a_changed_number_and_what_it_was_are_whole(stage):
     async with stage(size=(80, 24)) as pilot:
         await ready(pilot)
