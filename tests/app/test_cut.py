@@ -85,6 +85,14 @@ async def test_of_a_watchs_values_the_latest_is_whole(stage, width):
         assert f"{latest} " in screen_text(pilot.app).partition("values")[2].partition("⏎")[0]
 
 
+@pytest.mark.parametrize("width", [66, 73, 80, 84, 120])
+async def test_the_names_of_arithmetics_that_there_is_room_for_are_whole(stage, width):
+    async with stage(size=(width, 19)) as pilot:
+        await ready(pilot)
+        await pilot.press("a")
+        assert " fbgemm-avx2/avx512, x86-avx2/avx512 " in screen_text(pilot.app)
+
+
 async def test_a_changed_number_and_what_it_was_are_whole(stage):
     async with stage(size=(80, 24)) as pilot:
         await ready(pilot)
