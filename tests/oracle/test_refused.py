@@ -201,16 +201,19 @@ def test_onednn_refuses_weight_zero_points(kind, zero_point):
 
 @pytest.mark.parametrize("engine", ["fbgemm", "x86", "onednn"])
 @pytest.mark.parametrize("kind", [nnq.Linear, nniq.LinearReLU, nnq.Conv2d, nniq.ConvReLU2d])
-def test_a_scale_that_has_no_inverse_gives_the_integers_of_pytorch(engine, kind):
-    """oneDNN takes the inverse of the inverse, an infinity here: what it makes of the accumulator
-    is no number, and neither is an infinity times 0."""
+@pytest.mark.parametrize(
+    "scales", [(LARGEST, LARGEST), (0.05, 1e-50), (0.05, 2.9e-39), (0.05, 1e39)]
+)
+def test_a_scale_that_has_no_inverse_gives_the_integers_of_pytorch(engine, kind, scales):
+    """oneDNN takes inverses of inverses, of which one is an infinity here: what it makes of the
+    accumulator is no number, and neither is an infinity times 0."""
     torch.backends.quantized.engine = engine
     small = kind in {nnq.Linear, nniq.LinearReLU}
     made = kind(2, 2) if small else kind(2, 2, 1)
     q = np.array([[2, 1], [0, 0]], np.int8).reshape(made.weight().shape)
     made.set_weight_bias(per_tensor(q, 1.0, 0), None)
-    made.scale, made.zero_point = LARGEST, 9
-    x = per_tensor(np.array([[200, 40]], np.uint8).reshape((1, 2, 1, 1)[: q.ndim]), LARGEST, 3)
+    made.scale, made.zero_point = scales[1], 9
+    x = per_tensor(np.array([[200, 40]], np.uint8).reshape((1, 2, 1, 1)[: q.ndim]), scales[0], 3)
     where = replace(HERE, engine=engine, cpu=machine_level())
     ((_, comparison),) = compared(record(Case(lambda: made(x), {"layer": made}), where))
     assert comparison.status == "equal"
