@@ -235,3 +235,26 @@ def test_a_matrix_product_beyond_float32_is_not_claimed():
     assert (-1, "equal") in found
     assert (19, "not simulated") in found
     assert "differs" not in {status for _, status in found}
+
+
+FAR = {
+    "product": lambda x: Q.mul(x[:1, :, :, :3], x[:1, :, :, :3], 0.1, 3),
+    "mean": lambda x: x.mean(dim=1),
+    "average pooling": lambda x: functional.avg_pool2d(x, 2),
+    "adaptive pooling": lambda x: functional.adaptive_avg_pool2d(x, 2),
+    "hardsigmoid": functional.hardsigmoid,
+    "batch norm": lambda x: Q.batch_norm2d(x, *ONES_AND_ZEROS, 1e-5, 0.1, 3),
+}
+ONES_AND_ZEROS = (torch.ones(4), torch.zeros(4), torch.zeros(4), torch.ones(4))
+
+
+@pytest.mark.parametrize("scale", [1e-50, 1e25, 3e38, 1e39])
+@pytest.mark.parametrize("name", FAR)
+def test_of_an_operand_whose_scale_is_far_from_any_model_nothing_wrong_is_claimed(name, scale):
+    torch.backends.quantized.engine = "fbgemm"
+    q = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 4)).astype(np.uint8)
+    where = replace(HERE, cpu=machine_level())
+    for order in (torch.contiguous_format, torch.channels_last):
+        x = per_tensor(q, scale, 7).contiguous(memory_format=order)
+        for _, comparison in compared(record(Case(partial(FAR[name], x)), where)):
+            assert comparison.status in {"equal", "not simulated"}
