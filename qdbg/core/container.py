@@ -18,7 +18,16 @@ from typing import Any
 import numpy as np
 
 from qdbg.core.checks import describe
-from qdbg.core.digests import bytes_of, canonical, digest, hash_of, text_digest
+from qdbg.core.contents import (
+    DTYPES,
+    FORMAT,
+    HEADER_BYTES,
+    KEY,
+    VERSIONS,
+    Contents,
+    in_memory_order,
+)
+from qdbg.core.digests import bytes_of, canonical, digest, text_digest
 from qdbg.core.packing import pack, unpack
 from qdbg.core.quantity import Array, readonly
 from qdbg.core.replacing import replacing
@@ -26,26 +35,11 @@ from qdbg.errors import SessionError
 
 __all__ = ["decode", "encode", "pack", "read", "unpack", "write"]
 
-KEY = "qdbg"
-FORMAT = "qdbg session"
-VERSION = 1
-SHARING = 2
-"""The version of files that leave out what they hold already."""
-REPEATED = 2**12
-"""Bytes of an array from which on it is left out where another one has the same numbers: a layer
-that passes its operand on gives nothing new."""
 MAX_BYTES = 2**32
 MAPPED = 2**22
 """Files of so many bytes are mapped into memory. Smaller ones are read: whoever cuts off a file in
 place that is mapped ends the process that looks at it."""
-HEADER_BYTES = 8
-WORD = 8
-"""Bytes that are compared at a time."""
 SAVE_AGAIN = "save the session again, or take the file from where it was made"
-DTYPES = {"U8": "u1", "I8": "i1", "I32": "<i4", "F32": "<f4", "F64": "<f8", "I64": "<i8"}
-"""In the order in which safetensors sorts the types."""
-KINDS = tuple(DTYPES)
-TYPES = {np.dtype(spelled): kind for kind, spelled in DTYPES.items()}
 DIGEST = 64
 """Characters of a SHA-256 in hexadecimal."""
 
@@ -53,17 +47,17 @@ DIGEST = 64
 def write(path: Path, tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> None:
     """Replace the file in one step: a kill or a power failure at any moment leaves the old one or
     the new one. Raises SessionError."""
-    arrays, same = _in_order(tensors)
+    held = Contents.of(tensors)
     described = canonical(metadata)
-    blank = _head(arrays, same, dict.fromkeys(arrays, "0" * DIGEST), described)
+    blank = held.head(dict.fromkeys(held.arrays, "0" * DIGEST), described)
     try:
         Path(os.path.realpath(path)).parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, len(blank)) as file:
             digests = {}
-            for name, array in arrays.items():
+            for name, array in held.arrays.items():
                 file.add(bytes_of(array))
                 digests[name] = digest(array)
-            file.finish(_head(arrays, same, digests, described))
+            file.finish(held.head(digests, described))
     except OSError as error:
         raise SessionError(
             f"{path} cannot be written: {error.strerror or error}",
@@ -95,67 +89,10 @@ def _mapped(path: Path) -> mmap.mmap:
 
 def encode(tensors: Mapping[str, Array], metadata: Mapping[str, object]) -> bytes:
     """The bytes of the file, the same for equal content. Raises SessionError."""
-    arrays, same = _in_order(tensors)
-    digests = {name: digest(array) for name, array in arrays.items()}
-    head = _head(arrays, same, digests, canonical(metadata))
-    return b"".join([head, *map(bytes_of, arrays.values())])
-
-
-def _in_order(tensors: Mapping[str, Array]) -> tuple[dict[str, Array], dict[str, str]]:
-    """What the file holds as safetensors sorts it, the types with the widest numbers first; and of
-    what it does not hold which other array is the same. Raises SessionError."""
-    wrong = next((name for name, held in tensors.items() if held.dtype not in TYPES), None)
-    if wrong is not None:
-        raise SessionError(f"{describe(wrong)}: {tensors[wrong].dtype} numbers cannot be saved")
-    order = sorted(tensors, key=lambda name: (-KINDS.index(TYPES[tensors[name].dtype]), name))
-    arrays = {name: np.asarray(tensors[name], order="C") for name in order}
-    same: dict[str, str] = {}
-    alike: dict[object, list[str]] = {}
-    for name, array in arrays.items():
-        if array.nbytes < REPEATED:
-            continue
-        start = bytes(bytes_of(array)[:REPEATED])  # most arrays differ there
-        others = alike.setdefault((array.dtype.str, array.shape, start), [])
-        first = next((other for other in others if _equal(arrays[other], array)), None)
-        if first is None:
-            others.append(name)
-        else:
-            same[name] = first
-    return {name: array for name, array in arrays.items() if name not in same}, same
-
-
-def _equal(one: Array, other: Array) -> bool:
-    """Bit for bit, of arrays of the same type and shape."""
-    ours, theirs = (np.asarray(bytes_of(array)) for array in (one, other))
-    whole = len(ours) // WORD * WORD
-    first, second = (each[:whole].view(np.uint64) for each in (ours, theirs))
-    return np.array_equal(first, second) and np.array_equal(ours[whole:], theirs[whole:])
-
-
-def _head(
-    arrays: Mapping[str, Array],
-    same: Mapping[str, str],
-    digests: Mapping[str, str],
-    described: str,
-) -> bytes:
-    """What stands before the numbers, in as many bytes for any digests; `described` is the
-    metadata as `canonical` spells it."""
-    version: dict[str, object] = (
-        {"version": SHARING, "same": same} if same else {"version": VERSION}
-    )
-    rest = canonical({"digests": digests, "format": FORMAT} | version)
-    text = f'{{"content": {described}, {rest[1:]}'  # as canonical spells the whole
-    last = json.dumps({"digest": hash_of(text)})
-    note = f"{text[:-1]}, {last[1:]}"  # one more entry of the same object
-    entries: dict[str, object] = {"__metadata__": {KEY: note}}
-    end = 0
-    for name, array in arrays.items():
-        start, end = end, end + array.nbytes
-        shape, kind = list(array.shape), TYPES[array.dtype]
-        entries[name] = {"dtype": kind, "shape": shape, "data_offsets": [start, end]}
-    body = json.dumps(entries, ensure_ascii=False, separators=(",", ":")).encode()
-    body += b" " * (-len(body) % HEADER_BYTES)
-    return len(body).to_bytes(HEADER_BYTES, "little") + body
+    held = Contents.of(tensors)
+    digests = {name: digest(array) for name, array in held.arrays.items()}
+    head = held.head(digests, canonical(metadata))
+    return b"".join([head, *map(bytes_of, held.arrays.values())])
 
 
 def decode(data: bytes | mmap.mmap, name: str) -> tuple[dict[str, Array], dict[str, object]]:
@@ -175,7 +112,22 @@ def decode(data: bytes | mmap.mmap, name: str) -> tuple[dict[str, Array], dict[s
             raise _damaged(name, f"{describe(key)} changed since they were written")
     if isinstance(data, mmap.mmap):
         data.madvise(mmap.MADV_DONTNEED)  # the digests went over all of it: give the memory back
-    return tensors | _shared(tensors, content, name), metadata
+    laid = _laid(tensors, content, name)
+    return laid | _shared(laid, content, name), metadata
+
+
+def _laid(
+    tensors: Mapping[str, Array], content: Mapping[str, object], name: str
+) -> dict[str, Array]:
+    """The arrays with their axes as they were, whatever order they have in the file."""
+    orders = content.get("orders", {})
+    if not isinstance(orders, dict) or not orders.keys() <= tensors.keys():
+        raise _damaged(name, "it tells the order of what is not in it")
+    try:
+        moved = {key: in_memory_order(tensors[key], order) for key, order in orders.items()}
+    except ValueError as error:
+        raise _damaged(name, "its order of axes does not fit its arrays") from error
+    return {**tensors, **moved}
 
 
 def _shared(
@@ -204,10 +156,10 @@ def _content(header: Mapping[str, Any], name: str) -> dict[str, Any]:
     if content.get("format") != FORMAT:
         raise SessionError(f"{name} is not a session that qdbg saved")
     version = content.get("version")
-    if version not in (VERSION, SHARING):
+    if version not in VERSIONS:
         raise SessionError(
             f"{name} has format version {str(version)[:20]}",
-            expected=f"version {VERSION} or {SHARING}",
+            expected=f"version {VERSIONS[0]} to {VERSIONS[-1]}",
             remedy="open it with the qdbg that wrote it, or record the session again",
         )
     stated = content.pop("digest", None)

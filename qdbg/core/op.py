@@ -84,8 +84,9 @@ class Op:
     """For people: `Linear + ReLU`."""
     operands: Callable[[Call], dict[str, Array]]
     """The call's operands by symbol. Raises NotSimulated for what the op does not claim."""
-    stages: Callable[[Arithmetic, Values], tuple[Stage, ...]]
-    """What the arithmetic does, in order; constants before the stage that needs them."""
+    made_by: Callable[[Any, Values], tuple[Stage, ...]]
+    """The stages of a Kernel where the op has one, else of an Arithmetic, in order; constants
+    before the stage that needs them."""
     examples: tuple[Example, ...]
     calls: tuple[str, ...] = ()
     """The dispatcher's names of the calls that this op simulates: `quantized::linear`."""
@@ -100,10 +101,26 @@ class Op:
     simulated part by part. Empty for an op whose elements depend on all of an operand."""
     inner: int = 0
     """How many axes of the first of these lie inside a row: groups and k of a convolution."""
+    data: Callable[[Call, Values], dict[str, Any]] | None = None
+    """Of an op with a layer: the operands that a call has of its own, where the others are those of
+    a call like it."""
     image: bool = True
     """Whether a result of three axes or more can be an image, or a line of samples."""
-    rivals: Callable[[Arithmetic, Values], tuple[tuple[Stage, ...], ...]] | None = None
+    rivals: Callable[[Kernel, Values], tuple[tuple[Stage, ...], ...]] | None = None
     """Other stages that the library may have taken: a claim needs all to agree."""
+
+    def chosen(
+        self, arithmetic: Arithmetic, values: Values
+    ) -> tuple[Kernel | None, tuple[Stage, ...]]:
+        """Who makes the sums under an arithmetic, and what is done. Raises NotSimulated."""
+        if self.kernel is None:
+            return None, self.made_by(arithmetic, values)
+        kernel = self.kernel(arithmetic, values)
+        return kernel, self.made_by(kernel, values)
+
+    def stages(self, arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+        """What the arithmetic does. Raises NotSimulated."""
+        return self.chosen(arithmetic, values)[1]
 
 
 def laid_out(op: Op, call: Call) -> dict[str, Array]:

@@ -199,15 +199,17 @@ def _in_all_rows(x: Array, w: Array, members: Members) -> Iterator[tuple[Array, 
     u, v = u[channel, pair], v[channel, pair]
     sizes = (np.abs(each).astype(np.uint16) for each in (u, v, np.where(u > 0, *INT16[::-1])))
     own, other, limit = (each[:, None] for each in sizes)
+    side, count = np.sign(u), np.uint32(len(x))
     room = max(1, CACHED // len(x))
     for start in range(0, channel.size, room):
         part = slice(start, start + room)
         sums = a.take(pair[part], axis=0) * own[part]
         sums += b.take(pair[part], axis=0) * other[part]
-        at = np.flatnonzero(sums > limit[part])
-        which, row = start + at // len(x), at % len(x)
-        found = i32(sums.reshape(-1)[at])
-        yield row * len(w) + channel[which], np.where(u[which] > 0, found, -found)
+        at = np.flatnonzero(sums > limit[part]).astype(np.uint32)  # it is divided faster
+        which = at // count
+        row = at - which * count
+        found = i32(sums.reshape(-1).take(at)) * side[part].take(which)
+        yield row * np.int64(len(w)) + channel[part].take(which), found
 
 
 def _may_leave(u: Array, v: Array, a: Array, b: Array, together: Array) -> Array:

@@ -18,7 +18,7 @@ VBMI = "avx512vbmi"
 spells them, which no CPU level tells; missing where it is not known."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True, eq=False, weakref_slot=True)
 class Layer:
     """One module of the model, as the file holds it."""
 

@@ -55,7 +55,11 @@ class Stage:
         """Compute the result from the operands in `values`: infinities and NaN come out without a
         warning, as they do from a kernel."""
         with np.errstate(all="ignore"):
-            return self.compute(*(values[name] for name in self.parameters))
+            return self.quietly(values)
+
+    def quietly(self, values: Values) -> Array:
+        """As `run`, for who has silenced numpy's warnings already."""
+        return self.compute(*[values[name] for name in self.parameters])
 
     def whole(self, values: Values) -> Array | None:
         """What the result would be without saturation, or None where the stage says nothing."""

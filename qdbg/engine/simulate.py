@@ -16,6 +16,7 @@ from qdbg.core.op import Call, Kernel, NotSimulated, Op, laid_out
 from qdbg.core.program import Node
 from qdbg.core.quantity import STORAGE, Array, memory_order, readonly
 from qdbg.core.stage import Stage, Values
+from qdbg.engine.known import Known, Likeness, keep, known, likeness
 from qdbg.ops import registry
 
 ROOM = 2**19
@@ -61,6 +62,8 @@ class Plan:
     rivals: tuple[tuple[Stage, ...], ...]
     """Other stages that PyTorch may have taken."""
     kernel: Kernel | None
+    constants: dict[str, Array] = field(default_factory=dict)
+    """Results of stages that are the same for all rows, as far as they are known."""
 
     @property
     def steps(self) -> tuple[Stage, ...]:
@@ -106,12 +109,27 @@ def planned(call: Call, arithmetic: Arithmetic) -> Plan:
         raise NotSimulated(UNREPEATABLE)
     if arithmetic.changes:
         return _changed(call, op, arithmetic, laid_out(op, call))
+    like = likeness(call, op, arithmetic)
+    before = known(call.layer, like)
+    if before is not None and op.data is not None:
+        values = {**before.operands, **op.data(call, before.operands)}
+        own = before.stages, (), before.kernel, before.constants
+        return Plan(node, op, arithmetic, values, *own)
+    return _found(call, op, arithmetic, like)
+
+
+def _found(call: Call, op: Op, arithmetic: Arithmetic, like: Likeness | None) -> Plan:
     values = dict(op.operands(call))
-    stages = op.stages(arithmetic, values)
-    kernel = None if op.kernel is None else op.kernel(arithmetic, values)
-    doubtful = op.rivals is not None and kernel is not None and kernel.doubt
-    rivals = op.rivals(arithmetic, values) if op.rivals is not None and doubtful else ()
-    return Plan(node, op, arithmetic, values, stages, rivals, kernel)
+    kernel, stages = op.chosen(arithmetic, values)
+    rivals: tuple[tuple[Stage, ...], ...] = ()
+    if kernel is not None and kernel.doubt and op.rivals is not None:
+        rivals = op.rivals(kernel, values)
+    plan = Plan(call.node, op, arithmetic, values, stages, rivals, kernel)
+    if op.data is not None and kernel is not None and not kernel.doubt:
+        data = op.data(call, values)  # with doubt, the choice looks at it
+        shared = {name: value for name, value in values.items() if name not in data}
+        keep(call.layer, like, Known(kernel, stages, shared, plan.constants))
+    return plan
 
 
 def _changed(call: Call, op: Op, arithmetic: Arithmetic, values: dict[str, Any]) -> Plan:
@@ -151,15 +169,18 @@ def result_of(plan: Plan, room: int = ROOM) -> Array:
     if not rows:
         return _as_result(plan, _last_of(shared, values).astype(dtype, copy=False))
     for stage in shared:
-        values[stage.output] = stage.run(values)
+        if stage.output not in plan.constants:
+            plan.constants[stage.output] = stage.run(values | plan.constants)
+    values |= plan.constants
     order = _order(values[rows[0]], plan.op.inner)
     for name in rows:
         values[name] = _in_order(values[name], order)
     first = values[rows[0]]
     shape = first.shape[: len(order)]
     made: Array = np.empty(0)
+    taken = {name for stage in moving for name in stage.parameters} & set(rows)
     for index in parts(shape, room // plan.width):
-        part = values | {name: _cut(values[name], index) for name in rows}
+        part = values | {name: _cut(values[name], index) for name in taken}
         last = _last_of(moving, part, keep=bool(plan.rivals))
         _refuse_rivals(plan, part)
         if not made.size:
@@ -205,11 +226,12 @@ def _last_of(stages: tuple[Stage, ...], values: dict[str, Any], *, keep: bool = 
     """Run the stages; what no later one needs is let go at once, unless all is to be kept: the next
     result then takes memory that the processor's cache still holds."""
     last = {name: place for place, stage in enumerate(stages) for name in stage.parameters}
-    for place, stage in enumerate(stages):
-        values[stage.output] = stage.run(values)
-        for name in set() if keep else {*stage.parameters} - {stage.output}:
-            if last[name] == place:
-                del values[name]
+    with np.errstate(all="ignore"):  # once for all of them
+        for place, stage in enumerate(stages):
+            values[stage.output] = stage.quietly(values)
+            for name in () if keep else stage.parameters:
+                if last[name] == place and name != stage.output:
+                    del values[name]
     return np.asarray(values[stages[-1].output])
 
 

@@ -85,10 +85,10 @@ def same_arithmetics(recording: Recording) -> tuple[tuple[str, ...], ...]:
 def _stages(node: Node, arithmetic: Arithmetic, values: Values) -> object:
     op = registry()[node.op]
     try:
-        rivals = () if op.rivals is None else op.rivals(arithmetic, values)
-        return op.stages(arithmetic, values), rivals
+        kernel, stages = op.chosen(arithmetic, values)
     except NotSimulated as reason:
         return str(reason)
+    return stages, () if op.rivals is None or kernel is None else op.rivals(kernel, values)
 
 
 def survey(

@@ -136,13 +136,16 @@ def _weighted(low: Call, high: Call, machine: Machine) -> Range | None:
     """From the least and the largest accumulator: what follows it never gives less for more."""
     op = registry()[low.node.op]
     under, over = laid_out(op, low), laid_out(op, high)
-    if op.kernel is None or not np.all(under["x_q"] <= over["x_q"]):
+    if not np.all(under["x_q"] <= over["x_q"]):
         return None
-    kernel = op.kernel(machine.arithmetic, over)
-    if kernel.doubt or not _sums_hold(under, over, exact=kernel.accumulator == "exact"):
+    kernel, stages = op.chosen(machine.arithmetic, over)
+    if (
+        kernel is None
+        or kernel.doubt
+        or not _sums_hold(under, over, exact=kernel.accumulator == "exact")
+    ):
         return None
     sums = _accumulators(under, over)
-    stages = op.stages(machine.arithmetic, over)
     made = [_after_sums(stages, over, acc) for acc in sums]
     if any(each is None for each in made):
         return None

@@ -202,9 +202,9 @@ class Job:
         if self.runs < LEAST or not symbols:
             return None
         single = self.single
-        if op.kernel is not None and op.kernel(arithmetic, single).doubt:
+        kernel, stages = op.chosen(arithmetic, single)
+        if kernel is not None and kernel.doubt:
             return None  # the choice looks at the numbers
-        stages = op.stages(arithmetic, single)
         if stages not in self._made:
             parts = [self._run(op, stages, values, n) for values, n in self.portions()]
             self._made[stages] = readonly(np.concatenate(parts))

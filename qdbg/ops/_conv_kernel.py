@@ -214,10 +214,10 @@ def _onednn_avx512(shape: _Shape, values: Values, why: str) -> Kernel:
         return Kernel("oneDNN", "exact", 0, "onednn-conv", why)
     if shape.depthwise and shape.x_zp:
         size = values["w_q"].shape[-1]
-        return Kernel("oneDNN", "pairs", size, "onednn-conv-gemm", why, "inside" in values)
+        return Kernel("oneDNN", "pairs", size, "onednn-conv-gemm", why, _skips_padding(values))
     if shape.channels == 1 or shape.may_be_gemm:
         return _undecided(shape, values, why)
-    padded = "inside" in values
+    padded = _skips_padding(values)
     return Kernel("oneDNN", "pairs", shape.channels, "onednn-conv", why, padded)
 
 
@@ -241,8 +241,13 @@ def _onednn_avx2(shape: _Shape, values: Values, why: str) -> Kernel:
             return Kernel("oneDNN", "exact", 0, "onednn-conv-avx2", why)
     elif shape.groups > 1:
         return Kernel("oneDNN", "exact", 0, "onednn-conv-plain", f"{why}, by its plain loops")
-    padded = "inside" in values
+    padded = _skips_padding(values)
     return Kernel("oneDNN", "pairs", shape.channels, "onednn-conv-avx2", why, padded)
+
+
+def _skips_padding(values: Values) -> bool:
+    """Whether it matters that oneDNN leaves the padding out: bytes of 0 add nothing anyway."""
+    return "inside" in values and bool(values["x_zp"])
 
 
 def _bytes(values: Values) -> int:

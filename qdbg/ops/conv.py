@@ -19,7 +19,7 @@ from qdbg.core.op import (
     output_operands,
     quantized_operand,
 )
-from qdbg.core.quantity import Array
+from qdbg.core.quantity import QTensor
 from qdbg.core.stage import Stage, Values
 from qdbg.ops._conv_kernel import choose, vbmi_of
 from qdbg.ops._kernel import rival_stages, weighted_stages
@@ -43,9 +43,8 @@ def operands(call: Call) -> dict[str, Any]:
     positions in rows, and at each the channels of the group. Raises NotSimulated."""
     x, weight, bias = quantized_operand(call), layer_weight(call), layer_bias(call)
     geometry, groups = geometry_of(call, weight.q.shape[2:])
-    zero = int(x.qparams.zero_point)
     found: dict[str, Any] = {
-        "x_q": Windows(windows(x.q, geometry, zero), groups),
+        "x_q": _seen(x, geometry, groups),
         "x_scale": x.qparams.scale,
         "x_zp": x.qparams.zero_point,
         "w_q": in_rows(weight),
@@ -54,7 +53,7 @@ def operands(call: Call) -> dict[str, Any]:
         **output_operands(call),
         **_shape_of(geometry, groups, x.q.shape),
         "vbmi": vbmi_of(call),
-        "threads": np.array(call.threads),
+        "threads": call.threads,
     }
     if geometry.padded:
         seen = windows(np.ones((1, 1, *x.q.shape[2:]), np.uint8), geometry, 0)
@@ -63,16 +62,27 @@ def operands(call: Call) -> dict[str, Any]:
     return found if bias is None else found | {"b": bias}
 
 
-def _shape_of(geometry: Geometry, groups: int, shape: tuple[int, ...]) -> dict[str, Array]:
+def data(call: Call, values: Values) -> dict[str, Any]:
+    """x_q alone, of a call that is like the one with these operands."""
+    names = ("kernel_size", "stride", "padding", "dilation")
+    geometry = Geometry(*(values[name] for name in names))
+    return {"x_q": _seen(quantized_operand(call), geometry, values["groups"])}
+
+
+def _seen(x: QTensor, geometry: Geometry, groups: int) -> Windows:
+    return Windows(windows(x.q, geometry, int(x.qparams.zero_point)), groups)
+
+
+def _shape_of(geometry: Geometry, groups: int, shape: tuple[int, ...]) -> dict[str, Any]:
     return {
-        "groups": np.array(groups),
-        "x_channels": np.array(shape[1]),
-        "x_size": np.array(shape[2:]),
-        "transposed": np.array(False),
-        "kernel_size": np.array(geometry.kernel),
-        "stride": np.array(geometry.stride),
-        "padding": np.array(geometry.padding),
-        "dilation": np.array(geometry.dilation),
+        "groups": groups,
+        "x_channels": shape[1],
+        "x_size": shape[2:],
+        "transposed": False,
+        "kernel_size": geometry.kernel,
+        "stride": geometry.stride,
+        "padding": geometry.padding,
+        "dilation": geometry.dilation,
     }
 
 
@@ -81,19 +91,19 @@ def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
     return choose(arithmetic, values)
 
 
-def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+def stages(own: Kernel, values: Values) -> tuple[Stage, ...]:
     """The stages of a plain convolution."""
-    return weighted_stages(kernel(arithmetic, values), values, relu=False)
+    return weighted_stages(own, values, relu=False)
 
 
-def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+def stages_relu(own: Kernel, values: Values) -> tuple[Stage, ...]:
     """The stages of a convolution with a fused ReLU."""
-    return weighted_stages(kernel(arithmetic, values), values, relu=True)
+    return weighted_stages(own, values, relu=True)
 
 
-def rivals(arithmetic: Arithmetic, values: Values, *, relu: bool) -> tuple[tuple[Stage, ...], ...]:
+def rivals(own: Kernel, values: Values, *, relu: bool) -> tuple[tuple[Stage, ...], ...]:
     """What else oneDNN may have done."""
-    return rival_stages(kernel(arithmetic, values), values, relu=relu)
+    return rival_stages(own, values, relu=relu)
 
 
 def example(axes: int) -> tuple[Example, ...]:
@@ -128,6 +138,7 @@ def _op(axes: str, relu: bool) -> Op:
         axes=axes,
         rows=("x_q", "inside"),
         inner=2,
+        data=data,
         rivals=partial(rivals, relu=relu),
     )
 

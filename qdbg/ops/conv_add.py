@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, fma32, rne, sat32
+from qdbg.core.arithmetic import f32, f64, fma32, rne, sat32
 from qdbg.core.op import Call, Example, Kernel, NotSimulated, Op, quantized_operand
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
@@ -87,27 +87,25 @@ def _assembled(own: Kernel, values: Values, relu: bool) -> tuple[Stage, ...]:
     return tuple(made for each in found for made in _with_sum(each, values, plain))
 
 
-def _stages(arithmetic: Arithmetic, values: Values, relu: bool) -> tuple[Stage, ...]:
-    own = conv.kernel(arithmetic, values)
+def _stages(own: Kernel, values: Values, relu: bool) -> tuple[Stage, ...]:
     if own.library not in {"oneDNN", "by hand"}:
         raise NotSimulated(f"only oneDNN has this op, not {own.library}")
     return _assembled(own, values, relu)
 
 
-def _rivals(arithmetic: Arithmetic, values: Values, relu: bool) -> tuple[tuple[Stage, ...], ...]:
-    own = conv.kernel(arithmetic, values)
+def _rivals(own: Kernel, values: Values, relu: bool) -> tuple[tuple[Stage, ...], ...]:
     ways = (replace(own, way_back=way) for way in own.doubt)
     return tuple(_assembled(way, values, relu) for way in ways)
 
 
-def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+def stages(own: Kernel, values: Values) -> tuple[Stage, ...]:
     """The stages of a convolution with an addition."""
-    return _stages(arithmetic, values, relu=False)
+    return _stages(own, values, relu=False)
 
 
-def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+def stages_relu(own: Kernel, values: Values) -> tuple[Stage, ...]:
     """The stages of a convolution with an addition and a ReLU."""
-    return _stages(arithmetic, values, relu=True)
+    return _stages(own, values, relu=True)
 
 
 PLAIN = next(each for each in conv.example(2) if each.arithmetic == "textbook")

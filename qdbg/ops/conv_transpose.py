@@ -223,14 +223,14 @@ def _fbgemm(values: Values, exact: bool, why: str) -> Kernel:
     return Kernel("FBGEMM", "exact" if exact else "pairs", 0, "fbgemm", why)
 
 
-def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+def stages(own: Kernel, values: Values) -> tuple[Stage, ...]:
     """As a convolution's."""
-    return weighted_stages(kernel(arithmetic, values), values, relu=False)
+    return weighted_stages(own, values, relu=False)
 
 
-def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+def stages_relu(own: Kernel, values: Values) -> tuple[Stage, ...]:
     """As a convolution's with a fused ReLU."""
-    return weighted_stages(kernel(arithmetic, values), values, relu=True)
+    return weighted_stages(own, values, relu=True)
 
 
 EXAMPLES: dict[int, tuple[Example, ...]] = {

@@ -45,6 +45,11 @@ def operands(call: Call) -> dict[str, Array]:
 
 
 def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
+    """Which library computes the layer, and how. Raises NotSimulated."""
+    return choose(arithmetic, values)
+
+
+def choose(arithmetic: Arithmetic, values: Values) -> Kernel:
     """The same kernel for every layer of an engine; oneDNN's blocks depend on K. Raises
     NotSimulated for scales and zero points with which PyTorch refuses to run."""
     if arithmetic.engine == "qnnpack":
@@ -61,14 +66,14 @@ def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
     )
 
 
-def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+def stages(own: Kernel, values: Values) -> tuple[Stage, ...]:
     """The stages of a plain Linear."""
-    return weighted_stages(kernel(arithmetic, values), values, relu=False)
+    return weighted_stages(own, values, relu=False)
 
 
-def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+def stages_relu(own: Kernel, values: Values) -> tuple[Stage, ...]:
     """The stages of a Linear with a fused ReLU."""
-    return weighted_stages(kernel(arithmetic, values), values, relu=True)
+    return weighted_stages(own, values, relu=True)
 
 
 def _example(arithmetic: str, expected: int) -> Example:

@@ -155,47 +155,47 @@ def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
     return linear.kernel(arithmetic, {**values, "x_scale": scale, "y_scale": np.array(1.0)})
 
 
-def _into(engine: str) -> tuple[Stage, ...]:
+def _into(library: str) -> tuple[Stage, ...]:
     """From x to x_q."""
     span = (smallest, largest)
-    if engine in {"fbgemm", "x86"}:
+    if library == "FBGEMM":
         return (*span, input_scale, input_zero_point, quantize_fused)
-    if engine == "qnnpack":
+    if library == "QNNPACK":
         return (*span, whole_range, input_scale, input_zero_point, quantize_fused)
-    if engine == "onednn":
+    if library == "oneDNN":
         own = _onednn.onednn_input_scale
         return (*span, input_scale, input_zero_point, own, quantize_twice)
     return (*span, textbook_scale, textbook_zero_point, textbook_quantize)
 
 
-def _back(arithmetic: Arithmetic, per_channel: bool) -> tuple[Stage, ...]:
+def _back(own: Kernel, per_channel: bool) -> tuple[Stage, ...]:
     """From acc to y."""
-    if arithmetic.engine in {"fbgemm", "x86"}:
+    if own.library == "FBGEMM":
         return (unit, dequantize_fused)
-    if arithmetic.engine == "qnnpack":
+    if own.library == "QNNPACK":
         return (unit, dequantize_twice)
-    if arithmetic.engine == "onednn":
+    if own.library == "oneDNN":
         plain, listed = _onednn.onednn_weight_scale, _onednn.onednn_weight_scale_per_channel
-        last = onednn_dequantize_avx2 if arithmetic.level == "avx2" else onednn_dequantize
+        last = onednn_dequantize_avx2 if own.way_back == "onednn-avx2" else onednn_dequantize
         return (listed if per_channel else plain, last)
     return (textbook_dequantize,)
 
 
-def _stages(arithmetic: Arithmetic, values: Values, relu: bool) -> tuple[Stage, ...]:
-    sums = products(kernel(arithmetic, values), weight_zero_points=bool(np.any(values["w_zp"])))
+def _stages(own: Kernel, values: Values, relu: bool) -> tuple[Stage, ...]:
+    sums = products(own, weight_zero_points=bool(np.any(values["w_zp"])))
     bias = () if "b" in values else (zero_bias,)
-    back = _back(arithmetic, np.ndim(values["w_scale"]) > 0)
-    return (*_into(arithmetic.engine), *sums, *bias, *back, *((float_relu,) if relu else ()))
+    back = _back(own, np.ndim(values["w_scale"]) > 0)
+    return (*_into(own.library), *sums, *bias, *back, *((float_relu,) if relu else ()))
 
 
-def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+def stages(own: Kernel, values: Values) -> tuple[Stage, ...]:
     """The stages of a plain dynamic Linear."""
-    return _stages(arithmetic, values, relu=False)
+    return _stages(own, values, relu=False)
 
 
-def stages_relu(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+def stages_relu(own: Kernel, values: Values) -> tuple[Stage, ...]:
     """The stages with a fused ReLU."""
-    return _stages(arithmetic, values, relu=True)
+    return _stages(own, values, relu=True)
 
 
 EXAMPLE = Example(

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, rne, sat32, saturate
-from qdbg.core.op import Call, Example, NotSimulated, Op
+from qdbg.core.arithmetic import f32, f64, rne, sat32, saturate
+from qdbg.core.op import Call, Example, Kernel, NotSimulated, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _onednn, _textbook, linear
@@ -48,9 +48,8 @@ def _with_slope(each: Stage, values: Values) -> tuple[Stage, ...]:
     return (textbook_leaky,) if each is _textbook.textbook_round else (each,)
 
 
-def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+def stages(own: Kernel, values: Values) -> tuple[Stage, ...]:
     """Those of Linear, with the slope before the output's scale."""
-    own = linear.kernel(arithmetic, values)
     if own.library not in {"oneDNN", "by hand"}:
         raise NotSimulated(f"only oneDNN has this op, not {own.library}")
     plain = weighted_stages(own, values, relu=False)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f64, neighbours, rne, sat32, tanh32
-from qdbg.core.op import Call, Example, NotSimulated, Op
+from qdbg.core.arithmetic import f64, neighbours, rne, sat32, tanh32
+from qdbg.core.op import Call, Example, Kernel, NotSimulated, Op
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _onednn, _textbook, linear
@@ -34,9 +34,8 @@ def _with_tanh(each: Stage) -> tuple[Stage, ...]:
     return (textbook_tanh,) if each is _textbook.textbook_round else (each,)
 
 
-def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
+def stages(own: Kernel, values: Values) -> tuple[Stage, ...]:
     """Those of Linear, with the hyperbolic tangent before the output's scale."""
-    own = linear.kernel(arithmetic, values)
     if own.library not in {"oneDNN", "by hand"}:
         raise NotSimulated(f"only oneDNN has this op, not {own.library}")
     plain = weighted_stages(own, values, relu=False)

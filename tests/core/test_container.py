@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import safetensors.numpy
 
-from qdbg.core import container, replacing
+from qdbg.core import container, contents, replacing
 from qdbg.core.container import SAVE_AGAIN, decode, encode, pack, read, unpack, write
 from qdbg.errors import SessionError
 from tests import synthetic
@@ -163,10 +164,10 @@ def test_foreign_files_are_refused(tmp_path, content, words):
 
 
 def test_another_version_is_refused_with_both_numbers(monkeypatch, recording):
-    monkeypatch.setattr(container, "VERSION", 9)
+    monkeypatch.setattr(contents, "WHOLE", 9)
     newer = encode(*pack(recording))
     monkeypatch.undo()
-    with pytest.raises(SessionError, match=r"format version 9 .expected version 1 or 2"):
+    with pytest.raises(SessionError, match=r"format version 9 .expected version 1 to 3"):
         decode(newer, "x")
 
 
@@ -200,15 +201,77 @@ def test_large_numbers_that_occur_twice_are_held_once(tmp_path, monkeypatch, map
         assert not found.flags.writeable
 
 
-def test_only_a_file_that_leaves_out_something_has_the_newer_version(recording, data):
+def image(shape, order):
+    """Bytes whose axes lie in memory in this order."""
+    numbers = np.random.default_rng(0).integers(0, 256, np.prod(shape)).astype(np.uint8)
+    laid = numbers.reshape([shape[axis] for axis in order])
+    return laid.transpose(np.argsort(order))
+
+
+IMAGES = {
+    "channels last": image((2, 16, 12, 14), (0, 2, 3, 1)),
+    "passed on": image((2, 16, 12, 14), (0, 2, 3, 1)),
+    "row-major": image((2, 16, 12, 14), (0, 1, 2, 3)),
+    "turned": image((90, 60), (1, 0)),
+    "small": image((1, 3, 2, 2), (0, 2, 3, 1)),
+    "with gaps": image((40, 40, 6, 6), (3, 0, 2, 1))[:, ::2],
+}
+
+
+@pytest.mark.parametrize("mapped", [False, True])
+def test_images_keep_the_order_of_their_memory(tmp_path, monkeypatch, mapped):
+    monkeypatch.setattr(container, "MAPPED", 0 if mapped else 2**30)
+    path = tmp_path / "s.qdbg"
+    write(path, IMAGES, {})
+    assert path.read_bytes() == encode(IMAGES, {})
+    assert set(safetensors.numpy.load_file(path)) == set(IMAGES) - {"passed on"}
+    found = read(path)[0]
+    for name, held in IMAGES.items():
+        assert np.array_equal(found[name], held)
+        assert not found[name].flags.writeable
+    for name in ("channels last", "passed on", "row-major", "turned"):
+        assert found[name].strides == IMAGES[name].strides
+    assert found["with gaps"].flags.c_contiguous
+
+
+ORDERS = [
+    ["channels last"],
+    {"channels last": [0, 1, 2]},
+    {"channels last": [0, 1, 2, 2]},
+    {"channels last": [0, 1, 2, 4]},
+    {"channels last": [0, 1, 2, -1]},
+    {"channels last": [0, 1, 2, True]},
+    {"channels last": [0, 1, 2, 3.0]},
+    {"channels last": 3},
+    {"channels last": {"0": 1}},
+    {"elsewhere": [0, 1]},
+]
+
+
+@pytest.mark.parametrize("orders", ORDERS)
+def test_an_order_of_axes_that_fits_no_array_is_refused(monkeypatch, orders):
+    held = {"channels last": IMAGES["channels last"]}
+    right = contents.Contents.of(held)
+    wrong = replace(right, orders=orders)
+    monkeypatch.setattr(container.Contents, "of", lambda tensors: wrong)
+    data = encode(held, {})
+    monkeypatch.undo()
+    with pytest.raises(SessionError, match=r"damaged: it(s| tells the) order of"):
+        decode(data, "x")
+
+
+def test_a_file_has_the_lowest_version_that_says_all(recording, data):
     assert b'\\"version\\": 1' in data
     assert b'\\"version\\": 2' in encode(REPEATING, {})
+    assert b'\\"version\\": 3' in encode(IMAGES, {})
+    assert b'\\"version\\": 1' in encode({"small": IMAGES["small"]}, {})
 
 
 @pytest.mark.parametrize("same", [["c"], {"c": "z"}, {"a": "b"}, {"c": 3}, {"c": "c"}])
 def test_a_description_that_leaves_out_what_is_not_there_is_refused(monkeypatch, same):
     held = {name: REPEATING[name] for name in "ab"}
-    monkeypatch.setattr(container, "_in_order", lambda tensors: (tensors, same))
+    wrong = replace(contents.Contents.of(held), same=same)
+    monkeypatch.setattr(container.Contents, "of", lambda tensors: wrong)
     wrong = encode(held, {})
     monkeypatch.undo()
     with pytest.raises(SessionError, match="what it leaves out is not in it"):

@@ -12,6 +12,7 @@ from types import ModuleType
 from typing import Any
 
 from qdbg.core.stage import Stage
+from qdbg.engine.known import forget
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,10 +39,12 @@ class Fault:
         try:
             for module, name, wrong in self.changes:
                 setattr(module, name, wrong)
+            forget()
             yield
         finally:
             for module, name, right in before:
                 setattr(module, name, right)
+            forget()
 
 
 def computing(stage: Stage, function: Callable[..., Any]) -> Stage:

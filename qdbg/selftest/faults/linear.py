@@ -19,14 +19,14 @@ from qdbg.selftest.faults._wrong import downward, half_away_32, product_64, two_
 
 FBGEMM, ONEDNN, QNNPACK = ("fbgemm", "x86"), ("onednn",), ("qnnpack",)
 PAIRS, EXACT = ("avx2", "avx512"), ("vnni",)
-KERNEL = linear.kernel
+CHOOSE = linear.choose
 
 
 def with_kernel(**changes: Any) -> Any:
     """Another choice of kernel for Linear."""
 
     def kernel(arithmetic: Arithmetic, values: Values) -> Kernel:
-        return replace(KERNEL(arithmetic, values), **changes)
+        return replace(CHOOSE(arithmetic, values), **changes)
 
     return kernel
 
@@ -59,7 +59,7 @@ FAULTS = (
     fault(
         "linear adds exactly where pairs saturate",
         linear,
-        "kernel",
+        "choose",
         with_kernel(accumulator="exact"),
         engines=(*FBGEMM, *ONEDNN),
         levels=PAIRS,
@@ -67,14 +67,14 @@ FAULTS = (
     fault(
         "linear saturates pairs where sums are exact",
         linear,
-        "kernel",
+        "choose",
         with_kernel(accumulator="pairs"),
         levels=EXACT,
     ),
     fault(
         "linear does not start pairs anew in blocks",
         linear,
-        "kernel",
+        "choose",
         with_kernel(block=0),
         engines=ONEDNN,
         levels=("avx2",),
