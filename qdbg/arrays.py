@@ -39,7 +39,9 @@ def from_file(text: str) -> object:
     kind = path.suffix.lower()
     if kind != ".npz" and kind not in readers:
         what = "a kind that qdbg does not read" if path.exists() else "neither file nor numbers"
-        raise SampleError(f"--input {text!r} is {what}", expected=FORMATS)
+        one = member.isdecimal() and Path(head).is_file()
+        remedy = f"One of a file's samples: --sample {text}" if one else ""
+        raise SampleError(f"--input {text!r} is {what}", expected=FORMATS, remedy=remedy)
     data = read_bytes(path)
     return _npz(data, path, name) if kind == ".npz" else readers[kind](data, path)
 

@@ -21,13 +21,29 @@ BROKEN_PIPE = 141
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Run one command line and return its exit status."""
+    """Run one command line and return its exit status. Without `argv` it is the program's own, and
+    nothing but the interpreter's end follows."""
+    try:
+        return _status(sys.argv[1:] if argv is None else argv)
+    finally:
+        if argv is None:
+            _ignore_ctrl_c()
+
+
+def _ignore_ctrl_c() -> None:
+    """The status is known: ctrl+c would make another one of it while worker processes end."""
+    import signal  # noqa: PLC0415 - when everything is done
+
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def _status(argv: list[str]) -> int:
     for name in ("stdout", "stderr"):
         if getattr(sys, name) is None:  # closed by the caller
             nowhere = Path(os.devnull).open("w", encoding="utf-8")  # noqa: SIM115 - kept to the end
             setattr(sys, name, nowhere)
     try:
-        status = _run(sys.argv[1:] if argv is None else argv)
+        status = _run(argv)
         sys.stdout.flush()
     except QdbgError as error:
         _complain(error.message)
@@ -73,11 +89,13 @@ def _forget_stdout() -> None:
 def _run(argv: list[str]) -> int:
     from qdbg.headless import arguments  # noqa: PLC0415 - argparse
     from qdbg.headless.options import joined  # noqa: PLC0415 - argparse
+    from qdbg.headless.output import signs  # noqa: PLC0415 - json
 
     argv = joined(argv)
     run = COMMANDS.get(argv[0]) if argv else None
     if run is not None:
         return run(arguments.PARSERS[argv[0]]().parse_args(argv[1:]))
+    arguments.check_command(argv)
     parser = arguments.open_parser()
     options = parser.parse_args(argv)
     if options.serve is not None:
@@ -89,7 +107,8 @@ def _run(argv: list[str]) -> int:
     if not _on_terminal():
         arguments.check_text(options)
         vars(options).update(json=False, values=False, element=None, golden=None)
-        return _show(options)
+        with signs(ascii=options.ascii):
+            return _show(options)
     return _open(options)
 
 

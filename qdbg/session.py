@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
@@ -17,8 +16,6 @@ from qdbg.debugger import Debugger, Executed
 from qdbg.errors import CommandError, SessionError
 from qdbg.names import FEEDS
 
-FOLDER = Path("sessions")
-SUFFIX = ".qdbg"
 MAX_COMMANDS = 100_000
 MAX_TEXT = 4096
 """The longest command, place or reason that a file may hold."""
@@ -278,26 +275,3 @@ def _element(part: Mapping[str, Any]) -> int:
     if type(found) is not int or found < 0:
         raise _Unfit("one of its elements is not a number from 0")
     return found
-
-
-def default_path(recording: Recording, folder: Path = FOLDER) -> Path:
-    """Where a session that has no file yet is saved: `sessions/versicolor.qdbg`.
-
-    The name is the sample's, or the model's where the input was typed. A file that is there
-    already is another session, so it is never given: a number is added.
-    """
-    stem = _stem(recording)
-    path, number = folder / f"{stem}{SUFFIX}", 1
-    while path.exists() or path.is_symlink():
-        number += 1
-        path = folder / f"{stem}-{number}{SUFFIX}"
-    return path
-
-
-def _stem(recording: Recording) -> str:
-    given = recording.sample.removeprefix("--input ")
-    name = given
-    if given != recording.sample:
-        is_file = re.search(r"\.(npy|npz|csv|json)\b", given, re.IGNORECASE)
-        name = Path(given).stem if is_file else Path(recording.model).stem
-    return re.sub(r"[^A-Za-z0-9_-]+", "-", name).strip("-")[:80] or "session"

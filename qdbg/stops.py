@@ -9,7 +9,7 @@ from typing import TypeAlias
 import numpy as np
 
 from qdbg.core.quantity import Array
-from qdbg.engine.explain import number
+from qdbg.engine.filled import number
 from qdbg.engine.step import Step
 from qdbg.engine.trace import Trace
 

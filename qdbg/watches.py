@@ -9,8 +9,8 @@ from qdbg.breakpoints import checked
 from qdbg.core.words import counted
 from qdbg.engine.browse import axes_of
 from qdbg.engine.compare import delta
-from qdbg.engine.explain import number
 from qdbg.engine.expression import Expression, parse
+from qdbg.engine.filled import number
 from qdbg.engine.scope import value_at
 from qdbg.engine.step import Step
 from qdbg.engine.table import signed

@@ -14,7 +14,7 @@ from qdbg.core.quantity import RANGES, Array, QParams, readonly
 from qdbg.core.words import counted
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.changed import ChangedTrace, Replaced
-from qdbg.engine.explain import number
+from qdbg.engine.filled import number
 from qdbg.engine.trace import Trace
 from qdbg.errors import CommandError
 from qdbg.held import OF_WEIGHTS, limits, put, shared_by, with_params

@@ -135,6 +135,13 @@ def test_bad_numbers_are_refused_in_words(text, words):
     assert caught.value.expected
 
 
+def test_one_row_of_a_file_is_a_sample_and_no_input(tmp_path):
+    np.save(tmp_path / "row.npy", np.arange(3))
+    with pytest.raises(SampleError) as caught:
+        input_sample(f"{tmp_path / 'row.npy'}:2")
+    assert caught.value.remedy == f"One of a file's samples: --sample {tmp_path / 'row.npy'}:2"
+
+
 BROKEN = {
     "empty.npy": b"",
     "text.npy": b"hello",

@@ -262,8 +262,7 @@ class QdbgApp(Windows):
         self.notify(f"Picture saved: {path}", markup=False)
 
     def _do_save(self) -> None:
-        from qdbg.saving import saved  # noqa: PLC0415 - only when asked for
-        from qdbg.session import default_path  # noqa: PLC0415 - numpy
+        from qdbg.saving import default_path, saved  # noqa: PLC0415 - numpy
 
         path = self.session_path or default_path(self.debugger.recording)
         where = saved(self.debugger, path)

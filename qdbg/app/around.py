@@ -5,7 +5,7 @@ from __future__ import annotations
 from textual.content import Content
 
 from qdbg.app.widgets import Part, join
-from qdbg.engine.explain import number
+from qdbg.engine.filled import number
 from qdbg.engine.passage import passage
 from qdbg.engine.spread import Spread, spread
 from qdbg.engine.step import Step

@@ -11,7 +11,7 @@ from qdbg.app.grid import GridRow, column
 from qdbg.app.sources import CHANGED
 from qdbg.app.widgets import join
 from qdbg.debugger import Debugger
-from qdbg.engine.explain import number
+from qdbg.engine.filled import number
 from qdbg.engine.step import Step
 from qdbg.spots import find_spot, spots_here
 from qdbg.whatif import allowed, effect, held, listed, not_known, shown

@@ -6,19 +6,16 @@ from pathlib import Path
 
 from qdbg.app.dialogs import Choice, Choices, Choose
 from qdbg.app.files import saved_in
-from qdbg.app.grid import GridColumn, GridRow
-from qdbg.app.widgets import fitted
+from qdbg.app.grid import GridColumn, GridRow, column
 from qdbg.debugger import Debugger
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.survey import Fare
 
-ROOM = 80
-"""From this width on the library has a column."""
-NAMES, LIBRARY, LESS = 34, 8, -6
-"""How wide the columns of names and libraries are; and the names where there is no library."""
+LIBRARY = 8
+"""How wide the column of libraries is, where there is room for it."""
 
 
-def arithmetics(debugger: Debugger, fares: tuple[Fare, ...], width: int) -> Choose:
+def arithmetics(debugger: Debugger, fares: tuple[Fare, ...]) -> Choose:
     """Every arithmetic with the differences that it leaves on this input."""
     recording = debugger.recording
     captured = arithmetic_for(recording)
@@ -27,17 +24,17 @@ def arithmetics(debugger: Debugger, fares: tuple[Fare, ...], width: int) -> Choo
     compared = {fare.elements for fare in fares}
     signs = [_left(fare, one_size=len(compared) == 1) for fare in fares]
     widest = max(8, *map(len, signs))
-    names = NAMES + 8 - widest + (0 if width >= ROOM else LESS)
+    names = [", ".join(_short_names(fare.names)) for fare in fares]
     of = f"of {fares[0].elements} values compared" if len(compared) == 1 else "of what it simulates"
     columns = (
-        GridColumn("arithmetic", names, left=True),
-        *((GridColumn("library", LIBRARY, left=True),) if width >= ROOM else ()),
+        column("arithmetic", names, left=True),
+        GridColumn("library", LIBRARY, optional=True, left=True),
         GridColumn("differ", widest),
         GridColumn("max |Δ|", 7),
     )
     choices = tuple(
-        Choice(_pick(fare, chosen), _fare_row(fare, sign, own, names, width >= ROOM))
-        for fare, sign in zip(fares, signs, strict=True)
+        Choice(_pick(fare, chosen), _fare_row(fare, name, sign, own))
+        for fare, name, sign in zip(fares, names, signs, strict=True)
     )
     selected = next((i for i, fare in enumerate(fares) if chosen in fare.names), 0)
     hint = (
@@ -58,12 +55,10 @@ def _left(fare: Fare, *, one_size: bool) -> str:
     return sign if one_size else f"{sign} of {fare.elements}"
 
 
-def _fare_row(fare: Fare, sign: str, own: str, room: int, roomy: bool) -> GridRow:
+def _fare_row(fare: Fare, names: str, sign: str, own: str) -> GridRow:
     mark = "►" if own in fare.names else " "
-    library = (fare.library,) if roomy else ()
-    names = fitted(", ".join(_short_names(fare.names)), room)
     role = "differs" if fare.differences else "plain"
-    return GridRow((names, *library, sign, f"{fare.max_delta:g}"), mark, "", role)
+    return GridRow((names, fare.library, sign, f"{fare.max_delta:g}"), mark, "", role)
 
 
 def _short_names(names: tuple[str, ...]) -> list[str]:

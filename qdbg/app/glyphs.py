@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import os
 import re
 import unicodedata
-from collections.abc import Mapping
 
 from rich.cells import cell_len
 from rich.segment import Segment
@@ -56,15 +54,3 @@ class Ascii(LineFilter):
         """The same segments, as wide as they were."""
         del background
         return [Segment(in_ascii(text), style, control) for text, style, control in segments]
-
-
-def needs_ascii(environment: Mapping[str, str] = os.environ) -> bool:
-    """Whether the locale names an encoding other than UTF-8.
-
-    Where no locale is set at all, as in most containers, the terminal outside decides, and nearly
-    all of them know UTF-8.
-    """
-    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
-        if value := environment.get(name):
-            return "utf8" not in value.lower().replace("-", "")
-    return False

@@ -222,18 +222,24 @@ class Grid(Scrolled, can_focus=False):
 
     def _cells(self, cells: tuple[str, ...]) -> str:
         assert self.source is not None  # noqa: S101 - callers look first
-        columns = self.source.columns
-        parts = []
-        for place in self._shown:
-            column = columns[place]
-            if column.bar is not None:
-                continue
-            text, width = cells[place], self._widths[place]
-            if column.left and place != self._shown[-1]:
-                text = shortened(text, width)
-            blanks = " " * (width - cell_len(text))
-            parts.append(text + blanks if column.left else blanks + text)
-        return (" " * GAP).join(parts)
+        columns, line, end = self.source.columns, "", 0
+        shown = [place for place in self._shown if columns[place].bar is None]
+        for place, following in zip(shown, [*shown[1:], None], strict=True):
+            text, end = cells[place], end + self._widths[place]
+            if not columns[place].left:
+                text = " " * (end - cell_len(line) - cell_len(text)) + text
+            elif following is not None:
+                room = self._widths[place] + self._blanks(following, cells[following])
+                text = shortened(text, room)
+            end += GAP if following is not None else 0
+            line += text + " " * (end - cell_len(line) - cell_len(text))
+        return line
+
+    def _blanks(self, place: int, text: str) -> int:
+        """How many stand in front of the cell: of numbers, which are aligned to the right."""
+        assert self.source is not None  # noqa: S101 - callers look first
+        left = self.source.columns[place].left
+        return 0 if left else max(0, self._widths[place] - cell_len(text))
 
     def _line(self, text: str, style: Style) -> Segments:
         if cell_len(text) > self._width:

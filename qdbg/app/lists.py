@@ -13,7 +13,7 @@ from qdbg.app.grid import Grid, GridColumn, GridRow, column
 from qdbg.app.widgets import shortened, tail
 from qdbg.debugger import Debugger
 from qdbg.engine.browse import place_of
-from qdbg.engine.explain import number
+from qdbg.engine.filled import number
 from qdbg.engine.table import signed
 
 if TYPE_CHECKING:
@@ -25,8 +25,12 @@ EVENTS = {
     "tie": "any value that lies half-way when it is rounded",
 }
 """The events in words."""
-FRAME = 34
-"""What the window's frame and the other columns take of the screen's width, at least."""
+WIDEST, SHARE = 84, 95
+"""How wide a window is at most, and how many hundredths of the screen."""
+FRAME = 5
+"""What its frame takes of that, and the bar beside a list that is longer than the window."""
+LEAST = 16
+"""The last column keeps so much."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,11 +99,16 @@ class EditList(Choose):
         cast("QdbgApp", self.app).give("watch-panel")
 
 
+def _room(width: int, taken: int) -> int:
+    """What a list's last column has on a screen of that width, where the others take so much."""
+    return max(LEAST, min(WIDEST, width * SHARE // 100) - FRAME - taken)
+
+
 def breakpoint_list(debugger: Debugger, width: int) -> EditList:
     """The breakpoints: on or off, how often each stopped, what it stops at."""
 
     def rows() -> Choices:
-        room = max(16, min(56, width - FRAME))
+        room = _room(width, 21)
         columns = (
             GridColumn("nr", 3),
             GridColumn("", 3, left=True),
@@ -144,7 +153,7 @@ def watch_list(debugger: Debugger, width: int) -> EditList:
     """The watches with their values so far."""
 
     def rows() -> Choices:
-        room = max(16, min(50, width - FRAME))
+        room = _room(width, 28)
         columns = (GridColumn("watch", 22, left=True), GridColumn("values", room, left=True))
         return Choices(
             columns,

@@ -12,9 +12,10 @@ from textual.notifications import Notify
 from textual.theme import Theme
 from textual.widget import Widget
 
-from qdbg.app.glyphs import Ascii, needs_ascii
+from qdbg.app.glyphs import Ascii
 from qdbg.app.theme import THEMES
 from qdbg.errors import QdbgError
+from qdbg.headless.output import needs_ascii
 
 ASCII_CLASS = "-ascii"
 WORN = {theme.name: theme for theme in THEMES.values()}

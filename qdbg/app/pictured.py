@@ -13,7 +13,7 @@ from qdbg.app.picture import FeatureMap
 from qdbg.app.widgets import Part, join
 from qdbg.app.words import Words
 from qdbg.engine.browse import Axes, axes_of
-from qdbg.engine.explain import number
+from qdbg.engine.filled import number
 from qdbg.engine.picture import Picture
 from qdbg.engine.step import Step
 from qdbg.engine.table import NOTHING, SIDES, signed

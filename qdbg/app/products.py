@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from qdbg.app.grid import GridColumn, GridRow
 from qdbg.app.sources import CHANGED
-from qdbg.engine.explain import number
+from qdbg.engine.filled import number
 from qdbg.engine.reading import BOTH, BYTE, PLAIN, WORD, Reading
 from qdbg.engine.table import NOTHING
 from qdbg.engine.terms import Product, Term, Terms

@@ -10,7 +10,8 @@ from qdbg.app.changed import before, changed_outcome, what_if
 from qdbg.app.sources import CHANGED, layer_title
 from qdbg.app.widgets import Part, fitting, join
 from qdbg.debugger import Debugger
-from qdbg.engine.explain import Line, explain, number, way
+from qdbg.engine.explain import Line, explain, way
+from qdbg.engine.filled import number
 from qdbg.engine.step import Step
 from qdbg.engine.summary import Range, extremes, parameters, value_range
 from qdbg.engine.table import signed

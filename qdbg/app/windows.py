@@ -80,7 +80,7 @@ class Windows(Touring):
         debugger, trace = self.debugger, self.debugger.trace
 
         def choose(fares: tuple[Fare, ...]) -> None:
-            made = arithmetics(debugger, fares, self.size.width)
+            made = arithmetics(debugger, fares)
             self.push_screen(made, self._then("arithmetic"))
 
         counted = self._counted_fares(trace)

@@ -53,13 +53,29 @@ def _weigh(module: Any, layer: Layer) -> None:
     assert layer.weight is not None  # noqa: S101 - its callers see to it
     weight = quantized(layer.weight)
     bias = None if layer.bias is None else plain(layer.bias)
-    module.set_weight_bias(weight, bias)
+    try:
+        module.set_weight_bias(weight, bias)
+    except RuntimeError as error:
+        _refuse_scales(layer, error)
+        raise
     if layer.output is not None:
         module.scale, module.zero_point = float(layer.output.scale), int(layer.output.zero_point)
     if torch.backends.quantized.engine == "qnnpack" and "3d" in layer.kind:
         return  # QNNPACK has no unpacking of three axes
     if not (same_weight(module.weight(), weight) and same_bias(module.bias(), bias)):
         raise _other_weights(layer)
+
+
+def _refuse_scales(layer: Layer, error: Exception) -> None:
+    """Raises CaptureError for scales beyond float32, of which torch says that a value overflows."""
+    assert layer.weight is not None  # noqa: S101 - its caller has one
+    largest = float(layer.weight.qparams.scale.max(initial=0))
+    if largest > torch.finfo(torch.float32).max:
+        raise CaptureError(
+            f"{layer.path} ({layer.kind}) has the weight scale {largest}, which PyTorch's"
+            f" {torch.backends.quantized.engine} engine does not take",
+            expected="scales of channels within float32",
+        ) from error
 
 
 def _other_weights(layer: Layer) -> CaptureError:

@@ -17,7 +17,8 @@ from qdbg.core.op import NotSimulated
 from qdbg.core.pairs import pair_members
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage
-from qdbg.engine.explain import element_of, ends_int32, gave_before
+from qdbg.engine.explain import ends_int32, gave_before
+from qdbg.engine.filled import element_of
 from qdbg.engine.formula import (
     FUNCTIONS,
     Applied,

@@ -119,12 +119,18 @@ def _check(node: ast.expr, text: str) -> None:
 
 
 def _is_zero(node: ast.expr) -> bool:
-    """Whether it is 0 whatever the element's numbers are."""
-    found = (each.id for each in ast.walk(node) if isinstance(each, ast.Name))
-    if any(name not in FUNCTIONS for name in found):
+    """Whether it is 0 whatever the element's numbers are, as `y_q and 0` is."""
+    match node:
+        case ast.UnaryOp(op=ast.USub() | ast.UAdd(), operand=operand):
+            return _is_zero(operand)
+        case ast.BoolOp(op=op, values=values):
+            sure = [_is_zero(value) for value in values]
+            return any(sure) if isinstance(op, ast.And) else all(sure)
+    try:
+        with np.errstate(all="ignore"):
+            return not np.any(compute(node, {}))
+    except KeyError:  # it depends on a number of the element
         return False
-    with np.errstate(all="ignore"):
-        return not np.any(compute(node, {}))
 
 
 def _check_call(name: str, args: list[ast.expr], text: str) -> None:

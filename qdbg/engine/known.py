@@ -49,8 +49,7 @@ def likeness(call: Call, op: Op, arithmetic: Arithmetic) -> Likeness | None:
     if not all(isinstance(value, int | float) for _, value in settings):
         return None
     parameters = ((float(p.scale), int(p.zero_point), p.dtype) for p in (own, other))
-    own_rules = (op.name, arithmetic.name, arithmetic.release)
-    return (*own_rules, x.shape, node.shape, call.threads, settings, *parameters)
+    return (op.name, arithmetic, x.shape, node.shape, call.threads, settings, *parameters)
 
 
 def known(layer: Layer | None, like: Likeness | None) -> Known | None:

@@ -13,7 +13,7 @@ from qdbg.core.quantity import Array, QTensor, entries
 from qdbg.core.stage import Stage
 from qdbg.engine.browse import place_of
 from qdbg.engine.carried import Carried, carried
-from qdbg.engine.explain import number
+from qdbg.engine.filled import number
 from qdbg.engine.rows import is_table
 from qdbg.engine.simulate import Simulation, group_of, window
 from qdbg.engine.step import OF_INPUTS, Step

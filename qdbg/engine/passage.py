@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from qdbg.engine.explain import element_of, number
+from qdbg.engine.filled import element_of, number
 from qdbg.engine.step import Step
 
 

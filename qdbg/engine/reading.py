@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qdbg.core.quantity import Array, QTensor
-from qdbg.engine.explain import number
+from qdbg.engine.filled import number
 from qdbg.engine.step import Step
 
 BASES = ("decimal", "hex", "binary", "two's complement")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from qdbg.core.quantity import Array
-from qdbg.engine.explain import number
+from qdbg.engine.filled import number
 from qdbg.engine.step import Step
 from qdbg.engine.summary import value_range
 

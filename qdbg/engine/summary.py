@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from qdbg.core.quantity import Array, QParams
-from qdbg.engine.explain import number
+from qdbg.engine.filled import number
 from qdbg.engine.rows import is_table, row_of
 from qdbg.engine.step import Step
 

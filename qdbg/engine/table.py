@@ -13,7 +13,7 @@ from qdbg.core.stage import Stage
 from qdbg.engine.belonging import of_each
 from qdbg.engine.browse import axes_of
 from qdbg.engine.compare import delta
-from qdbg.engine.explain import element_of, number
+from qdbg.engine.filled import element_of, number
 from qdbg.engine.reading import BOTH, PLAIN, WORD, Reading, bits_of, real_of
 from qdbg.engine.rows import is_table
 from qdbg.engine.step import Step

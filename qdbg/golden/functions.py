@@ -11,11 +11,13 @@ import numpy as np
 
 from qdbg.core.op import Call, NotSimulated, Operand
 from qdbg.core.program import Node, Recording
-from qdbg.core.quantity import STORAGE, Array
+from qdbg.core.quantity import STORAGE, Array, readonly
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.simulate import simulate
 from qdbg.errors import GoldenError
-from qdbg.golden.columns import PLAIN, Column, Golden, as_result
+from qdbg.golden.columns import Column, Golden, as_result
+from qdbg.golden.layouts import read_result
+from qdbg.golden.meanings import meanings
 from qdbg.golden.names import calls_named, identifier, listed, names_of, unknown
 from qdbg.golden.operands import Given, operands_of, split
 from qdbg.golden.process import Runner
@@ -150,24 +152,27 @@ class _Run:
 
     def columns(self) -> dict[int, Column]:
         """Every column, in the order of the run."""
-        found = {}
+        found, letters = {}, meanings(self._recording.program.nodes)
         for call, node in enumerate(self._recording.program.nodes):
             function = self._chosen.get(call)
             if function is not None:
-                column = self._column(node, function)
-                found[call] = column
+                values, source = self._result(node, function)
+                captured = self._recording.values[call]
+                read, laid = read_result(values, node, captured, letters[call])
+                found[call] = Column(readonly(read), laid, source)
                 if self._feed == "simulated" and self._taken(call):
-                    self._made[call] = self._fed_on(column, node)
+                    self._made[call] = self._fed_on(values, source, node)
             elif any(source in self._made for source in node.inputs):
                 self._bridge(call, node)
         return found
 
-    def _column(self, node: Node, function: Function) -> Column:
+    def _result(self, node: Node, function: Function) -> tuple[Array, str]:
+        """What the function gives for the call, and what it is called."""
         where = f"{self._path} line {function.line}, {function.name}"
         given = _bound(function, operands_of(self._call(node)), where, node)
         numbers = self._runner.call(function.name, node.name, node.shape, *split(given))
-        values = as_result(numbers, node, where)
-        return Column(values, PLAIN, f"{self._path.name} line {function.line}, {function.name}")
+        source = f"{self._path.name} line {function.line}, {function.name}"
+        return as_result(numbers, node, where), source
 
     def _call(self, node: Node) -> Call:
         operands: list[Operand] = []
@@ -197,11 +202,10 @@ class _Run:
     def _taken(self, call: int) -> bool:
         return any(call in node.inputs for node in self._recording.program.nodes)
 
-    def _fed_on(self, column: Column, node: Node) -> Array:
-        values = column.values
+    def _fed_on(self, values: Array, source: str, node: Node) -> Array:
         if values.dtype != STORAGE.get(node.dtype, values.dtype):
             raise GoldenError(
-                f"{column.source} gives {int(values.min())} to {int(values.max())} on {node.name}",
+                f"{source} gives {int(values.min())} to {int(values.max())} on {node.name}",
                 expected=f"what {node.dtype} holds, for it is fed on to the next call",
                 remedy="--feed captured gives each function PyTorch's integers.",
             )

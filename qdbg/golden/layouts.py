@@ -18,7 +18,7 @@ from qdbg.engine.compare import differs
 from qdbg.errors import GoldenError
 from qdbg.golden.columns import PLAIN, Laid, as_result
 from qdbg.golden.dump import Dump, Numbers
-from qdbg.golden.orders import Order, orders
+from qdbg.golden.orders import Order, orders, under
 
 FEW = 8
 """With fewer numbers another reading must fit all of them: some would fit by chance."""
@@ -64,6 +64,17 @@ def read(dump: Dump, node: Node, captured: Array, letters: str) -> tuple[Array, 
         laid = known[0].apply(ways[0].array.reshape(-1), node.shape)
         return as_result(laid, node, dump.where), PLAIN
     return as_result(found.values, node, dump.where), found.laid
+
+
+def read_result(values: Array, node: Node, captured: Array, letters: str) -> tuple[Array, Laid]:
+    """What a function returned in the shape of the call, and whether it put channels last there."""
+    plain = Reading(values, PLAIN, _count(values, captured))
+    if not plain.differences:
+        return values, PLAIN
+    meaning = (), values.reshape(-1)
+    others = (_reading(meaning, order, captured) for order in under(node.shape, node, letters))
+    found = _chosen(plain, others, captured.size) or plain
+    return found.values, found.laid
 
 
 def _plain(first: Meaning, known: list[Order], captured: Array) -> Reading:

@@ -30,7 +30,7 @@ class Order:
     reverse: int = 0
     """The length of the groups that are reversed; 0 for none."""
     known: bool = True
-    """Memory is laid out so: no element is in another element's place."""
+    """Memory is laid out so, as the shape says: no element is in another element's place."""
 
     def apply(self, flat: Array, shape: tuple[int, ...]) -> Array:
         """The numbers in PyTorch's order and shape."""
@@ -58,11 +58,27 @@ def orders(shape: tuple[int, ...], node: Node, letters: str) -> list[Order]:
             found.append(Order(words, laid, axes, known=words in (None, *CHANNELS_LAST)))
     found.sort(key=lambda order: (order.words is not None, not order.known))
     if found and found[0].words is None:
-        return found + _reversals(tuple(lengths), plain, node)
+        last = [] if any(o.words in CHANNELS_LAST for o in found) else under(shape, node, letters)
+        return found + last + _reversals(tuple(lengths), plain, node)
     if found:
         words = f"the flat order in the shape {list(shape)}"
         found.insert(1, Order(words, tuple(lengths), plain))
     return found
+
+
+def under(shape: tuple[int, ...], node: Node, letters: str) -> list[Order]:
+    """Channels last under a shape that has them first: a reshape in place of a transpose. None
+    where the axes have other meanings, or the order is PyTorch's too."""
+    if len(letters) != len(node.shape):
+        return []
+    last = letters[0] + letters[2:] + letters[1]
+    kept = [axis for axis, length in enumerate(node.shape) if length != 1]
+    order = sorted(kept, key=lambda axis: last.index(letters[axis]))
+    if last not in CHANNELS_LAST or order == kept:
+        return []
+    words = f"{last} under the shape {list(shape)}"
+    axes = tuple(order.index(axis) for axis in kept)
+    return [Order(words, tuple(node.shape[axis] for axis in order), axes, known=False)]
 
 
 def _merges(shape: tuple[int, ...], laid: tuple[int, ...]) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable
+from pathlib import Path
 
 from qdbg import __version__
 from qdbg.headless.options import (
@@ -104,6 +105,19 @@ def open_parser() -> Parser:
     add_golden(parser)
     add_looks(parser)
     return parser
+
+
+def check_command(argv: list[str]) -> None:
+    """Refuse a command that is misspelled, which would be taken for a model. Raises UsageError."""
+    word = argv[0] if argv else "-"
+    if word.startswith("-") or Path(word).suffix or Path(word).exists():
+        return
+    from difflib import get_close_matches  # noqa: PLC0415 - only for a word that is nothing else
+
+    for meant in get_close_matches(word, PARSERS, n=1):
+        raise UsageError(
+            f"there is neither a file nor a command {word!r}", remedy=f"Is 'qdbg {meant}' meant?"
+        )
 
 
 def check_target(options: argparse.Namespace) -> None:

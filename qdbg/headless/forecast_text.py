@@ -4,20 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 
-import numpy as np
-
-from qdbg.core.program import Node
 from qdbg.core.words import counted
 from qdbg.engine.unseen import FOLLOWS
-from qdbg.fleet.bounds import EXACT, FINITE, POSSIBLE, PROVED, REACHED, UNKNOWN, Bound
-from qdbg.fleet.pairs import Cut, Key
+from qdbg.fleet.bounds import EXACT
 from qdbg.fleet.predict import Forecast
 from qdbg.fleet.tally import Tally
-from qdbg.headless.forecast import Report, ranked, same_outcome
+from qdbg.headless.forecast import Report, same_outcome
+from qdbg.headless.pairs_text import able, bound_lines, pair_lines
 from qdbg.headless.show import MARKS, aligned
 
 SHOWN = 3
-"""Pairs of a call, samples of another class, reasons: so many are named, the others counted."""
+"""Samples of another class, reasons, calls: so many are named, the others counted."""
 Opens = Callable[[int, str], str]
 """The command that opens a sample under an arithmetic."""
 
@@ -81,28 +78,10 @@ def _machines(report: Report, groups: Sequence[Sequence[Forecast]]) -> list[str]
                 if out.classified and out.samples
                 else "",
                 f"{out.right} of {out.labelled}" if out.labelled else "",
-                _can(forecast),
+                able(forecast),
             )
         )
     return aligned(rows)
-
-
-def _can(forecast: Forecast) -> str:
-    """Whether the model can saturate on this machine, in a few words."""
-    found = {bound.status for bound in forecast.bounds.values()}
-    if any(forecast.pairs.values()):
-        return "saturate with these samples"
-    for status, words in (
-        (REACHED, "can saturate, not with these samples"),
-        (POSSIBLE, "saturation is not excluded"),
-        (UNKNOWN, "not known"),
-        (FINITE, "cannot saturate on finite operands"),
-        (PROVED, "cannot saturate on any input"),
-        (EXACT, "sums are exact on any input"),
-    ):
-        if status in found:
-            return words
-    return ""
 
 
 # -------------------------------------------------------------------- what changes where
@@ -133,7 +112,7 @@ def _call(report: Report, forecast: Forecast, name: str) -> list[str]:
     if told and bound is not None:
         lines += [
             f"    {line}"
-            for line in (*_pair_lines(report, node, tally, pairs), *_bound(report, node, bound))
+            for line in (*pair_lines(report, node, tally, pairs), *bound_lines(report, node, bound))
         ]
     return lines
 
@@ -181,77 +160,6 @@ def reasons(tallies: Mapping[str, Tally]) -> list[str]:
     )
 
 
-def _pair_lines(report: Report, node: Node, tally: Tally, pairs: dict[Key, Cut]) -> list[str]:
-    if not pairs and not tally.elements:
-        return []
-    if not pairs:
-        return ["with these samples no pair leaves int16"]
-    channels = len({channel for channel, _ in pairs})
-    lines = [leaving(len(pairs), channels)]
-    for (channel, number), cut in ranked(pairs)[:SHOWN]:
-        often = f"{counted(cut.times, 'time')} in {counted(cut.samples, 'run')}"
-        lines.append(
-            f"channel {channel}, pair {number} ({_inputs(report, node, cut.k)}): {often}, "
-            f"at most {cut.excess} lost"
-        )
-    hidden = len(pairs) - SHOWN
-    return [*lines, f"… and {counted(hidden, 'pair')} more"] if hidden > 0 else lines
-
-
-def leaving(pairs: int, channels: int) -> str:
-    """How many pairs exceed int16."""
-    verb = "leaves" if pairs == 1 else "leave"
-    return (
-        f"{counted(pairs, 'pair')} of {counted(channels, 'channel')} "
-        f"{verb} int16 with these samples"
-    )
-
-
-def _bound(report: Report, node: Node, bound: Bound) -> list[str]:
-    if bound.status == UNKNOWN:
-        return [f"on other inputs: not known: {bound.reason}"]
-    if bound.status in {PROVED, FINITE}:
-        return [unable(bound)]
-    pair = bound.worst
-    if pair is None:
-        return []
-    products = " + ".join(f"{x}·{w}" for x, w in zip(pair.inputs, pair.weights, strict=True))
-    can = (
-        "an input exists that makes"
-        if bound.status == REACHED
-        else "not excluded: if the layers before gave these bytes, they would make"
-    )
-    return [
-        f"{counted(len(bound.able), 'channel')} of {bound.channels} can saturate; {can} channel "
-        f"{pair.channel}, pair {pair.number} ({_inputs(report, node, pair.k)}) = {products} = "
-        f"{pair.sum}, {pair.excess} beyond int16"
-    ]
-
-
-def unable(bound: Bound) -> str:
-    """What was proved of a layer, and for which operands."""
-    finite = bound.status == FINITE
-    return (
-        f"cannot saturate on any {'finite operand' if finite else 'input'}: with bytes from "
-        f"{bound.low} to {bound.high} no pair of the {bound.channels} channels exceeds "
-        f"{bound.largest}{'; NaN or an infinity may become any byte' if finite else ''}"
-    )
-
-
-def _inputs(report: Report, node: Node, k: Sequence[int]) -> str:
-    """Inputs by their number; of a convolution by the kernel's position and the channel."""
-    layer = report.layer(node)
-    kernel = () if layer is None or layer.weight is None else layer.weight.q.shape[2:]
-    if not kernel or "transpose" in node.op or layer is None or layer.weight is None:
-        return f"k {' and '.join(str(n) for n in k)}"
-    channels = layer.weight.q.shape[1]
-    places = []
-    for n in k:
-        position = [int(i) for i in np.unravel_index(n // channels, kernel)]
-        places.append(f"channel {n % channels} at {position}")
-    return f"k {' and '.join(str(n) for n in k)}: {' and '.join(places)}"
-
-
 def _classes(report: Report, forecast: Forecast, opens: Opens) -> list[str]:
     flips = forecast.outputs.flips
     lines = [
@@ -269,6 +177,8 @@ def _classes(report: Report, forecast: Forecast, opens: Opens) -> list[str]:
 def _verified(report: Report) -> list[str]:
     if report.verdicts is None:
         return []
+    if not report.verdicts:
+        return ["nothing to verify: no machine is predicted that PyTorch could run as here"]
     rows = []
     for verdict in report.verdicts:
         if verdict.refused:

@@ -99,17 +99,17 @@ def layout_words(column: Column, differences: int) -> str:
     if laid.words is None:
         return ""
     written = ", ".join(laid.written)
+    stood = f"{MISPLACED}{laid.stood} of {column.values.size} differ as they stand"
+    tail = f", written {written}" if written and laid.order else ""
+    if laid.order is not None and not laid.known:
+        return f"{stood}, {differences or 'none'} read {_as(laid.order)}{tail}"
     if differences:
         parts = [_as(laid.order)] if laid.order else []
         parts += [f"as if written {written}"] if written else []
         return f"read {', '.join(parts)}"
-    tail = f", written {written}" if written and laid.order else ""
     if laid.order is None:
         return f"{SAME}written {written}"
-    if laid.known:
-        return f"{SAME}other layout: {laid.order}{tail}"
-    stood = f"{laid.stood} of {column.values.size} differ as they stand"
-    return f"{MISPLACED}{stood}, none read {_as(laid.order)}{tail}"
+    return f"{SAME}other layout: {laid.order}{tail}"
 
 
 def _as(order: str) -> str:
@@ -148,12 +148,14 @@ def golden_verdict(golden: Golden) -> str:
     """One sentence."""
     compared = sum(column.values.size for column in golden.columns.values())
     covered = f"{len(golden.columns)} of {len(golden.recording.values)} calls"
-    count = golden.differences
+    count, nodes = golden.differences, golden.recording.program.nodes
     if not count:
         found = misplaced(golden)
         but = f", but {MISPLACED}{', '.join(found)}" if found else ""
         return f"{golden.path} gives every one of the {compared} captured values of {covered}{but}."
-    return f"{count} of {compared} golden values differ from PyTorch's, over {covered}."
+    moved = [nodes[call].name for call, column in golden.columns.items() if not column.laid.known]
+    but = f"; {MISPLACED}{', '.join(moved)}" if moved else ""
+    return f"{count} of {compared} golden values differ from PyTorch's, over {covered}{but}."
 
 
 def golden_data(golden: Golden, call: int, *, values: bool) -> dict[str, object] | None:

@@ -52,8 +52,8 @@ def joined(argv: list[str]) -> list[str]:
 
 
 def _means_a_port(word: str) -> bool:
-    """Whether it is a number, or what no model's name, command or option is."""
-    if NUMBER.fullmatch(word):
+    """Whether it is a number, or what no model's name, command or option is, such as nothing."""
+    if not word or NUMBER.fullmatch(word):
         return True
     return not (word.startswith("-") or Path(word).suffix or Path(word).exists())
 

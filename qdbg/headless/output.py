@@ -6,17 +6,45 @@ import json
 import math
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from typing import TextIO
 
 PLAIN = str.maketrans(
     {
         "✓": "=", "≠": "!", "○": "o", "·": "*", "×": "x", "−": "-", "→": ">", "…": "...",
         "↑": "^", "↓": "v", "↕": "%", "Δ": "d", "Σ": "S", "ₖ": "_k", "ᵢ": "_i", "²": "^2",
-        "³": "^3", "¹": "^1", "≥": ">=", "≤": "<=", "│": "|", "└": "`", "┌": ",",
+        "³": "^3", "¹": "^1", "⁰": "^0", "⁴": "^4", "⁵": "^5", "⁶": "^6", "√": "sqrt", "π": "pi",
+        "⌊": "[", "⌋": "]", "━": "=", "─": "-", "≥": ">=", "≤": "<=", "│": "|", "└": "`", "┌": ",",
     }
 )  # fmt: skip
 """What stands for qdbg's signs where the output cannot show them."""
+CHOSEN = ("PYTHONIOENCODING", "PYTHONUTF8")
+"""Who sets one of these has chosen an encoding, whatever the locale is."""
+_asked: ContextVar[bool] = ContextVar("asked", default=False)
+
+
+@contextmanager
+def signs(*, ascii: bool) -> Iterator[None]:
+    """As long as this lasts the output is in ASCII, where that is asked for."""
+    before = _asked.set(ascii)
+    try:
+        yield
+    finally:
+        _asked.reset(before)
+
+
+def needs_ascii(environment: Mapping[str, str] = os.environ) -> bool:
+    """Whether the locale names an encoding other than UTF-8.
+
+    Where no locale is set at all, as in most containers, the terminal outside decides, and nearly
+    all of them know UTF-8.
+    """
+    for name in ("LC_ALL", "LC_CTYPE", "LANG"):
+        if value := environment.get(name):
+            return "utf8" not in value.lower().replace("-", "")
+    return False
 
 
 def write(text: str) -> None:
@@ -40,13 +68,22 @@ def clean(text: str) -> str:
 
 
 def _put(stream: TextIO, text: str) -> None:
-    encoding = getattr(stream, "encoding", None) or "utf-8"
+    encoding = _encoding(stream)
     try:
         text.encode(encoding)
     except UnicodeEncodeError:
         text = text.translate(PLAIN).encode(encoding, "backslashreplace").decode(encoding)
     stream.write(text)
     stream.flush()
+
+
+def _encoding(stream: TextIO) -> str:
+    """The stream's own, but ASCII where that is asked for, and where Python made UTF-8 of a locale
+    that names another encoding: it does so for C and for locales that are not installed."""
+    own = getattr(stream, "encoding", None) or "utf-8"
+    chosen = any(os.environ.get(name) for name in CHOSEN)
+    taken = own.lower().replace("-", "") == "utf8" and not chosen and needs_ascii()
+    return "ascii" if taken or _asked.get() else own
 
 
 class Progress:

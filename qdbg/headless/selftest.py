@@ -24,8 +24,9 @@ from qdbg.headless.coverage import coverage_data, coverage_text, status_of
 from qdbg.headless.options import UsageError
 from qdbg.headless.output import json_text, write, write_error
 from qdbg.names import ENGINES, LEVELS
+from qdbg.saving import FOLDER
 from qdbg.selftest.cell import Findings, Task
-from qdbg.session import FOLDER, Session, save
+from qdbg.session import Session, save
 
 if TYPE_CHECKING:
     import argparse

@@ -223,7 +223,7 @@ def _verdict(found: Why) -> Iterator[str]:
         yield f"Unexplained: {', '.join(unknown)}."
     if found.misplaced:
         where = ", ".join(found.misplaced)
-        yield f"Of {where} only the order differs, and it is no layout of memory."
+        yield f"Of {where} only the order differs: the numbers are not in PyTorch's places."
     if found.not_simulated:
         yield f"{counted(found.not_simulated, 'call is', 'calls are')} not simulated."
 

@@ -57,11 +57,12 @@ def weighted_stages(kernel: Kernel, values: Values, *, relu: bool) -> tuple[Stag
 
 
 def _may_be_nan(values: Values) -> bool:
-    """Whether a bias is no number, or oneDNN's inverse of an inverse of a scale leaves float32: an
-    infinity times 0 is none either."""
+    """Whether a bias is no number, or oneDNN's inverse of an inverse of a scale leaves float32, or
+    the multiplier, which is the inverse of that: an infinity times 0 is none either."""
     with np.errstate(all="ignore"):
-        scales = (f32(1 / f64(f32(1 / f64(values[name])))) for name in SCALES)
-        numbers = (*scales, values.get("b", np.zeros(0)))
+        scales = {name: f32(1 / f64(f32(1 / f64(values[name])))) for name in SCALES}
+        multiplier = f32(1 / f64(scales["y_scale"]))
+        numbers = (*scales.values(), multiplier, values.get("b", np.zeros(0)))
         return not all(np.isfinite(each).all() for each in numbers)
 
 

@@ -1,4 +1,5 @@
-"""Scales and zero points with which PyTorch refuses to run: measured at the borders of each."""
+"""Scales and zero points with which PyTorch refuses to run, measured at the borders of each, and
+scales with which it leaves its own rule."""
 
 from __future__ import annotations
 
@@ -14,6 +15,15 @@ REFUSED = "PyTorch refuses to run it: "
 NORMAL = "not positive, finite and normal in float32"
 SMALLEST, BEYOND = 2.0**-14, 2.0**8
 """Between which the ratios of an addition lie, the second one not included."""
+
+INT64 = 2.0**63
+"""No int64 is so large. PyTorch makes int64 of elements behind whole vectors, then saturates."""
+
+
+def check_int64(largest: Array) -> None:
+    """Of the largest results before they saturate. Raises NotSimulated."""
+    if not (largest < INT64).all():
+        raise NotSimulated("a result lies beyond int64: PyTorch's is not what its rule gives")
 
 
 def check_weight_zero_points(values: Values) -> None:
@@ -36,6 +46,16 @@ def check_scales(values: Values, *names: str, library: str = "QNNPACK") -> None:
     """Raises NotSimulated where QNNPACK, or XNNPACK, takes no such scale."""
     for name in names:
         _check(name, np.asarray(values[name]), library)
+
+
+def check_float32(values: Values) -> None:
+    """Of a kernel whose rule holds while float32 has the operand's scale. Raises NotSimulated."""
+    scale = float(values["x_scale"])
+    if not np.finfo(np.float32).tiny <= f32(scale) < np.inf:
+        raise NotSimulated(
+            f"its operand's scale is {scale:.6g}, outside float32: PyTorch's result is not"
+            " what its rule gives"
+        )
 
 
 def check_ratios(*ratios: Array) -> None:

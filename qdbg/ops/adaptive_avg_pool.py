@@ -11,7 +11,7 @@ from qdbg.core.roundings import downward, upward
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops._clamp import clamp_each
 from qdbg.ops._pool import dense_channels_last
-from qdbg.ops._refused import check_scales
+from qdbg.ops._refused import check_float32, check_scales
 from qdbg.ops.avg_pool import average_qnnpack, average_textbook, centred_sum, raw_sum, vectors
 
 VECTOR = 8
@@ -138,6 +138,7 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
         if not values["even"]:
             raise NotSimulated("the axis is so long that float32 and QNNPACK divide it otherwise")
         return (centred_sum, average_qnnpack, clamp_each)
+    check_float32(values)
     if bool(values["last"]):
         if arithmetic.quantize == ROUNDED:
             return (centred_sum, average_first, clamp_each)

@@ -12,7 +12,7 @@ from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops._clamp import clamp_each
 from qdbg.ops._pool import dense_channels_last, pool_windows, pooled
-from qdbg.ops._refused import check_scales
+from qdbg.ops._refused import check_float32, check_scales
 from qdbg.ops._windows import Geometry
 
 VECTOR = {"avx2": 8, "avx512": 16, "vnni": 16}
@@ -158,6 +158,7 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     if arithmetic.engine == "qnnpack" and int(values["qmin"]) == 0 and plane and not values["odd"]:
         check_scales(values, "x_scale")
         return (centred_sum, average_qnnpack, clamp_each)
+    check_float32(values)
     if bool(values["last"]) or not plane:
         lanes = vectors(VECTOR[arithmetic.level], values["window"].shape[:-1])
         last = average_lanes_first if arithmetic.quantize == ROUNDED else average_lanes

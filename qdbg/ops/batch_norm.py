@@ -9,6 +9,7 @@ from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops._clamp import clamp
+from qdbg.ops._refused import check_float32, check_int64
 
 
 @stage(
@@ -83,9 +84,21 @@ def operands(call: Call) -> dict[str, Array]:
     }
 
 
+def _refuse_large(values: Values) -> None:
+    """Raises NotSimulated for results that PyTorch does not saturate."""
+    made = dict(values)
+    for each in (deviation, factor, offset):
+        made[each.output] = each.run(made)
+    farthest = np.abs(f64(values["x_q"]) - f64(values["x_zp"])).max(initial=0)
+    largest = np.abs(f64(made["alpha"])) * farthest + np.abs(f64(made["beta"]))
+    check_int64(largest)
+
+
 def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
-    """The same kernel under every engine."""
-    del arithmetic, values
+    """The same kernel under every engine. Raises NotSimulated where it leaves its rule."""
+    if arithmetic.engine != "textbook":
+        check_float32(values)
+        _refuse_large(values)
     return (deviation, factor, offset, normalize, clamp)
 
 

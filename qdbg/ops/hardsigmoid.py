@@ -10,7 +10,7 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _elementwise, hardswish
 from qdbg.ops._clamp import clamp_each
-from qdbg.ops._refused import check_scales
+from qdbg.ops._refused import check_float32, check_scales
 
 
 @stage(
@@ -35,6 +35,8 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     if arithmetic.engine == "qnnpack" and int(values["qmin"]) == 0:
         check_scales(values, "x_scale")
         return (hardswish.dequantize, hardsigmoid, table_quantize, clamp_each)
+    if arithmetic.engine != "textbook":
+        check_float32(values)
     return COMMON(arithmetic, values)
 
 

@@ -23,16 +23,17 @@ from qdbg.core.op import real_operand as real_input
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _onednn, linear, quantize
-from qdbg.ops._input_range import (
-    ARBITRARY,
+from qdbg.ops._products import products
+from qdbg.ops._range import (
     FULL,
     input_scale,
     input_zero_point,
     largest,
     smallest,
+    textbook_scale,
+    textbook_zero_point,
     whole_range,
 )
-from qdbg.ops._products import products
 
 REDUCED = 127
 
@@ -134,18 +135,6 @@ def onednn_dequantize_avx2(acc: Array, x_s: Array, w_s: Array, b: Array) -> Arra
 def zero_bias(w_q: Array) -> Array:
     """This layer has no bias."""
     return f32(np.zeros(len(w_q)))
-
-
-@stage("scale", output="x_scale float64", formula="x_scale = (x_max − x_min) / top", constant=True)
-def textbook_scale(x_max: Array, x_min: Array, top: Array) -> Array:
-    """The range of the inputs, spread over the integers from 0 to top."""
-    return f64((f64(x_max) - f64(x_min)) / f64(top) or ARBITRARY)
-
-
-@stage("zero point", output="x_zp int64", formula="x_zp = rne(-x_min / x_scale)", constant=True)
-def textbook_zero_point(x_min: Array, x_scale: Array) -> Array:
-    """The integer that stands for 0."""
-    return i64(rne(-f64(x_min) / x_scale))
 
 
 @stage(

@@ -14,7 +14,7 @@ from qdbg.ops._float_sums import summing, total
 from qdbg.ops._lanes import GRAIN, is_row_major, row_major
 from qdbg.ops._orders import EXACT, HALF_ULP, refuse_unless_equal
 from qdbg.ops._pool import channels_are_last
-from qdbg.ops._refused import check_scales
+from qdbg.ops._refused import check_float32, check_scales
 from qdbg.ops.avg_pool import average_qnnpack, average_textbook, centred_sum, raw_sum
 
 PIXEL = ("n", "c", "h", "w")
@@ -131,8 +131,11 @@ def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
     if arithmetic.engine == "qnnpack" and bool(values["image"]):
         check_scales(values, "x_scale")
         return (centred_sum, average_qnnpack, clamp_each)
+    check_float32(values)
     if bool(values["integers"]):
         return (raw_sum, mean_raw, clamp_each)
+    if f64(values["x_scale"]) * 255 * values["window"].shape[-1] >= np.finfo(np.float32).max:
+        raise NotSimulated("its sum may leave float32, and what PyTorch makes of that is not known")
     into = real_sum
     if arithmetic.level == MEASURED and bool(values["alone"]):
         into = ordered_sum

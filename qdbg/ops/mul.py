@@ -12,7 +12,11 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _binary, _xnnpack
 from qdbg.ops._clamp import clamp_each, relu_clamp_each
+from qdbg.ops._refused import check_int64
 from qdbg.ops._requantized import round_and_shift, round_textbook, scale, scale_textbook
+
+LARGEST = 255 * 255
+"""No product of two centred bytes is larger."""
 
 
 @stage("multiply", output="acc int32 [I]", formula="acc[i] = (a_q[i] − a_zp)·(b_q[i] − b_zp)")
@@ -51,7 +55,7 @@ def multiplier_textbook(a_scale: Array, b_scale: Array, y_scale: Array) -> Array
 
 
 def stages_of(*, relu: bool) -> Callable[[Arithmetic, Values], tuple[Stage, ...]]:
-    """The same on every engine."""
+    """The same on every engine. Raises NotSimulated for results that PyTorch does not saturate."""
 
     def stages(arithmetic: Arithmetic, values: Values) -> tuple[Stage, ...]:
         last = relu_clamp_each if relu else clamp_each
@@ -59,6 +63,9 @@ def stages_of(*, relu: bool) -> Callable[[Arithmetic, Values], tuple[Stage, ...]
             return (multiply, multiplier_textbook, scale_textbook, round_textbook, last)
         if _xnnpack.multiplies(arithmetic, values):
             return (multiply, multiplier_xnnpack, scale, _xnnpack.round_and_shift, last)
+        if not np.all(values["block"]):
+            with np.errstate(all="ignore"):
+                check_int64(f64(multiplier.run(values)) * LARGEST)
         return (multiply, multiplier, scale, round_and_shift, last)
 
     return stages

@@ -8,8 +8,8 @@ from qdbg.core.arithmetic import Arithmetic, f64, i64, rne, saturate
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
-from qdbg.ops import linear_dynamic, quantize
-from qdbg.ops._input_range import input_scale, largest, smallest, stretched
+from qdbg.ops import _range, linear_dynamic, quantize
+from qdbg.ops._range import largest, smallest
 
 
 @stage("range", output="bottom int64", formula="bottom = qmin", constant=True)
@@ -49,7 +49,7 @@ REDUCED = (reduced_bottom, reduced_top)
 )
 def scale(x_max: Array, x_min: Array, top: Array, bottom: Array) -> Array:
     """The range of the values, spread over the integers from bottom to top."""
-    return input_scale.compute(x_max, x_min, top - bottom)
+    return _range.input_scale.compute(x_max, x_min, top - bottom)
 
 
 @stage(
@@ -60,7 +60,7 @@ def scale(x_max: Array, x_min: Array, top: Array, bottom: Array) -> Array:
 )
 def zero_point(bottom: Array, x_min: Array, y_scale: Array, top: Array, x_max: Array) -> Array:
     """The integer that stands for 0, counted from that end of the range which is nearer to 0."""
-    low, high = stretched(x_min, x_max, y_scale, top - bottom)
+    low, high = _range.stretched(x_min, x_max, y_scale, top - bottom)
     from_low, from_high = f64(bottom) - low / y_scale, f64(top) - high / y_scale
     nearer = abs(bottom) + abs(low / y_scale) < abs(top) + abs(high / y_scale)
     return i64(saturate(rne(from_low if nearer else from_high), float(bottom), float(top)))
@@ -74,7 +74,7 @@ def zero_point(bottom: Array, x_min: Array, y_scale: Array, top: Array, x_max: A
 )
 def textbook_scale(x_max: Array, x_min: Array, top: Array, bottom: Array) -> Array:
     """The range of the values, spread over the integers from bottom to top."""
-    return linear_dynamic.textbook_scale.compute(x_max, x_min, top - bottom)
+    return _range.textbook_scale.compute(x_max, x_min, top - bottom)
 
 
 @stage(

@@ -173,7 +173,7 @@ def _layer(record: Record, path: str, state: dict[str, Any], tensors: Tensors) -
         held = held_by(name.rpartition(".")[2], state, path, tensors)
     elif not name.startswith("torch.") or name in GRAPHS or name.startswith(IN_FLOATS):
         held = tensors_in(state, path, tensors)
-    output = None if dynamic else output_of(state, path, tensors)
+    output = None if dynamic else output_of(state, path, tensors, follows=weight is None)
     return Layer(path, name, weight, bias, output, settings, held)
 
 

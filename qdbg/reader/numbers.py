@@ -40,8 +40,12 @@ def _is_plain(value: Any) -> bool:
     return isinstance(value, int | float | None) or (isinstance(value, str) and showable(value))
 
 
-def output_of(state: Mapping[Any, Any], path: str, tensors: Tensors) -> QParams | None:
-    """The scale and zero point of the result: plain numbers, or buffers of one number."""
+def output_of(
+    state: Mapping[Any, Any], path: str, tensors: Tensors, follows: bool
+) -> QParams | None:
+    """The scale and zero point of the result: plain numbers, or buffers of one number. Without a
+    dtype of its own it is quint8, or has that of the operand, which it `follows`: only a negative
+    zero point says then that it is qint8."""
     buffers = state.get("_buffers")
     held = buffers if isinstance(buffers, dict) else {}
     for names in SCALES:
@@ -49,6 +53,9 @@ def output_of(state: Mapping[Any, Any], path: str, tensors: Tensors) -> QParams 
         if scale is not None and zero_point is not None:
             kind = state.get("dtype")
             dtype = kind.text.removeprefix("torch.") if isinstance(kind, Name) else "quint8"
+            found = _number(zero_point, path, tensors)
+            if follows and not isinstance(kind, Name) and found is not None and found < 0:
+                dtype = "qint8"
             return parameters(scale, zero_point, dtype, path, tensors)
     return None
 

@@ -1,5 +1,7 @@
 """What there is no room for is cut with a sign: without one a number is another number."""
 
+import re
+
 import pytest
 
 from qdbg.app.dialogs import Choice, Choices, Choose
@@ -49,6 +51,17 @@ async def test_a_list_keeps_elements_and_numbers_and_cuts_names(stage, size):
             assert f" {number} " in line
 
 
+async def test_a_name_takes_the_blanks_before_a_number_that_is_short(stage):
+    async with stage(size=(60, 16)) as pilot:
+        await ready(pilot)
+        rows = [(f"fc1.weight.{n}", "1" * 38 if n else "-128") for n in (0, 10_000_000)]
+        pilot.app.push_screen(listing(*rows))
+        await pilot.pause()
+        text = screen_text(pilot.app)
+        assert re.search(r" fc1\.weight\.0 +-128 ", text)
+        assert re.search(rf" fc1\.w\w*…  {'1' * 38} ", text)
+
+
 @pytest.mark.parametrize("size", SMALL)
 async def test_a_number_for_which_there_is_no_room_at_all_ends_with_the_sign(stage, size):
     columns = (GridColumn("number", 40), GridColumn("value", 40))
@@ -58,6 +71,26 @@ async def test_a_number_for_which_there_is_no_room_at_all_ends_with_the_sign(sta
         pilot.app.push_screen(Choose("a list", Choices(columns, rows), ""))
         await pilot.pause()
         assert "2… " in screen_text(pilot.app)
+
+
+@pytest.mark.parametrize("width", [60, 66, 73, 80, 84, 88, 120])
+async def test_of_a_watchs_values_the_latest_is_whole(stage, width):
+    async with stage(size=(width, 19)) as pilot:
+        await ready(pilot)
+        debugger = pilot.app.debugger
+        for command in ("arithmetic textbook", "watch fc1.clamp[12]", "end"):
+            debugger.execute(command)
+        latest = debugger.watches.readings(debugger.trace, debugger.stop.mark)[0].words[-20:]
+        await pilot.press("W")
+        assert f"{latest} " in screen_text(pilot.app).partition("values")[2].partition("⏎")[0]
+
+
+@pytest.mark.parametrize("width", [66, 73, 80, 84, 120])
+async def test_the_names_of_arithmetics_that_there_is_room_for_are_whole(stage, width):
+    async with stage(size=(width, 19)) as pilot:
+        await ready(pilot)
+        await pilot.press("a")
+        assert " fbgemm-avx2/avx512, x86-avx2/avx512 " in screen_text(pilot.app)
 
 
 async def test_a_changed_number_and_what_it_was_are_whole(stage):

@@ -64,9 +64,8 @@ def test_the_app_claims_nothing_of_an_arithmetic_that_simulates_nothing():
     assert "nothing could be compared, 5 calls not simulated" in said
 
 
-@pytest.mark.parametrize("width", [60, 80, 120])
-def test_the_list_of_arithmetics_says_of_how_many_each_number_is(debugger, width):
-    listed = arithmetics(debugger, (TEXTBOOK, captured(skipped=[3])), width)
+def test_the_list_of_arithmetics_says_of_how_many_each_number_is(debugger):
+    listed = arithmetics(debugger, (TEXTBOOK, captured(skipped=[3])))
     rows = [choice.row.cells for choice in listed.choices.choices]
     assert [row[-2] for row in rows] == ["≠ 3 of 42", "✓ 0 of 39"]
     assert "42 values compared" not in listed.hint

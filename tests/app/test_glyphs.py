@@ -1,9 +1,8 @@
 """The signs of the screen where only ASCII can be drawn."""
 
-import pytest
 from rich.cells import cell_len
 
-from qdbg.app.glyphs import in_ascii, needs_ascii
+from qdbg.app.glyphs import in_ascii
 from qdbg.commands import COMMANDS
 from qdbg.keys import key_sign
 from tests.core.test_stages import all_stages
@@ -28,17 +27,3 @@ def test_a_wide_character_without_a_sign_keeps_its_two_columns():
 
 def test_the_six_marks_stay_apart():
     assert len(set(map(in_ascii, "≠✓↑↓○·"))) == 6
-
-
-@pytest.mark.parametrize(
-    ("environment", "ascii"),
-    [
-        ({}, False),
-        ({"LANG": "de_DE.UTF-8"}, False),
-        ({"LANG": "C.utf8"}, False),
-        ({"LANG": "de_DE.UTF-8", "LC_ALL": "C"}, True),
-        ({"LANG": "de_DE.UTF-8", "LC_CTYPE": "de_DE.ISO-8859-1"}, True),
-    ],
-)
-def test_the_locale_decides_where_no_option_does(environment, ascii):
-    assert needs_ascii(environment) is ascii

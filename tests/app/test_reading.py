@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qdbg.core.arithmetic import ARITHMETICS
-from qdbg.engine.explain import number
+from qdbg.engine.filled import number
 from qdbg.engine.reading import Reading
 from qdbg.engine.terms import terms
 from tests.app.conftest import region_text

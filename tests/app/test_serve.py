@@ -118,7 +118,7 @@ def test_a_port_that_is_taken_is_refused_in_words(server, port):
         serve.serve([], port)
 
 
-@pytest.mark.parametrize("wrong", ["0", "22", "1023", "65536", "-1", "1.5", "abc"])
+@pytest.mark.parametrize("wrong", ["", "0", "22", "1023", "65536", "-1", "1.5", "abc"])
 def test_what_is_no_port_is_refused_with_the_range(wrong):
     with pytest.raises(UsageError, match=f"'{wrong}' is no port: expected 1024 to 65535"):
         open_parser().parse_args(joined(["x.qdbg", "--serve", wrong]))

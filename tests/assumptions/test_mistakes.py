@@ -4,11 +4,10 @@ import numpy as np
 import pytest
 
 from qdbg.assumptions import registry
+from tests.assumptions.drawn import ENGINES, Trial
 from tests.assumptions.golden import IDS
 from tests.assumptions.trials import (
-    ENGINES,
     KINDS,
-    Trial,
     golden,
     named,
     possible,

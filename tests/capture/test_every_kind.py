@@ -112,6 +112,24 @@ def test_an_activation_or_a_pooling(tmp_path, name):
     assert same(found(x), live(x))
 
 
+OF_SIGNED = {
+    "sigmoid": lambda: nnq.Sigmoid(1 / 256, -128),
+    "elu": lambda: nnq.ELU(0.1, -5),
+    "hardswish": lambda: nnq.Hardswish(0.1, -5),
+    "leaky_relu": lambda: nnq.LeakyReLU(0.1, -5),
+    "softmax": lambda: nnq.Softmax(1, 1 / 256, -128),
+}
+
+
+@pytest.mark.parametrize("name", OF_SIGNED)
+def test_a_negative_zero_point_is_that_of_signed_bytes(tmp_path, name):
+    live = OF_SIGNED[name]().eval()
+    layer, found = through_the_file(live, tmp_path / "m.pth")
+    x = torch.quantize_per_tensor(torch.randn(2, 4, 6), 0.05, -3, torch.qint8)
+    assert same(found(x), live(x))
+    assert layer.output.dtype == "qint8"
+
+
 def test_prelu_has_quantized_slopes(tmp_path):
     live = nnq.PReLU(0.1, 3, 4)
     slopes = torch.quantize_per_tensor(torch.rand(4), 0.01, 2, torch.quint8)

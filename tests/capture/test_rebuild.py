@@ -33,6 +33,20 @@ def test_a_layer_without_bias_runs_on_an_engine_it_was_not_packed_for(engine, pe
     assert rebuild(model)[""](torch.ones(2, 13)).shape == (2, 7)
 
 
+@pytest.mark.parametrize("name", ["fbgemm", "x86", "onednn"])
+def test_scales_of_channels_beyond_float32_are_refused_by_name(name):
+    model = decoded(sequence(linear(3, 2, per_channel=True)))
+    torch.backends.quantized.engine, before = name, torch.backends.quantized.engine
+    qparams = QParams(np.array([0.1, 1e39]), np.zeros(2, np.int64), "qint8", 0)
+    layer = model.layers["1"]
+    layers = {**model.layers, "1": replace(layer, weight=replace(layer.weight, qparams=qparams))}
+    try:
+        with pytest.raises(CaptureError, match=f"scale 1e.39, which PyTorch's {name} engine"):
+            rebuild(replace(model, layers=layers))
+    finally:
+        torch.backends.quantized.engine = before
+
+
 def test_old_names_of_the_classes_are_understood():
     model = decoded(sequence(linear(3, 3)))
     old = {

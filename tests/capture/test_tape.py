@@ -9,6 +9,7 @@ from torch import nn
 from torch.ao.nn import quantized as nnq
 
 from qdbg.capture.again import Again
+from qdbg.capture.arguments import copied
 from qdbg.capture.rebuild import rebuild
 from qdbg.capture.run import prepare, watch
 from qdbg.capture.tape import Tape
@@ -249,3 +250,11 @@ def test_a_number_in_the_place_of_a_tensor_is_simulated_as_such(name):
     assert node.op == name.replace("_relu", "") + "_scalar" + "_relu" * name.endswith("_relu")
     simulated = simulate(Call(node, None, (tape.constants[0],)), HERE["fbgemm-avx2"])
     assert np.array_equal(simulated.result, captured)
+
+
+@pytest.mark.parametrize("scale", [-0.1, 0.0, float("inf"), float("nan")])
+def test_a_scale_that_pytorch_takes_and_no_recording_holds_is_refused(scale):
+    x = torch.quantize_per_tensor(torch.ones(4), 0.1, 3, torch.quint8)
+    made = torch.ops.quantized.sigmoid(x, scale, 3)
+    with pytest.raises(CaptureError, match=f"PyTorch made a quint8 tensor of scale {scale}"):
+        copied(made)

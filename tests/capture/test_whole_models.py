@@ -4,9 +4,11 @@ from pathlib import Path
 
 import pytest
 import torch
+import torch.ao.nn.quantized as nnq
 from torch.ao.quantization import get_default_qconfig_mapping
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
+from qdbg.errors import CaptureError
 from tests.capture.nets import residual
 from tests.capture.whole import by_qdbg, converted
 
@@ -19,6 +21,16 @@ SOURCE = Path(residual.__file__)
 
 def sample(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(5))
+
+
+def test_a_zero_point_outside_its_bytes_is_refused_where_pytorch_goes_on(tmp_path):
+    sigmoid = nnq.Sigmoid(1 / 256, -128)
+    model = torch.nn.Sequential(nnq.Quantize(0.05, 3, torch.quint8), sigmoid)
+    torch.save(model, tmp_path / "net.pth")
+    assert model(sample(1, 4)).q_zero_point() == -128
+    with pytest.raises(CaptureError, match="a quint8 tensor of zero point -128") as refused:
+        by_qdbg(tmp_path / "net.pth", sample(1, 4))
+    assert refused.value.expected == "0 to 255"
 
 
 def test_a_residual_net_gives_the_live_models_output_on_every_engine(tmp_path, engine):

@@ -8,7 +8,8 @@ import pytest
 
 from qdbg.core import arithmetic as primitives
 from qdbg.core.arithmetic import ARITHMETICS
-from qdbg.engine.explain import explain, number, way
+from qdbg.engine.explain import explain, way
+from qdbg.engine.filled import number
 from qdbg.engine.survey import survey
 from qdbg.engine.table import Table
 from qdbg.engine.terms import lost_outputs, terms

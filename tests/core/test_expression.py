@@ -72,10 +72,21 @@ def test_anything_else_is_refused_in_words(text):
     assert caught.value.message
 
 
-@pytest.mark.parametrize("text", ["1/0", "a % (2 - 2)", "a // -0.0", "a > 1 / max(0, -1)"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        *("1/0", "a % (2 - 2)", "a // -0.0", "a > 1 / max(0, -1)"),
+        *("1/(0 and a)", "1/(a and 0)", "a % -(a and 0 and x)", "1/(a and 0 or 0)"),
+    ],
+)
 def test_a_division_by_zero_whatever_the_numbers_are_is_refused(text):
     with pytest.raises(CommandError, match="divides by zero"):
         parse(text)
+
+
+@pytest.mark.parametrize("text", ["1/(a or 0)", "1/(a and x)", "1/(0 or a)", "1/-a", "1/(1 or a)"])
+def test_what_is_0_for_some_numbers_alone_may_divide(text):
+    assert parse(text).text == text
 
 
 def test_an_expression_sees_the_stages_own_symbols_and_the_axes(trace):

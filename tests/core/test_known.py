@@ -93,6 +93,12 @@ def test_the_same_call_under_another_arithmetic_is_not_taken_for_it():
         assert np.array_equal(result, simulate(one, ARITHMETICS[name]).result)
 
 
+def test_an_arithmetic_of_the_same_name_is_not_taken_for_another():
+    one, other = call(), replace(OWN, level="vnni", accumulator="exact")
+    before = result_of(planned(one, OWN))
+    assert not np.array_equal(result_of(planned(one, other)), before)
+
+
 def test_what_a_layer_needs_is_found_once():
     one = call()
     first, second = planned(one, OWN), planned(fed(one), OWN)

@@ -6,7 +6,7 @@ import pytest
 from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.engine.explain import line
 from qdbg.engine.simulate import Simulation
-from qdbg.ops import _input_range, registry
+from qdbg.ops import _range, registry
 
 
 def explained(name, stage, index, **changed):
@@ -47,7 +47,7 @@ def test_softmax_shows_the_values_along_its_axis(dim, shown):
 def test_a_range_shows_the_numbers_that_it_is_of():
     arithmetic = ARITHMETICS["textbook"]
     values = {"x": np.array([[0.5, -1.5], [2.0, 0.25], [1.0, 1.0]], np.float32)}
-    smallest = _input_range.smallest
+    smallest = _range.smallest
     values["x_min"] = np.asarray(smallest.run(values))
     made = Simulation(arithmetic, (smallest,), {}, None, values, values["x_min"])
     for index in ((0, 0), (2, 1)):

@@ -13,7 +13,8 @@ from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.quantity import QTensor
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.computation import Writer, computation
-from qdbg.engine.explain import explain, number
+from qdbg.engine.explain import explain
+from qdbg.engine.filled import number
 from qdbg.engine.simulate import Simulation
 from qdbg.engine.trace import Trace
 from qdbg.engine.written import c, python

@@ -1,5 +1,6 @@
 """Golden files beside two recordings that need no PyTorch: the small classifier, and an image."""
 
+import io
 import textwrap
 from dataclasses import replace
 
@@ -84,3 +85,28 @@ def only(found):
     """The one column of a golden model."""
     ((call, column),) = found.columns.items()
     return found.recording.program.nodes[call].name, column
+
+
+@pytest.fixture
+def load(tmp_path, small):
+    """Load a file of that name and content beside the small recording, or another one."""
+
+    def run(name, content, recording=small):
+        path = tmp_path / name
+        path.parent.mkdir(exist_ok=True)
+        path.write_bytes(content.encode() if isinstance(content, str) else content)
+        return golden.load(path, recording)
+
+    return run
+
+
+def npz(arrays):
+    stream = io.BytesIO()
+    np.savez(stream, **arrays)
+    return stream.getvalue()
+
+
+def npy(array):
+    stream = io.BytesIO()
+    np.save(stream, array)
+    return stream.getvalue()

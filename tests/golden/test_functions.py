@@ -239,3 +239,16 @@ def test_one_function_for_two_ops_of_a_layer_is_refused(functions, small):
     with pytest.raises(GoldenError, match=r"fc1 names the calls fc1:linear, fc1:relu .*fc1_linear"):
         functions(text, mixed)
     assert only(functions(text.replace("fc1", "fc1_relu"), mixed))[0] == "fc1:relu"
+
+
+@pytest.mark.parametrize("wrong", [0, 1])
+def test_channels_last_in_a_shape_that_has_them_first_are_told(wrong, functions, image):
+    q = captured(image, "block.0.conv:conv2d").astype(int)
+    q[0, :wrong] += 7
+    last = q.transpose(0, 2, 3, 1).ravel().tolist()
+    text = f"def block_0_conv(x_q):\n    return np.reshape({last}, (1, 4, 3, 4))\n"
+    found = functions(f"import numpy as np\n{text}", image)
+    laid = only(found)[1].laid
+    assert (laid.order, laid.known) == ("NHWC under the shape [1, 4, 3, 4]", False)
+    assert laid.stood > 24
+    assert found.differences == 12 * wrong

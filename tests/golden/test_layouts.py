@@ -173,6 +173,23 @@ def test_only_a_layout_of_memory_leaves_every_number_in_its_place(layout, read, 
     assert laid.stood == (0 if laid.known else np.count_nonzero(plainly))
 
 
+def under_pytorchs_shape(q):
+    return nhwc(q).reshape(q.shape)
+
+
+@pytest.mark.parametrize("wrong", [0, 2])
+def test_channels_last_under_a_shape_that_has_them_first_are_read_and_not_in_place(
+    wrong, read, image
+):
+    q = captured(image, CONV).astype(np.int32)
+    q[0, :wrong, 1, 1] += 300
+    column, differences = read(image, CONV, under_pytorchs_shape(q))
+    assert differences == wrong
+    assert (column.layout, column.laid.known) == ("NHWC under the shape [1, 4, 3, 4]", False)
+    assert column.laid.stood == np.count_nonzero(under_pytorchs_shape(q) != captured(image, CONV))
+    assert np.array_equal(column.values, q)
+
+
 # --------------------------------------------------------------- differences beside a layout
 
 

@@ -18,6 +18,7 @@ VERSICOLOR = ("--sample", "versicolor")
 
 REFUSED = {
     "a word": (("shwo",), "neither a file nor a command 'shwo'"),
+    "a word before others": (("swep", MODEL, "--samples", "iris"), "Is 'qdbg sweep' meant?"),
     "no file": (("none.pth", *VERSICOLOR), "there is no file none.pth"),
     "a folder": ((ROOT, *VERSICOLOR), "is a folder"),
     "no input": ((MODEL,), "no input was given (expected --sample setosa"),
@@ -113,6 +114,13 @@ def test_an_interrupt_is_quiet(session_file, qdbg, monkeypatch):
 
     monkeypatch.setitem(cli.COMMANDS, "show", interrupt)
     assert qdbg("show", session_file) == (130, "", "")
+
+
+def test_an_interrupt_after_everything_is_printed_leaves_the_status_as_it_is():
+    late = "atexit.register(os.kill, os.getpid(), signal.SIGINT)"
+    run = "sys.argv = ['qdbg', '--version']; sys.exit(qdbg.cli.main())"
+    done = python("-c", f"import atexit, os, signal, sys, qdbg.cli; {late}; {run}")
+    assert (done.returncode, done.stderr) == (0, "")
 
 
 def test_a_reader_that_goes_away_is_no_error(session_file):

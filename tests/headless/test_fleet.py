@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from qdbg.fleet.bounds import FINITE, PROVED, Bound
-from qdbg.headless.forecast_text import leaving, unable
+from qdbg.headless.pairs_text import leaving, unable
 from qdbg.sets import sample_set
 from tests.headless.conftest import MODEL, ROOT, python
 

@@ -1,6 +1,7 @@
 """`show --golden`: a row and the differing elements of each call that the user's file covers."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -92,6 +93,15 @@ def test_a_session_and_a_dump_that_is_equal_end_with_0(session_file, tmp_path, q
     assert " 0 of 16 " in " ".join(out.split())
     assert "as they stand, none read in reversed order" in out
     assert "of 1 of 5 calls, but not in PyTorch's places: fc1:linear." in out
+
+
+def test_a_wrong_number_hides_no_order_that_is_not_pytorchs(session_file, tmp_path, qdbg):
+    wrong = recording().values[1][:, ::-1].copy()
+    wrong[0, 3] ^= 64
+    np.savez(tmp_path / "wrong.npz", fc1=wrong)
+    status, out, _ = qdbg("show", session_file, "--golden", tmp_path / "wrong.npz")
+    assert status == 1
+    assert re.search("1 of 16 golden values .* 1 of 5 calls; not in PyTorch's places: fc1:l", out)
 
 
 def test_a_golden_difference_ends_with_1(session_file, dumped, qdbg):

@@ -11,11 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qdbg import session
+from qdbg import saving
 from qdbg.core.program import Program
 from qdbg.errors import CommandError, SessionError
 from qdbg.headless import opening
-from qdbg.session import Session, State, default_path, load, save
+from qdbg.saving import default_path
+from qdbg.session import Session, State, load, save
 from tests.headless.conftest import COMMANDS, ROOT, explored
 from tests.synthetic import recording
 
@@ -116,7 +117,7 @@ def test_sessions_are_saved_below_the_working_directory():
 
 
 def test_the_command_line_and_the_files_agree_on_the_suffix():
-    assert opening.SUFFIX == session.SUFFIX
+    assert opening.SUFFIX == saving.SUFFIX
 
 
 # ---------------------------------------------------------------------------- kill and disk

@@ -12,11 +12,15 @@ from qdbg.engine.survey import survey
 from qdbg.engine.trace import Trace
 from qdbg.fleet.feed import Fleet, Machine
 from qdbg.fleet.sweep import sweep_part
+from qdbg.fleet.predict import Forecast
 from qdbg.headless.fleet import machines_for
+from qdbg.headless.forecast import Report
+from qdbg.headless.forecast_text import report_text
 from qdbg.headless.show import show_text
 from qdbg.names import ENGINES, LEVELS
 from qdbg.selftest.check import compared
 from qdbg.session import Session, save
+from qdbg.sets import sample_set
 from tests.fleet.synthetic import runs_of
 from tests.synthetic import recording
 
@@ -73,6 +77,15 @@ def test_no_other_machine_is_predicted_from_another_release():
     named = dict(machines_for(None, [runs], lambda _: None))
     assert set(named) == {f"{engine}-{level}" for engine in ENGINES for level in LEVELS}
     assert all("PyTorch 2.9.1 ran it" in str(machine) for machine in named.values())
+
+
+def test_where_nothing_is_predicted_the_report_says_that_nothing_could_be_verified():
+    runs = runs_of(3)
+    runs = replace(runs, first=by("2.9.1", runs.first))
+    refused = [Forecast(n, refused=str(m)) for n, m in machines_for(None, [runs], lambda _: None)]
+    report = Report(sample_set("iris"), 1, [runs], refused, [])
+    last = report_text(report, lambda *_: "").split("\n\n")[-1]
+    assert last == "nothing to verify: no machine is predicted that PyTorch could run as here"
 
 
 def test_a_sweep_counts_what_another_release_ran_under_the_textbook_alone():

@@ -1,6 +1,7 @@
 """`qdbg why --golden` names what a golden model does otherwise, or says that it cannot tell."""
 
 import json
+import re
 
 import numpy as np
 import pytest
@@ -116,11 +117,21 @@ def test_numbers_that_differ_are_not_called_the_same(why_dump):
     assert "same numbers" not in out
 
 
+def test_a_wrong_number_beside_an_order_of_its_own_hides_neither(why_dump):
+    def one_wrong(q):
+        q[1, 2] += 1
+        return q.reshape(-1)[::-1]
+
+    status, out = why_dump(one_wrong)
+    assert status == 1
+    assert re.search("not in PyTorch's places: .. of 32 differ as they stand, 1 read in rev", out)
+
+
 def test_numbers_out_of_place_are_never_called_equal(why_dump):
     status, out = why_dump(lambda q: q.reshape(-1)[::-1])
     assert status == 0
     assert "of 32 differ as they stand, none read in reversed order" in out
-    assert "Of fc1:linear only the order differs, and it is no layout of memory." in out
+    assert "Of fc1:linear only the order differs: the numbers are not in PyTorch's places." in out
     assert "Nothing differs" not in out
     assert "same numbers" not in out
     assert json.loads(why_dump(lambda q: q.T, "--json")[1])["misplaced"] == ["fc1:linear"]

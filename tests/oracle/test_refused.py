@@ -203,16 +203,19 @@ def test_onednn_refuses_weight_zero_points(kind, zero_point):
 
 @pytest.mark.parametrize("engine", ["fbgemm", "x86", "onednn"])
 @pytest.mark.parametrize("kind", [nnq.Linear, nniq.LinearReLU, nnq.Conv2d, nniq.ConvReLU2d])
-def test_a_scale_that_has_no_inverse_gives_the_integers_of_pytorch(engine, kind):
-    """oneDNN takes the inverse of the inverse, an infinity here: what it makes of the accumulator
-    is no number, and neither is an infinity times 0."""
+@pytest.mark.parametrize(
+    "scales", [(LARGEST, LARGEST), (0.05, 1e-50), (0.05, 2.9e-39), (0.05, 1e39)]
+)
+def test_a_scale_that_has_no_inverse_gives_the_integers_of_pytorch(engine, kind, scales):
+    """oneDNN takes inverses of inverses, of which one is an infinity here: what it makes of the
+    accumulator is no number, and neither is an infinity times 0."""
     torch.backends.quantized.engine = engine
     small = kind in {nnq.Linear, nniq.LinearReLU}
     made = kind(2, 2) if small else kind(2, 2, 1)
     q = np.array([[2, 1], [0, 0]], np.int8).reshape(made.weight().shape)
     made.set_weight_bias(per_tensor(q, 1.0, 0), None)
-    made.scale, made.zero_point = LARGEST, 9
-    x = per_tensor(np.array([[200, 40]], np.uint8).reshape((1, 2, 1, 1)[: q.ndim]), LARGEST, 3)
+    made.scale, made.zero_point = scales[1], 9
+    x = per_tensor(np.array([[200, 40]], np.uint8).reshape((1, 2, 1, 1)[: q.ndim]), scales[0], 3)
     where = replace(HERE, engine=engine, cpu=machine_level())
     ((_, comparison),) = compared(record(Case(lambda: made(x), {"layer": made}), where))
     assert comparison.status == "equal"
@@ -234,3 +237,26 @@ def test_a_matrix_product_beyond_float32_is_not_claimed():
     assert (-1, "equal") in found
     assert (19, "not simulated") in found
     assert "differs" not in {status for _, status in found}
+
+
+FAR = {
+    "product": lambda x: Q.mul(x[:1, :, :, :3], x[:1, :, :, :3], 0.1, 3),
+    "mean": lambda x: x.mean(dim=1),
+    "average pooling": lambda x: functional.avg_pool2d(x, 2),
+    "adaptive pooling": lambda x: functional.adaptive_avg_pool2d(x, 2),
+    "hardsigmoid": functional.hardsigmoid,
+    "batch norm": lambda x: Q.batch_norm2d(x, *ONES_AND_ZEROS, 1e-5, 0.1, 3),
+}
+ONES_AND_ZEROS = (torch.ones(4), torch.zeros(4), torch.zeros(4), torch.ones(4))
+
+
+@pytest.mark.parametrize("scale", [1e-50, 1e25, 3e38, 1e39])
+@pytest.mark.parametrize("name", FAR)
+def test_of_an_operand_whose_scale_is_far_from_any_model_nothing_wrong_is_claimed(name, scale):
+    torch.backends.quantized.engine = "fbgemm"
+    q = np.random.default_rng(0).integers(0, 256, (2, 4, 4, 4)).astype(np.uint8)
+    where = replace(HERE, cpu=machine_level())
+    for order in (torch.contiguous_format, torch.channels_last):
+        x = per_tensor(q, scale, 7).contiguous(memory_format=order)
+        for _, comparison in compared(record(Case(partial(FAR[name], x)), where)):
+            assert comparison.status in {"equal", "not simulated"}

@@ -12,7 +12,9 @@ import pytest
 from qdbg.core.program import Model
 from qdbg.errors import ModelError, QdbgError
 from qdbg.reader import read_model
-from tests.hostile_models import HONEST, calls, flipped, make_all, members, touch, with_pickle
+from tests.honest_model import HONEST, members, with_pickle
+from tests.hostile_models import flipped, make_all
+from tests.hostile_pickles import calls, touch
 
 ROOT = Path(__file__).parents[2]
 

@@ -1,4 +1,4 @@
-"""The scale and the zero point that follow from the range of the inputs themselves."""
+"""The own range of float32 numbers: the scale and the zero point that PyTorch finds from it."""
 
 from __future__ import annotations
 
@@ -74,3 +74,15 @@ def stretched(x_min: Array, x_max: Array, x_scale: Array, top: Array) -> tuple[A
         return -f64(width), f64(0)
     factor = f32(f64(SMALL) / f64(f32(own)))
     return f64(f32(f64(x_min) * factor)), f64(f32(f64(x_max) * factor))
+
+
+@stage("scale", output="x_scale float64", formula="x_scale = (x_max − x_min) / top", constant=True)
+def textbook_scale(x_max: Array, x_min: Array, top: Array) -> Array:
+    """The range of the inputs, spread over the integers from 0 to top."""
+    return f64((f64(x_max) - f64(x_min)) / f64(top) or ARBITRARY)
+
+
+@stage("zero point", output="x_zp int64", formula="x_zp = rne(-x_min / x_scale)", constant=True)
+def textbook_zero_point(x_min: Array, x_scale: Array) -> Array:
+    """The integer that stands for 0."""
+    return i64(rne(-f64(x_min) / x_scale))
