@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from qdbg.breakpoints import KINDS, Breakpoints, checked, is_condition
 from qdbg.commands import BY_ID
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
 from qdbg.engine.arithmetics import arithmetic_for

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import INPUT, Environment, Layer, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
 from qdbg.debugger import Debugger

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import INPUT, Environment, Layer, Node, Program, Recording, Unseen
 from qdbg.core.quantity import QParams, QTensor
 from qdbg.engine.trace import Trace

@@ -11,8 +11,8 @@ from typing import Any, TypeAlias
 import numpy as np
 
 from qdbg.assumptions.known import Known
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import Call, Kernel, NotSimulated, Op
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
 from qdbg.core.sums import ROWS_AND_K

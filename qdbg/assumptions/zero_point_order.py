@@ -8,7 +8,8 @@ import numpy as np
 
 from qdbg.assumptions.hypothesis import Hypothesis, Variants
 from qdbg.assumptions.plan import Plan, Stages, in_place_of
-from qdbg.core.arithmetic import ROUNDED, f32, f64, rne, sat32
+from qdbg.core.arithmetic import f32, f64, rne, sat32
+from qdbg.core.presets import ROUNDED
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, split, stage
 from qdbg.ops import _elementwise, _fbgemm, _requantized, _textbook, avg_pool, quantize

@@ -1,4 +1,4 @@
-"""The primitives of the kernels' arithmetic, each written once, and the presets that combine them.
+"""The primitives of the kernels' arithmetic, each written once.
 
 Nothing else in qdbg rounds, saturates, wraps or narrows: the ops call these functions by the
 names that the formulas on the screen use.
@@ -7,13 +7,11 @@ names that the formulas on the screen use.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 
 import numpy as np
 
 from qdbg.core import ties
 from qdbg.core.quantity import Array
-from qdbg.names import LEVELS, TEXTBOOK
 
 INT16 = (-(2**15), 2**15 - 1)
 INT32 = (-(2**31), 2**31 - 1)
@@ -260,63 +258,3 @@ def cut_sides(above: Array, below: Array) -> Array:
     """int8: 1 where a value was cut off from above, −1 from below, 2 from both sides, else 0."""
     sides: Array = np.where(above & below, 2, above.astype(np.int8) - below.astype(np.int8))
     return sides.astype(np.int8)
-
-
-ROUNDED = "rounded"
-"""In `Arithmetic.quantize`: rounds, then adds the zero point."""
-
-
-@dataclass(frozen=True, slots=True)
-class Arithmetic:
-    """What one engine does on one CPU level; each field is one assumption that can be changed."""
-
-    name: str
-    """`fbgemm-avx2`, `textbook` …: what --arith takes."""
-    engine: str
-    """One of ENGINES, or `textbook`."""
-    level: str
-    """One of LEVELS; the textbook's is `vnni`, whose kernels lose nothing."""
-    library: str
-    """Who computes Linear: FBGEMM, oneDNN, QNNPACK; `by hand` for the textbook."""
-    quantize: str
-    """Of ATen's own quantizing: `fused`: the zero point is added before rounding, by
-    quantize_per_tensor in one FMA; `rounded`: x·(1 / scale) is rounded first; `divide`: x / scale
-    is rounded first."""
-    accumulator: str
-    """`exact`, `pairs` (int16-saturating pairs) or `pairs-blocked` (pairs restart at oneDNN's
-    blocks of K)."""
-    way_back: str
-    """From the accumulator to the byte: bias, multiplier, rounding and zero point in the order of
-    operations of `fbgemm`, `qnnpack`, `onednn`, `onednn-avx2` or the `textbook`."""
-    changes: tuple[str, ...] = ()
-    """Assumptions that are changed, by the ids of hypotheses: `bias-rounded`."""
-    release: str = "2.13"
-    """The release of PyTorch whose kernels these are."""
-    qint8: str = "ATen"
-    """Who multiplies two qint8 tensors, and under QNNPACK adds them: `ATen` or `XNNPACK`."""
-    onednn: str = "3.12"
-    """The version of oneDNN that it holds."""
-
-
-def _presets() -> dict[str, Arithmetic]:
-    found = {}
-    for level in LEVELS:
-        exact = level == "vnni"
-        flat = "exact" if exact else "pairs"
-        blocked = "pairs-blocked" if level == "avx2" else flat
-        order = "onednn-avx2" if level == "avx2" else "onednn"
-        for engine, row in {
-            "fbgemm": ("FBGEMM", "fused", flat, "fbgemm"),
-            "x86": ("FBGEMM", "fused", flat, "fbgemm"),
-            "onednn": ("oneDNN", "fused", blocked, order),
-            "qnnpack": ("QNNPACK", "fused", "exact", "qnnpack"),
-        }.items():
-            found[f"{engine}-{level}"] = Arithmetic(f"{engine}-{level}", engine, level, *row)
-    found[TEXTBOOK] = Arithmetic(
-        TEXTBOOK, TEXTBOOK, "vnni", "by hand", "divide", "exact", "textbook"
-    )
-    return found
-
-
-ARITHMETICS: dict[str, Arithmetic] = _presets()
-"""Every arithmetic by name: each engine on each CPU level, and the textbook's."""

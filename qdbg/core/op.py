@@ -8,7 +8,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic
+from qdbg.core.presets import Arithmetic
 from qdbg.core.program import Layer, Node
 from qdbg.core.quantity import Array, QParams, QTensor
 from qdbg.core.stage import Stage, Values

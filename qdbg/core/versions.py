@@ -7,7 +7,7 @@ from dataclasses import replace
 from functools import cache
 from typing import Any
 
-from qdbg.core.arithmetic import ARITHMETICS, ROUNDED, Arithmetic
+from qdbg.core.presets import ARITHMETICS, ROUNDED, Arithmetic
 from qdbg.core.program import Environment
 from qdbg.names import TEXTBOOK
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from qdbg.assumptions import find
 from qdbg.assumptions.hypothesis import TAKEN_BACK
-from qdbg.core.arithmetic import Arithmetic
+from qdbg.core.presets import Arithmetic
 from qdbg.core.program import Recording
 from qdbg.core.versions import arithmetics, release_of
 

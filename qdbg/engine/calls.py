@@ -7,9 +7,9 @@ from functools import partial
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.once import cached_property
 from qdbg.core.op import Call, NotSimulated, Operand
+from qdbg.core.presets import Arithmetic
 from qdbg.core.program import INPUT, Layer, Node, Recording
 from qdbg.core.quantity import Array, QParams
 from qdbg.core.versions import unmeasured

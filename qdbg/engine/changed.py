@@ -7,9 +7,9 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.once import cached_property
 from qdbg.core.op import Call, NotSimulated
+from qdbg.core.presets import Arithmetic
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array, readonly
 from qdbg.engine.compare import differs

@@ -7,8 +7,8 @@ from dataclasses import dataclass, field
 from typing import Any, TypeAlias
 from weakref import WeakKeyDictionary
 
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import Call, Kernel, Op
+from qdbg.core.presets import Arithmetic
 from qdbg.core.program import Layer
 from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage

@@ -8,7 +8,7 @@ from itertools import cycle
 
 import numpy as np
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import FIRST_CONSTANT, INPUT, Recording
 from qdbg.core.quantity import Array, QParams, QTensor, readonly
 from qdbg.engine.arithmetics import arithmetic_for

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from qdbg import assumptions
-from qdbg.core.arithmetic import Arithmetic, i32
+from qdbg.core.arithmetic import i32
 from qdbg.core.op import Call, Kernel, NotSimulated, Op, laid_out
+from qdbg.core.presets import Arithmetic
 from qdbg.core.program import Node
 from qdbg.core.quantity import STORAGE, Array, memory_order, readonly
 from qdbg.core.stage import Stage, Values

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import NotSimulated
+from qdbg.core.presets import Arithmetic
 from qdbg.core.program import Node, Recording
 from qdbg.core.stage import Values
 from qdbg.core.versions import arithmetics, release_of, unmeasured

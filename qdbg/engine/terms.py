@@ -9,9 +9,10 @@ from itertools import product
 
 import numpy as np
 
-from qdbg.core.arithmetic import INT32, Arithmetic, i32, i64, sat16
+from qdbg.core.arithmetic import INT32, i32, i64, sat16
 from qdbg.core.op import Kernel, NotSimulated
 from qdbg.core.pairs import pair_members
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
 from qdbg.engine.positions import NO_PIXEL, PADDING, outside, positions

@@ -9,9 +9,9 @@ from types import MappingProxyType
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.once import cached_property
 from qdbg.core.op import NotSimulated
+from qdbg.core.presets import Arithmetic
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
 from qdbg.engine.calls import Calls

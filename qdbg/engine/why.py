@@ -7,8 +7,8 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import NotSimulated
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import Recording
 from qdbg.core.quantity import Array
 from qdbg.engine.arithmetics import arithmetic_for

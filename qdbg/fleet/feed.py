@@ -9,7 +9,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic
+from qdbg.core.presets import Arithmetic
 from qdbg.core.program import FIRST_CONSTANT, INPUT, UNKNOWN, Node
 from qdbg.core.quantity import Array, QTensor, readonly
 from qdbg.core.runs import Runs

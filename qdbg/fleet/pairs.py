@@ -7,9 +7,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qdbg.core.arithmetic import INT16, Arithmetic, i32
+from qdbg.core.arithmetic import INT16, i32
 from qdbg.core.op import Kernel, NotSimulated, laid_out
 from qdbg.core.pairs import PORTION, pair_members
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
 from qdbg.core.sums import in_groups

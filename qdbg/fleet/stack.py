@@ -13,8 +13,8 @@ from typing import TypeAlias
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import Call, NotSimulated, Op, Operand, laid_out
+from qdbg.core.presets import Arithmetic
 from qdbg.core.program import Layer, Node
 from qdbg.core.quantity import STORAGE, Array, QParams, QTensor, readonly
 from qdbg.core.stage import Stage

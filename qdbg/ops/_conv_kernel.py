@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import Call, Kernel, NotSimulated
+from qdbg.core.presets import Arithmetic
 from qdbg.core.program import VBMI
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values

@@ -10,8 +10,6 @@ from collections.abc import Callable
 import numpy as np
 
 from qdbg.core.arithmetic import (
-    ROUNDED,
-    Arithmetic,
     add32,
     f32,
     f64,
@@ -26,6 +24,7 @@ from qdbg.core.arithmetic import (
     wrapped_sum,
 )
 from qdbg.core.op import BYTES, Call, NotSimulated, output_operands, quantized_operand
+from qdbg.core.presets import ROUNDED, Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops._clamp import clamp_each

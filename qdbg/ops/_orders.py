@@ -6,8 +6,8 @@ distance give the same integer, so does every order.
 
 from __future__ import annotations
 
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import NotSimulated
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
 from qdbg.ops.quantize import integers_of

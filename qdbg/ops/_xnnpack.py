@@ -7,8 +7,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, at_least, exponent, rne32, shift_half_up, sum16
+from qdbg.core.arithmetic import at_least, exponent, rne32, shift_half_up, sum16
 from qdbg.core.op import NotSimulated
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _add_fixed

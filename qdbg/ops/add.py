@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, add32, at_least, f32, f64, fma32, for_each_byte
+from qdbg.core.arithmetic import add32, at_least, f32, f64, fma32, for_each_byte
 from qdbg.core.op import Call, Example, Op
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops import _add_fixed, _binary, _xnnpack

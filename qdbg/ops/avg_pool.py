@@ -6,8 +6,9 @@ from functools import cache
 
 import numpy as np
 
-from qdbg.core.arithmetic import ROUNDED, Arithmetic, f32, f64, i32, i64, rne, sat32
+from qdbg.core.arithmetic import f32, f64, i32, i64, rne, sat32
 from qdbg.core.op import BYTES, Call, Example, Op, output_operands, quantized_operand
+from qdbg.core.presets import ROUNDED, Arithmetic
 from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops._clamp import clamp_each

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, at_least, f32, f64, fma32
+from qdbg.core.arithmetic import at_least, f32, f64, fma32
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops import _elementwise, quantize

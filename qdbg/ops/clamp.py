@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import ROUNDED, Arithmetic, f32, f64, i32, rne, sat32, saturate
+from qdbg.core.arithmetic import f32, f64, i32, rne, sat32, saturate
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
+from qdbg.core.presets import ROUNDED, Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops._lanes import is_row_major

@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import (
     Call,
     Example,
@@ -19,6 +18,7 @@ from qdbg.core.op import (
     output_operands,
     quantized_operand,
 )
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import QTensor
 from qdbg.core.stage import Stage, Values
 from qdbg.ops._conv_kernel import choose, vbmi_of

@@ -6,7 +6,6 @@ from typing import Any
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import (
     Call,
     Example,
@@ -18,6 +17,7 @@ from qdbg.core.op import (
     output_operands,
     quantized_operand,
 )
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
 from qdbg.ops._conv_kernel import MANY_GROUPS, has_vbmi, vbmi_of

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, expm1_32, f32, f64
+from qdbg.core.arithmetic import expm1_32, f32, f64
 from qdbg.core.exponential import EXPM1F, expm1_vector, within
 from qdbg.core.op import Call, Example, Op
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops import _elementwise

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f16, f32, f64, fma32
+from qdbg.core.arithmetic import f16, f32, f64, fma32
 from qdbg.core.op import Call, Example, NotSimulated, Op
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, Values, stage
 

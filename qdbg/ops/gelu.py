@@ -6,9 +6,10 @@ import math
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, add32, f32, f64, fma32, mul32
+from qdbg.core.arithmetic import add32, f32, f64, fma32, mul32
 from qdbg.core.exponential import erf_vector, tanh_vector
 from qdbg.core.op import Call, Example, Op
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops import _elementwise

@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, saturate
+from qdbg.core.arithmetic import saturate
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, quantized_operand
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
 from qdbg.ops import _norm

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import Call, Example, NotSimulated, Op
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, Values, stage
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import (
     Call,
     Example,
@@ -15,6 +14,7 @@ from qdbg.core.op import (
     output_operands,
     quantized_operand,
 )
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values
 from qdbg.ops._kernel import onednn_block, weighted_stages

@@ -6,20 +6,10 @@ from dataclasses import replace
 
 import numpy as np
 
-from qdbg.core.arithmetic import (
-    ROUNDED,
-    Arithmetic,
-    at_least,
-    f32,
-    f64,
-    fma32,
-    i32,
-    i64,
-    rne,
-    saturate,
-)
+from qdbg.core.arithmetic import at_least, f32, f64, fma32, i32, rne, saturate
 from qdbg.core.op import Call, Example, Kernel, NotSimulated, Op, layer_bias, layer_weight
 from qdbg.core.op import real_operand as real_input
+from qdbg.core.presets import ROUNDED, Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _onednn, linear, quantize

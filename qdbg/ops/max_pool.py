@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, i32
+from qdbg.core.arithmetic import i32
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops._pool import pool_windows, pooled

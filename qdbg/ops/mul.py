@@ -6,8 +6,9 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, i32
+from qdbg.core.arithmetic import f32, f64, i32
 from qdbg.core.op import Example, Op
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import _binary, _xnnpack

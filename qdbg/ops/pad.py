@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import ROUNDED, Arithmetic, at_least, f32, saturate
+from qdbg.core.arithmetic import at_least, f32, saturate
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, quantized_operand
+from qdbg.core.presets import ROUNDED, Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops._moves import places

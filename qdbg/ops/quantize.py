@@ -5,8 +5,6 @@ from __future__ import annotations
 import numpy as np
 
 from qdbg.core.arithmetic import (
-    ROUNDED,
-    Arithmetic,
     add32,
     f32,
     f64,
@@ -19,6 +17,7 @@ from qdbg.core.arithmetic import (
     wrapped_sum,
 )
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, real_operand
+from qdbg.core.presets import ROUNDED, Arithmetic
 from qdbg.core.quantity import RANGES, Array, QTensor
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops._clamp import clamp_each

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f64, i64, rne, saturate
+from qdbg.core.arithmetic import f64, i64, rne, saturate
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
-from qdbg.ops import _range, linear_dynamic, quantize
+from qdbg.ops import _range, quantize
 from qdbg.ops._range import largest, smallest
 
 

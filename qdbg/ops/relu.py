@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, at_least, i32
+from qdbg.core.arithmetic import at_least, i32
 from qdbg.core.op import BYTES, Call, Example, Op, output_operands, quantized_operand
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 

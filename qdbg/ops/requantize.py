@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array, QTensor
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import quantize

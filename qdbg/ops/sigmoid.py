@@ -6,9 +6,10 @@ from collections.abc import Callable
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, exp32, f32, f64, rne, sat32
+from qdbg.core.arithmetic import exp32, f32, f64, rne, sat32
 from qdbg.core.exponential import EXPF, exp_vector, within
 from qdbg.core.op import Example, Op
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops import _elementwise, hardswish

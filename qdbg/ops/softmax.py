@@ -4,19 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import (
-    Arithmetic,
-    add32,
-    div32,
-    f32,
-    f64,
-    i64,
-    mul32,
-    rne,
-    saturate,
-)
+from qdbg.core.arithmetic import add32, div32, f32, f64, i64, mul32, rne, saturate
 from qdbg.core.exponential import exp_vector
 from qdbg.core.op import BYTES, Call, Example, NotSimulated, Op, output_operands, quantized_operand
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, stage
 from qdbg.ops import quantize

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64, rne, sat32, tanh32
+from qdbg.core.arithmetic import f32, f64, rne, sat32, tanh32
 from qdbg.core.exponential import TANHF, tanh_vector, within
 from qdbg.core.op import Example, Op
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Stage, Values, split, stage
 from qdbg.ops import _elementwise, hardswish

@@ -11,8 +11,8 @@ import torch
 
 from qdbg.capture.rebuild import parameters
 from qdbg.capture.tape import Tape
-from qdbg.core.arithmetic import Arithmetic
 from qdbg.core.op import NotSimulated
+from qdbg.core.presets import Arithmetic
 from qdbg.core.program import Environment, Layer, Program, Recording, Unseen
 from qdbg.core.quantity import QParams, QTensor, readonly
 from qdbg.core.versions import arithmetics, release_of

@@ -12,7 +12,7 @@ import torch
 
 from qdbg.app.around import spread_lines, way_lines
 from qdbg.app.texts import formula_panel, range_strip, short_formula, way_panel
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import Environment
 from qdbg.debugger import Debugger
 from qdbg.engine.computation import computation

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from qdbg.app.grid import Grid
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.debugger import Debugger
 from qdbg.engine.finding import elements
 from qdbg.engine.trace import Trace

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.engine.filled import number
 from qdbg.engine.reading import Reading
 from qdbg.engine.terms import terms

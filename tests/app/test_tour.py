@@ -11,7 +11,7 @@ from qdbg.app.element import ElementScreen
 from qdbg.app.main import MainScreen
 from qdbg.app.plan import plan_of_tour
 from qdbg.app.touring import TourPanel
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.engine.diagnose import diagnose
 from qdbg.tour import DIAGNOSIS, TOUR, Seen, commands_before, stands, tour_session
 from tests.app import idle

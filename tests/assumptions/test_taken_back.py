@@ -2,7 +2,7 @@
 
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.debugger import Debugger
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.why import why_simulated

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import Environment, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
 from qdbg.engine.arithmetics import arithmetic_for

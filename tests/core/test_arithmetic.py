@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from qdbg.core import arithmetic as a
+from qdbg.core.presets import ARITHMETICS
 
 FLOATS = st.floats(width=32, allow_nan=False, allow_infinity=False)
 
@@ -105,7 +106,7 @@ def test_wrap32_keeps_the_lowest_bits(value):
 def test_each_engine_and_level_has_an_arithmetic():
     levels = ("avx2", "avx512", "vnni")
     names = {f"{e}-{c}" for e in ("fbgemm", "x86", "onednn", "qnnpack") for c in levels}
-    assert set(a.ARITHMETICS) == names | {"textbook"}
+    assert set(ARITHMETICS) == names | {"textbook"}
 
 
 @pytest.mark.parametrize("step", [-255, -1, 0, 1, 117, 255])

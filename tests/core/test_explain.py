@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from qdbg.core import arithmetic as primitives
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.engine.explain import explain, way
 from qdbg.engine.filled import number
 from qdbg.engine.survey import survey

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import FIRST_CONSTANT, INPUT, Unseen
 from qdbg.core.quantity import readonly
 from qdbg.engine.survey import survey

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import NotSimulated
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.quantity import QParams, QTensor
 from qdbg.engine import known
 from qdbg.engine.simulate import planned, result_of, simulate

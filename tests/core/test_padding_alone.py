@@ -5,8 +5,8 @@ import itertools
 import numpy as np
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import NotSimulated
+from qdbg.core.presets import ARITHMETICS
 from qdbg.ops._windows import Geometry, Windows, windows
 from qdbg.ops.conv import kernel
 

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import Call, NotSimulated
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import Layer, Node
 from qdbg.core.quantity import QParams, QTensor
 from qdbg.engine import calls

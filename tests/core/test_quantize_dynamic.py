@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import NotSimulated
+from qdbg.core.presets import ARITHMETICS
 from qdbg.ops import registry
 
 OP = registry()["quantize_dynamic"]

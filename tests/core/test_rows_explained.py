@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.engine.explain import line
 from qdbg.engine.simulate import Simulation
 from qdbg.ops import _range, registry

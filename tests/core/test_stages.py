@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from qdbg import ops
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import NotSimulated
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.stage import stage
 from qdbg.ops import recurrent, registry
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.engine.computation import Writer
 from qdbg.engine.explain import _with_constants
 from qdbg.engine.simulate import Simulation

@@ -4,7 +4,7 @@ also where it has as many rows as columns, or as many as it is asked for."""
 import numpy as np
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import INPUT, Environment, Node, Program, Recording
 from qdbg.engine.expression import parse
 from qdbg.engine.origin import origins

@@ -2,7 +2,7 @@
 
 from dataclasses import replace
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import Program
 from qdbg.engine.trace import Trace
 from tests.synthetic import recording

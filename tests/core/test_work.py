@@ -2,7 +2,7 @@
 
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.work import Cancelled, doing, heard_by, part
 from qdbg.engine.diagnose import diagnose
 from qdbg.engine.survey import survey

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.quantity import QTensor
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.computation import Writer, computation

@@ -3,7 +3,7 @@ they give here, by the cluster that qdbg starts and by one that runs already."""
 
 import distributed
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.fleet.feed import Machine
 from qdbg.fleet.predict import Predictor
 from qdbg.fleet.sweep import sweep

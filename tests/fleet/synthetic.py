@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.runs import Links, stacked
 from qdbg.engine.trace import Trace
 from tests.synthetic import recording

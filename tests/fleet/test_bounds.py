@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import Call, laid_out
 from qdbg.core.pairs import saturating_pair_sums
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import FIRST_CONSTANT, INPUT, Environment, Layer, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
 from qdbg.core.sums import exact_sums

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS, INT16, i32
+from qdbg.core.arithmetic import INT16, i32
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import FIRST_CONSTANT, INPUT, Program
 from qdbg.core.quantity import QTensor
 from qdbg.core.runs import Links, same_node, stacked

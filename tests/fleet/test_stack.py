@@ -5,8 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
 from qdbg.core.op import Call, NotSimulated
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import Environment
 from qdbg.core.quantity import RANGES, QTensor, readonly
 from qdbg.engine.simulate import simulate

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from qdbg import golden
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import INPUT, Environment, Layer, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
 from qdbg.engine.trace import Trace

@@ -4,15 +4,15 @@ from dataclasses import replace
 
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.versions import MEASURED
 from qdbg.debugger import Debugger
 from qdbg.engine.arithmetics import arithmetic_for
 from qdbg.engine.survey import survey
 from qdbg.engine.trace import Trace
 from qdbg.fleet.feed import Fleet, Machine
-from qdbg.fleet.sweep import sweep_part
 from qdbg.fleet.predict import Forecast
+from qdbg.fleet.sweep import sweep_part
 from qdbg.headless.fleet import machines_for
 from qdbg.headless.forecast import Report
 from qdbg.headless.forecast_text import report_text

@@ -7,7 +7,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from qdbg.core.arithmetic import ARITHMETICS
+from qdbg.core.presets import ARITHMETICS
 from qdbg.core.program import Environment, Node, Program, Recording
 from qdbg.core.quantity import QParams, QTensor
 from qdbg.debugger import Debugger

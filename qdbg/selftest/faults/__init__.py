@@ -11,7 +11,7 @@ from importlib import import_module
 from types import ModuleType
 from typing import Any
 
-from qdbg.core.arithmetic import ROUNDED, Arithmetic
+from qdbg.core.presets import ROUNDED, Arithmetic
 from qdbg.core.stage import Stage
 from qdbg.engine.known import forget
 

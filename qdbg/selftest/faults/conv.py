@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from qdbg.core.arithmetic import Arithmetic, f32, f64
+from qdbg.core.arithmetic import f32, f64
 from qdbg.core.op import Kernel
+from qdbg.core.presets import Arithmetic
 from qdbg.core.quantity import Array
 from qdbg.core.stage import Values
 from qdbg.ops import (
