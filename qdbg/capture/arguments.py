@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from functools import cache
 from typing import Any
@@ -14,8 +13,7 @@ from torch.utils._pytree import tree_leaves
 from qdbg.capture.packed import unpacked
 from qdbg.capture.rebuild import parameters
 from qdbg.core.op import Operand
-from qdbg.core.quantity import STORAGE, Array, QParams, QTensor, readonly
-from qdbg.errors import CaptureError
+from qdbg.core.quantity import STORAGE, Array, QTensor, readonly
 
 PLAIN = (bool, int, float, str)
 NESTS = (list, tuple, dict)
@@ -86,30 +84,13 @@ def _plain(value: Any) -> object:
 
 def copied(tensor: torch.Tensor) -> Operand | None:
     """The tensor's numbers at this moment, in their own order of memory; None for a type that qdbg
-    does not keep. Raises CaptureError for a scale or zero point that no recording holds."""
+    does not keep."""
     if tensor.dtype in HELD:
         q = readonly(np.array(integers(tensor), order="K"))
-        return QTensor(q, _checked(parameters(tensor)), strides_of(tensor))
+        return QTensor(q, parameters(tensor), strides_of(tensor))
     if tensor.dtype in NUMBERS:
         return readonly(np.array(tensor.detach().numpy(), order="K"))
     return None
-
-
-def _checked(qparams: QParams) -> QParams:
-    """Some ops of PyTorch take any parameters for their result, and go on."""
-    low, high = qparams.qmin, qparams.qmax
-    scales, zero_points = qparams.scale.reshape(-1), qparams.zero_point.reshape(-1)
-    for scale in scales[~((scales > 0) & (scales < math.inf))]:
-        raise CaptureError(
-            f"PyTorch made a {qparams.dtype} tensor of scale {scale}",
-            expected="a finite number above 0",
-        )
-    for zero_point in zero_points[(zero_points < low) | (zero_points > high)]:
-        raise CaptureError(
-            f"PyTorch made a {qparams.dtype} tensor of zero point {zero_point}",
-            expected=f"{low} to {high}",
-        )
-    return qparams
 
 
 def integers(tensor: torch.Tensor) -> Array:

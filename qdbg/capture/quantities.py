@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from functools import cache
 
 import numpy as np
 import torch
 
 from qdbg.core.quantity import Array, QParams, QTensor, readonly
+from qdbg.errors import CaptureError
 
 
 def quantized(tensor: QTensor) -> torch.Tensor:
@@ -39,6 +41,23 @@ def parameters(tensor: torch.Tensor) -> QParams:
     scales: Array = tensor.q_per_channel_scales().numpy().astype(np.float64)
     zero_points: Array = tensor.q_per_channel_zero_points().numpy().astype(np.int64)
     return QParams(readonly(scales), readonly(zero_points), dtype, tensor.q_per_channel_axis())
+
+
+def check_parameters(name: str, qparams: QParams) -> None:
+    """Some ops of PyTorch take any parameters for their result, and go on. Raises CaptureError for
+    those that no recording holds; `name` is the call."""
+    low, high = qparams.qmin, qparams.qmax
+    scales, zero_points = qparams.scale.reshape(-1), qparams.zero_point.reshape(-1)
+    for scale in scales[~((scales > 0) & (scales < math.inf))]:
+        raise CaptureError(
+            f"{name} gives a {qparams.dtype} tensor of scale {scale}",
+            expected="a finite number above 0",
+        )
+    for zero_point in zero_points[(zero_points < low) | (zero_points > high)]:
+        raise CaptureError(
+            f"{name} gives a {qparams.dtype} tensor of zero point {zero_point}",
+            expected=f"{low} to {high}",
+        )
 
 
 def same_weight(a: torch.Tensor, b: torch.Tensor) -> bool:

@@ -17,6 +17,7 @@ from qdbg.capture.following import FollowingTape
 from qdbg.capture.indices import Giving
 from qdbg.capture.isa import force, probe
 from qdbg.capture.level import processor_name
+from qdbg.capture.quantities import check_parameters
 from qdbg.capture.rebuild import parameters, rebuild
 from qdbg.capture.request import Request
 from qdbg.capture.tape import Tape
@@ -82,13 +83,16 @@ def environment_of(request: Request, engine: str, kernel: str, unperturbed: bool
 def recording_of(
     tape: FollowingTape, model: Model, sample: Sample, environment: Environment
 ) -> Recording:
-    """What the tape holds. Raises CaptureError where that is nothing."""
+    """What the tape holds. Raises CaptureError where it is nothing, or what no recording holds."""
     used = {node.layer for node in tape.nodes}
     if not tape.nodes:
         raise CaptureError(
             "forward makes no call that takes or gives a quantized tensor",
             expected="a converted model, with a Quantize layer or torch.quantize_per_tensor",
         )
+    for node in tape.nodes:
+        if node.output is not None:
+            check_parameters(node.name, node.output)
     return Recording(
         model=model.name,
         sha256=model.sha256,

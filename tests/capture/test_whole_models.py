@@ -8,7 +8,11 @@ import torch.ao.nn.quantized as nnq
 from torch.ao.quantization import get_default_qconfig_mapping
 from torch.ao.quantization.quantize_fx import convert_fx, prepare_fx
 
+from qdbg.capture import Request, capture
+from qdbg.capture.quantities import check_parameters
+from qdbg.core.quantity import QParams, readonly
 from qdbg.errors import CaptureError
+from qdbg.samples import Sample
 from tests.capture.nets import residual
 from tests.capture.whole import by_qdbg, converted
 
@@ -23,14 +27,37 @@ def sample(*shape):
     return torch.randn(*shape, generator=torch.Generator().manual_seed(5))
 
 
-def test_a_zero_point_outside_its_bytes_is_refused_where_pytorch_goes_on(tmp_path):
+@pytest.mark.parametrize(
+    ("scale", "zero_point", "words", "expected"),
+    [
+        (1 / 256, -128, "zero point -128", "0 to 255"),
+        (1 / 256, 256, "zero point 256", "0 to 255"),
+        (-0.5, 3, "scale -0.5", "a finite number above 0"),
+        (0.0, 3, "scale 0.0", "a finite number above 0"),
+        (float("inf"), 3, "scale inf", "a finite number above 0"),
+        (float("nan"), 3, "scale nan", "a finite number above 0"),
+    ],
+)
+def test_parameters_that_stand_for_no_numbers_are_refused_where_pytorch_goes_on(
+    scale, zero_point, words, expected
+):
+    """PyTorch gives such results; no recording holds them."""
+    with pytest.raises(CaptureError, match=f"gives a quint8 tensor of {words}") as refused:
+        check_parameters("1:sigmoid", QParams.per_tensor(scale, zero_point))
+    assert refused.value.expected == expected
+
+
+def test_the_layer_is_named_whose_result_has_such_parameters(tmp_path):
     sigmoid = nnq.Sigmoid(1 / 256, -128)
     model = torch.nn.Sequential(nnq.Quantize(0.05, 3, torch.quint8), sigmoid)
-    torch.save(model, tmp_path / "net.pth")
-    assert model(sample(1, 4)).q_zero_point() == -128
-    with pytest.raises(CaptureError, match="a quint8 tensor of zero point -128") as refused:
-        by_qdbg(tmp_path / "net.pth", sample(1, 4))
-    assert refused.value.expected == "0 to 255"
+    path = tmp_path / "net.pth"
+    torch.save(model, path)
+    x = sample(1, 4)
+    assert model(x).q_zero_point() == -128
+    given = Sample("four", readonly(x.numpy()), "")
+    request = Request(path, None, False, "fbgemm", "native", given)
+    with pytest.raises(CaptureError, match="1:sigmoid gives a quint8 tensor of zero point -128"):
+        capture(request, lambda _: None, lambda: False)
 
 
 def test_a_residual_net_gives_the_live_models_output_on_every_engine(tmp_path, engine):
