@@ -29,6 +29,21 @@ def fixed_double(acc, m):
     return np.sign(half) * np.floor(np.abs(half) + 0.5)
 
 
+def placed(v, m, exact, zy, mistake):
+    """Scaled by the float32 multiplier, or by one made of the exact one, and put at the zero
+    point."""
+    if mistake == "float64-multiplier":
+        s = v.astype(np.float64) * exact
+    elif mistake == "8-bit-multiplier":
+        f, e = np.frexp(exact)
+        s = v.astype(np.float64) * np.ldexp(np.rint(f * 256), e - 8)
+    else:
+        s = v * m
+    if mistake == "zero-point-first":
+        return np.rint((s.astype(F) + F(zy)).astype(np.float64))
+    return rounded(s, mistake) + zy
+
+
 def fbgemm(acc, b, scales, relu, mistake):
     sx, sw, sy, zy, (per_channel, _) = scales
     a = F(sx) * sw.astype(F)
@@ -38,16 +53,7 @@ def fbgemm(acc, b, scales, relu, mistake):
             v = acc.astype(F) + b / a
         else:  # one rounding
             v = (b.astype(np.float64) * (F(1) / a).astype(np.float64) + acc.astype(F)).astype(F)
-        if mistake == "float64-multiplier":
-            s = v.astype(np.float64) * (sx * sw / sy)
-        elif mistake == "8-bit-multiplier":
-            f, e = np.frexp(sx * sw / sy)
-            s = v.astype(np.float64) * np.ldexp(np.rint(f * 256), e - 8)
-        else:
-            s = v * m
-    if mistake == "zero-point-first":
-        return np.rint((s.astype(F) + F(zy)).astype(np.float64))
-    return rounded(s, mistake) + zy
+        return placed(v, m, sx * sw / sy, zy, mistake)
 
 
 def qnnpack(acc, b, scales, relu, mistake):
@@ -60,16 +66,7 @@ def qnnpack(acc, b, scales, relu, mistake):
     if mistake == "fixed-double":
         return fixed_double(np.rint(v.astype(np.float64)), sx * sw / sy) + zy
     m = (sw.astype(F) * F(sx)) * (F(1) / F(sy))
-    if mistake == "float64-multiplier":
-        s = v.astype(np.float64) * (sx * sw / sy)
-    elif mistake == "8-bit-multiplier":
-        f, e = np.frexp(sx * sw / sy)
-        s = v.astype(np.float64) * np.ldexp(np.rint(f * 256), e - 8)
-    else:
-        s = v * m
-    if mistake == "zero-point-first":
-        return np.rint((s.astype(F) + F(zy)).astype(np.float64))
-    return rounded(s, mistake) + zy
+    return placed(v, m, sx * sw / sy, zy, mistake)
 
 
 def onednn(acc, b, scales, relu, mistake):

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cache
 from importlib import import_module
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any
 
 from qdbg.core.presets import ROUNDED, Arithmetic
@@ -18,6 +18,8 @@ from qdbg.engine.known import forget
 FUSED: Mapping[str, str] = {"quantize": "fused"}
 FIRST: Mapping[str, str] = {"quantize": ROUNDED}
 """The releases that add the zero point before rounding, and those that round first."""
+EVERYWHERE: Mapping[str, str] = MappingProxyType({})
+"""All of them."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +60,34 @@ class Fault:
 def computing(stage: Stage, function: Callable[..., Any]) -> Stage:
     """The stage with another arithmetic behind the same formula."""
     return replace(stage, compute=function)
+
+
+def fault(
+    name: str,
+    case: str,
+    module: ModuleType,
+    attribute: str,
+    wrong: Any,
+    only: Mapping[str, str] = EVERYWHERE,
+    **where: tuple[str, ...],
+) -> Fault:
+    """Another function in place of one that a module uses; `only` and `where` are fields of
+    Fault."""
+    return Fault(name, case, ((module, attribute, wrong),), only=only, **where)
+
+
+def stage_fault(
+    name: str,
+    case: str,
+    module: ModuleType,
+    attribute: str,
+    function: Callable[..., Any],
+    only: Mapping[str, str] = EVERYWHERE,
+    **where: tuple[str, ...],
+) -> Fault:
+    """Another arithmetic behind one stage."""
+    wrong = computing(getattr(module, attribute), function)
+    return fault(name, case, module, attribute, wrong, only, **where)
 
 
 @cache

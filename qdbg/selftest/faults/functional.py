@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -27,39 +26,13 @@ from qdbg.ops import (
 )
 from qdbg.ops._clamp import clamp_each
 from qdbg.ops._elementwise import BLOCK, quantize_block, quantize_tail
-from qdbg.selftest.faults import FIRST, FUSED, Fault, computing
+from qdbg.selftest.faults import FIRST, FUSED, computing, fault, stage_fault
 from qdbg.selftest.faults._wrong import half_away
 
 XNNPACK = {"qint8": "XNNPACK"}
 COMMON, QNNPACK = ("fbgemm", "x86", "onednn"), ("qnnpack",)
 FLOAT = (add.first, add.second, add.add, _elementwise.reciprocal, _elementwise.quantize, clamp_each)
 LANES = _lanes.block_lanes
-
-
-def fault(
-    name: str,
-    case: str,
-    module: ModuleType,
-    attribute: str,
-    wrong: Any,
-    **where: Any,
-) -> Fault:
-    """Another function in place of one that a module uses."""
-    return Fault(name, case, ((module, attribute, wrong),), **where)
-
-
-def stage_fault(
-    name: str,
-    case: str,
-    module: ModuleType,
-    attribute: str,
-    function: Any,
-    **where: Any,
-) -> Fault:
-    """Another arithmetic behind one stage."""
-    return fault(
-        name, case, module, attribute, computing(getattr(module, attribute), function), **where
-    )
 
 
 def lanes_of_32(shape: tuple[int, ...], strides: Any, threads: int = 1) -> Array:

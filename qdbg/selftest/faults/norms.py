@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType, ModuleType
 from typing import Any
 
 import numpy as np
@@ -13,25 +11,8 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import split
 from qdbg.ops import _elementwise, _norm, batch_norm, group_norm, layer_norm
 from qdbg.ops._elementwise import BLOCK, quantize_block, quantize_tail
-from qdbg.selftest.faults import FIRST, FUSED, Fault, computing
+from qdbg.selftest.faults import FIRST, FUSED, Fault, computing, fault, stage_fault
 from qdbg.selftest.faults._wrong import half_away, two_roundings
-
-
-def fault(
-    name: str,
-    case: str,
-    module: ModuleType,
-    attribute: str,
-    wrong: Any,
-    only: Mapping[str, str] = MappingProxyType({}),
-) -> Fault:
-    """Another function in place of one that a module uses."""
-    return Fault(name, case, ((module, attribute, wrong),), only=only)
-
-
-def stage_fault(name: str, case: str, module: ModuleType, attribute: str, function: Any) -> Fault:
-    """Another arithmetic behind one stage."""
-    return fault(name, case, module, attribute, computing(getattr(module, attribute), function))
 
 
 def statistics_fault(name: str, place: int, function: Any) -> Fault:

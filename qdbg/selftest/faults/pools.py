@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from dataclasses import replace
 from functools import partial
 from math import prod
-from types import ModuleType
-from typing import Any
 
 import numpy as np
 
@@ -17,26 +15,11 @@ from qdbg.core.quantity import Array
 from qdbg.core.stage import split
 from qdbg.ops import _float_sums, _pool, adaptive_avg_pool, avg_pool, max_pool, mean, std
 from qdbg.ops._windows import Geometry
-from qdbg.selftest.faults import FIRST, FUSED, Fault, computing
+from qdbg.selftest.faults import FIRST, FUSED, fault, stage_fault
 from qdbg.selftest.faults._wrong import half_away
 
 COMMON, QNNPACK = ("fbgemm", "x86", "onednn"), ("qnnpack",)
 WINDOWS, POOLED = _pool.pool_windows, _pool.pooled
-
-
-def fault(
-    name: str, case: str, module: ModuleType, attribute: str, wrong: Any, **where: Any
-) -> Fault:
-    """Another function in place of one that a module uses."""
-    return Fault(name, case, ((module, attribute, wrong),), **where)
-
-
-def stage_fault(
-    name: str, case: str, module: ModuleType, attribute: str, function: Any, **where: Any
-) -> Fault:
-    """Another arithmetic behind one stage."""
-    wrong = computing(getattr(module, attribute), function)
-    return fault(name, case, module, attribute, wrong, **where)
 
 
 def rounded_first(acc: Array, div: Array, y_zp: Array) -> Array:

@@ -2,42 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from types import MappingProxyType, ModuleType
-from typing import Any
-
 import numpy as np
 
 from qdbg.core.arithmetic import f32, f64, fma32, rne, rne32, sat32
 from qdbg.core.stage import Stage
 from qdbg.ops import dequantize, pad, quantize
-from qdbg.selftest.faults import FIRST, FUSED, Fault, computing
+from qdbg.selftest.faults import FIRST, FUSED, Fault, computing, fault, stage_fault
 from qdbg.selftest.faults._wrong import half_away, half_away_32, two_roundings
-
-
-def fault(
-    name: str,
-    case: str,
-    module: ModuleType,
-    attribute: str,
-    wrong: Any,
-    only: Mapping[str, str] = MappingProxyType({}),
-) -> Fault:
-    """Another function in place of one that a module uses."""
-    return Fault(name, case, ((module, attribute, wrong),), only=only)
-
-
-def stage_fault(
-    name: str,
-    case: str,
-    module: ModuleType,
-    attribute: str,
-    function: Any,
-    only: Mapping[str, str] = MappingProxyType({}),
-) -> Fault:
-    """Another arithmetic behind one stage."""
-    wrong = computing(getattr(module, attribute), function)
-    return fault(name, case, module, attribute, wrong, only)
 
 
 def zero_point_earlier(name: str, case: str, scale: str, fused: Stage, shift: str) -> Fault:
