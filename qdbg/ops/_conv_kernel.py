@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from qdbg.core.op import Call, Kernel, NotSimulated
@@ -17,11 +15,9 @@ from qdbg.ops._onednn_layer import Layer
 from qdbg.ops._products import never_cut
 from qdbg.ops._refused import check_multipliers, check_weight_zero_points
 
-VOLUME, FOUR, LINE = 3, 4, 16
+VOLUME = 3
 UNKNOWN = -1
 """In `vbmi`: it was not recorded whether the processor has these instructions."""
-ONE_CHANNEL, FEW_CHANNELS = 2**16, 2**12
-"""Bytes below which oneDNN may compute a convolution of groups by its GEMM."""
 MANY_GROUPS = 100
 """From more groups on, the x86 engine gives a convolution to FBGEMM."""
 
@@ -142,24 +138,24 @@ def fast_depthwise(values: Values) -> bool:
 
 def _onednn(arithmetic: Arithmetic, values: Values, why: str) -> Kernel:
     check_weight_zero_points(values)
-    shape = _Shape.of(values)
+    layer = Layer.of(values)
     if arithmetic.level != "avx2":
-        _refuse_faults(arithmetic, values)
+        _refuse_faults(arithmetic, layer, values)
     if arithmetic.level == "vnni":
-        return _onednn_vnni(arithmetic, shape, values, why)
+        return _onednn_vnni(arithmetic, layer, values, why)
     if arithmetic.level == "avx512":
-        return _onednn_avx512(shape, values, why)
-    return _onednn_avx2(shape, values, why)
+        return _onednn_avx512(layer, values, why)
+    return _onednn_avx2(layer, values, why)
 
 
-def _refuse_faults(arithmetic: Arithmetic, values: Values) -> None:
+def _refuse_faults(arithmetic: Arithmetic, layer: Layer, values: Values) -> None:
     """Raise NotSimulated where oneDNN's kernels for AVX-512 are known to be wrong."""
     if _beside_the_image(values):
         raise NotSimulated(
             "PyTorch's result is not reliable: oneDNN leaves undefined what a window gives that"
             " lies in the padding alone"
         )
-    reason = _onednn_room.fault(Layer.of(values), has_vbmi(values), arithmetic.onednn)
+    reason = _onednn_room.fault(layer, has_vbmi(values), arithmetic.onednn)
     if reason:
         raise NotSimulated(reason)
 
@@ -188,12 +184,11 @@ def has_vbmi(values: Values) -> bool | None:
     return {0: False, 1: True}.get(int(values.get("vbmi", UNKNOWN)))
 
 
-def _onednn_vnni(arithmetic: Arithmetic, shape: _Shape, values: Values, why: str) -> Kernel:
+def _onednn_vnni(arithmetic: Arithmetic, layer: Layer, values: Values, why: str) -> Kernel:
     """All kernels but two multiply the scales in turn: the one over GEMM multiplies them first, and
     plain loops divide. It comes to them in layers of groups that no other kernel takes."""
-    volume = shape.depthwise and shape.axes == VOLUME and shape.dilated
-    if volume or (shape.groups > 1 and not shape.depthwise and not shape.by_fours):
-        layer = Layer.of(values)
+    volume = layer.depthwise and layer.axes == VOLUME and layer.dilated
+    if volume or (layer.groups > 1 and not layer.depthwise and not layer.by_fours):
         threads, version = int(values.get("threads", 1)), arithmetic.onednn
         first, *others = _onednn_room.kernels(layer, has_vbmi(values), threads, version)
         why += BY[first]
@@ -208,20 +203,20 @@ BY = {
 }
 
 
-def _onednn_avx512(shape: _Shape, values: Values, why: str) -> Kernel:
-    if shape.depthwise and shape.axes < VOLUME:
+def _onednn_avx512(layer: Layer, values: Values, why: str) -> Kernel:
+    if layer.depthwise and layer.axes < VOLUME:
         why += ", with one product at a time"
         return Kernel("oneDNN", "exact", 0, "onednn-conv", why)
-    if shape.depthwise and shape.x_zp:
+    if layer.depthwise and layer.shifted:
         size = values["w_q"].shape[-1]
         return Kernel("oneDNN", "pairs", size, "onednn-conv-gemm", why, _skips_padding(values))
-    if shape.channels == 1 or shape.may_be_gemm:
-        return _undecided(shape, values, why)
+    if layer.inputs == 1 or layer.may_be_gemm:
+        return _undecided(layer, values, why)
     padded = _skips_padding(values)
-    return Kernel("oneDNN", "pairs", shape.channels, "onednn-conv", why, padded)
+    return Kernel("oneDNN", "pairs", layer.inputs, "onednn-conv", why, padded)
 
 
-def _undecided(shape: _Shape, values: Values, why: str) -> Kernel:
+def _undecided(layer: Layer, values: Values, why: str) -> Kernel:
     """Of few channels' products oneDNN pairs none, those of a row or all, as it finds profitable:
     nothing depends on it where no two of them leave int16. Raises NotSimulated where they do."""
     if not never_cut(np.asarray(values["x_q"]), values["w_q"]):
@@ -229,78 +224,22 @@ def _undecided(shape: _Shape, values: Values, why: str) -> Kernel:
             "how oneDNN pairs the products of so few channels here is not known, and pairs can be"
             " cut off"
         )
-    ways = ("onednn-conv", "onednn-conv-gemm", *(() if shape.x_zp else ("onednn-conv-plain",)))
-    first, *others = ways[::-1] if shape.depthwise else ways
+    ways = ("onednn-conv", "onednn-conv-gemm", *(() if layer.shifted else ("onednn-conv-plain",)))
+    first, *others = ways[::-1] if layer.depthwise else ways
     return Kernel("oneDNN", "exact", 0, first, why, doubt=tuple(others))
 
 
-def _onednn_avx2(shape: _Shape, values: Values, why: str) -> Kernel:
-    if shape.groups > 1 and (shape.by_fours or (shape.depthwise and shape.axes < VOLUME)):
-        if shape.depthwise:
+def _onednn_avx2(layer: Layer, values: Values, why: str) -> Kernel:
+    if layer.groups > 1 and (layer.by_fours or (layer.depthwise and layer.axes < VOLUME)):
+        if layer.depthwise:
             why += ", with one product at a time"
             return Kernel("oneDNN", "exact", 0, "onednn-conv-avx2", why)
-    elif shape.groups > 1:
+    elif layer.groups > 1:
         return Kernel("oneDNN", "exact", 0, "onednn-conv-plain", f"{why}, by its plain loops")
     padded = _skips_padding(values)
-    return Kernel("oneDNN", "pairs", shape.channels, "onednn-conv-avx2", why, padded)
+    return Kernel("oneDNN", "pairs", layer.inputs, "onednn-conv-avx2", why, padded)
 
 
 def _skips_padding(values: Values) -> bool:
     """Whether it matters that oneDNN leaves the padding out: bytes of 0 add nothing anyway."""
     return "inside" in values and bool(values["x_zp"])
-
-
-def _bytes(values: Values) -> int:
-    groups, taps = int(values["groups"]), int(np.prod(values["kernel_size"]))
-    images, *out = values["x_q"].shape[:-2]
-    outputs = len(values["w_q"])
-    channels = int(values["x_channels"])
-    padded = -(-outputs // groups // LINE) * LINE * -(-channels // groups // FOUR) * FOUR
-    image = channels * int(np.prod(values["x_size"])) + outputs * int(np.prod(out))
-    return int(images * image + groups * padded * taps)
-
-
-@dataclass(frozen=True, slots=True)
-class _Shape:
-    """What oneDNN looks at when it chooses a kernel."""
-
-    axes: int
-    groups: int
-    channels: int
-    """Input channels of a group."""
-    outputs: int
-    """Output channels of a group."""
-    dilated: bool
-    x_zp: int
-    size: int
-    """Bytes of the input, the output, and the weights in vectors: it bounds oneDNN's buffers."""
-
-    @classmethod
-    def of(cls, values: Values) -> _Shape:
-        groups = int(values["groups"])
-        return cls(
-            axes=len(values["kernel_size"]),
-            groups=groups,
-            channels=int(values["x_channels"]) // groups,
-            outputs=values["w_q"].shape[0] // groups,
-            dilated=bool(np.any(np.asarray(values["dilation"]) > 1)),
-            x_zp=int(values["x_zp"]),
-            size=_bytes(values),
-        )
-
-    @property
-    def depthwise(self) -> bool:
-        """One channel in and one out per group."""
-        return self.groups > 1 and self.channels == self.outputs == 1
-
-    @property
-    def may_be_gemm(self) -> bool:
-        """Whether oneDNN may find its buffers too large for so little data. Measured with a wide
-        margin: what such layers hold was below 7 kB with one channel, below 600 bytes with more."""
-        limit = ONE_CHANNEL if self.channels == 1 else FEW_CHANNELS
-        return self.groups > 1 and not self.depthwise and self.size < limit
-
-    @property
-    def by_fours(self) -> bool:
-        """Whether a group's channels fill the quarters of a vector."""
-        return self.channels % FOUR == 0 and self.outputs % FOUR == 0

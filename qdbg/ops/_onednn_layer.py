@@ -12,7 +12,9 @@ from qdbg.core.stage import Values
 
 PAGE, LANES, INT = 4096, 16, 4
 """Bytes of a page, output channels in a vector, bytes of an int32."""
-AXES = 3
+AXES, FOUR = 3, 4
+ONE_CHANNEL, FEW_CHANNELS = 2**16, 2**12
+"""Bytes below which oneDNN may compute a convolution of groups by its GEMM."""
 NEAR_ONE = 1e-6
 """No number further away from 1 than this is 1 in float32, nor over its reciprocal."""
 
@@ -124,3 +126,26 @@ class Layer:
         """Of the input and of the result."""
         pixels = self.inputs * int(np.prod(self.size)) + self.outputs * int(np.prod(self.out))
         return self.images * self.groups * pixels
+
+    @property
+    def depthwise(self) -> bool:
+        """One channel in and one out per group."""
+        return self.groups > 1 and self.inputs == self.outputs == 1
+
+    @property
+    def dilated(self) -> bool:
+        """Whether the pixels of a window lie apart."""
+        return max(self.dilation) > 1
+
+    @property
+    def by_fours(self) -> bool:
+        """Whether a group's channels fill the quarters of a vector."""
+        return self.inputs % FOUR == 0 and self.outputs % FOUR == 0
+
+    @property
+    def may_be_gemm(self) -> bool:
+        """Whether oneDNN may find its buffers too large for so little data. Measured with a wide
+        margin: what such layers hold was below 7 kB with one channel, below 600 bytes with more."""
+        limit = ONE_CHANNEL if self.inputs == 1 else FEW_CHANNELS
+        weights = self.groups * up(self.outputs, LANES) * up(self.inputs, FOUR) * self.taps
+        return self.groups > 1 and not self.depthwise and self.images_bytes + weights < limit

@@ -15,6 +15,7 @@ from qdbg.core.quantity import QParams, QTensor
 from qdbg.engine import calls
 from qdbg.engine.simulate import parts, planned, result_of, simulate
 from qdbg.engine.trace import Trace
+from qdbg.ops._windows import Windows
 from tests.synthetic import recording
 
 ARITHMETIC = ["fbgemm-avx2", "onednn-avx2", "onednn-vnni", "qnnpack-vnni", "textbook"]
@@ -74,6 +75,30 @@ def test_a_convolution_in_parts_is_the_whole_one(form, arithmetic, last):
         for room in (1, 30, 130, 2**20):
             found = result_of(planned(call, ARITHMETICS[arithmetic]), room)
             assert np.array_equal(found, whole)
+
+
+@pytest.mark.parametrize("name", ["onednn-avx2", "onednn-avx512"])
+def test_padding_with_bytes_of_0_adds_nothing_whether_onednn_leaves_it_out_or_not(name):
+    random = np.random.default_rng(4)
+    for zero_point, matters in ((0, False), (200, True)):  # pairs of 200 can be cut off
+        call = convolution(random, (8, 8, 1, 3), zero_point=zero_point)
+        plan = planned(call, ARITHMETICS[name])
+        assert plan.kernel.skips_padding is matters
+        other = replace(plan.kernel, skips_padding=not matters)
+        stages = plan.op.made_by(other, plan.values)
+        found = result_of(replace(plan, stages=stages, constants={}))
+        assert np.array_equal(found, result_of(plan)) is not matters
+
+
+def test_an_operand_that_no_stage_takes_is_not_laid_out():
+    class Untouched(Windows):
+        def __getitem__(self, index):
+            pytest.fail("laid out")
+
+    plan = planned(convolution(np.random.default_rng(4), (8, 8, 1, 3)), ARITHMETICS["fbgemm-avx2"])
+    inside = plan.values["inside"]
+    plan.values["inside"] = Untouched(inside._found, inside._groups)
+    assert result_of(plan, 50).size
 
 
 @pytest.mark.parametrize("op", ["add", "mul", "add_relu", "mul_relu"])
