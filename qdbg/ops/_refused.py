@@ -53,8 +53,8 @@ def check_float32(values: Values) -> None:
     scale = float(values["x_scale"])
     if not np.finfo(np.float32).tiny <= f32(scale) < np.inf:
         raise NotSimulated(
-            f"its operand's scale is {scale:.6g}, outside float32: PyTorch's result is not"
-            " what its rule gives"
+            f"its operand's scale is {scale:.6g}, outside float32's normal numbers:"
+            " PyTorch's result is not what its rule gives"
         )
 
 
